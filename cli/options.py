@@ -1,0 +1,59 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class CoresType(click.ParamType[tuple[int, int]]):
+    """A grid of cores, as 4x4: rows x columns."""
+
+    name = "ROWSxCOLUMNS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).lower().split("x")
+        if len(parts) != 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 4096 for part in parts):
+            self.fail(f"'{value}' is not a grid of cores; write rows x columns, as 4x4", param, ctx)
+        return int(parts[0]), int(parts[1])
+
+
+def run_option(function: F) -> F:
+    """``--run PATH``: the run to work on."""
+    return click.option(
+        "--run",
+        "run_path",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="PATH",
+        help="Run directory to work on; the newest if omitted.",
+    )(function)
+
+
+def seed_option(function: F) -> F:
+    """``--seed N``."""
+    return click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed.")(
+        function
+    )
+
+
+def output_options(function: F) -> F:
+    """``--json``, ``-q`` and ``-v``, handed to the command as one `Talk`."""
+    import functools
+
+    from .output import Talk
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout; talk goes to stderr.")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
+    @click.option("-v", "--verbose", is_flag=True, help="More detail, and where a bug happened.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, as_json: bool, quiet: bool, verbose: bool, **kwargs: Any) -> Any:
+        return function(*args, talk=Talk(as_json=as_json, quiet=quiet, verbose=verbose), **kwargs)
+
+    return wrapped  # type: ignore[return-value]

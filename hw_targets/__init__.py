@@ -1,0 +1,1 @@
+"""Core grids and chips, one TOML file each; README.md explains the schema."""

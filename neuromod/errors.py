@@ -1,0 +1,42 @@
+"""What can go wrong for a user: one base class, one class per exit code of the command."""
+
+from __future__ import annotations
+
+
+class NeuromodError(Exception):
+    """Base of every error that is the user's to mend; its message is one clear sentence.
+
+    A subclass carries the exit code with which the command ends.
+    """
+
+    exit_code = 1
+
+
+class UsageError(NeuromodError, ValueError):
+    """An option, a configuration key or an input file that cannot be used (exit code 2)."""
+
+    exit_code = 2
+
+
+class DoesNotFitError(NeuromodError):
+    """A network that does not fit its target; the message lists every violation (exit code 3)."""
+
+    exit_code = 3
+
+
+class VerificationError(NeuromodError):
+    """An exported file that does not behave as the network it was made from (exit code 4)."""
+
+    exit_code = 4
+
+
+class StageError(NeuromodError):
+    """A stage of the run that is missing or stale (exit code 5)."""
+
+    exit_code = 5
+
+
+class InterruptedRunError(NeuromodError):
+    """Stopped by Ctrl-C after everything that can be continued was saved (exit code 130)."""
+
+    exit_code = 130

@@ -1,0 +1,1 @@
+"""Trial generators of cognitive tasks."""
