@@ -9,11 +9,11 @@ import numpy as np
 
 from neuromod.errors import UsageError
 from neuromod.tasks import yang19
-from neuromod.tasks.design import Design, render
+from neuromod.tasks.design import N_CLASSES, Design, render
 from neuromod.tasks.trials import Array, Trials, decisions
 from neuromod.tasks.yang19 import MAX_DT_MS, Semantics, Task
 
-__all__ = ["COLLECTIONS", "SEMANTICS", "Task", "Trials", "decisions", "generate", "resolve"]
+__all__ = ["COLLECTIONS", "N_CLASSES", "SEMANTICS", "Task", "Trials", "decisions", "generate", "resolve"]
 
 # Collection -> its tasks; the place of a task in it is its rule unit, whatever subset is asked for.
 COLLECTIONS: dict[str, tuple[Task, ...]] = {"yang19": yang19.TASKS}
