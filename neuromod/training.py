@@ -122,7 +122,7 @@ def start(settings: config.Settings) -> State:
     device = device_of(settings)
     generator = torch.Generator().manual_seed(_seed(settings, _INITIAL, 0))
     probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
-    n_in, n_out = probe.inputs.shape[2], tasks.N_CLASSES
+    n_in, n_out = probe.inputs.shape[2], probe.n_classes
     drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
     parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}
     optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
