@@ -1,8 +1,7 @@
-"""From a rate network to spiking neurons, and the reference dynamics of the result in NumPy."""
+"""`SpikingNetwork`, integrate-and-fire neurons that stand for a rate network, and its reference dynamics in NumPy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.network import Array, Network
+from neuromod.network import Array
 
 Mode = Literal["hold", "continuous"]
 Reset = Literal["soft", "hard"]
@@ -144,106 +143,10 @@ class SpikingNetwork:
         return traces @ self.w_out.T + self.bias_out, spikes
 
     def states(self, spikes: Array) -> Array:
-        """Estimate of the rate network's state after every time step, (time, batch, n), from the spikes (same shape)."""
+        """Rate network's state after every time step, (time, batch, n), as the spikes (same shape) stand for it."""
         trace = np.zeros(spikes.shape[1:])
         out = np.empty(spikes.shape)
         for t, count in enumerate(spikes):
             trace = (1 - self.alpha) * trace + self.alpha * count / self.substeps
             out[t] = trace * self.scale
         return out
-
-
-def activities(network: Network, x: Array) -> Array:
-    """Activity max(0, …) of every neuron before the leak, (time, batch, n), for inputs x (time, batch, n_in)."""
-    states = network.states(x, dtype=np.float32)
-    before = np.concatenate([np.zeros_like(states[:1]), states[:-1]])
-    return np.maximum(0, (states - (1 - network.alpha) * before) / network.alpha)
-
-
-def balance(samples: Array, *, percentile: float = 99.9, floor: float = 0.2) -> Array:
-    """Activity at which each neuron fires in every substep (threshold balancing by percentiles, Rueckauer et al. 2017).
-
-    Parameters
-    ----------
-    samples : (samples, n)
-        Activity of the rate network.
-    percentile : float
-        Of each neuron's activity.
-    floor : float
-        Least value, as a share of the largest neuron's; keeps the weights within a range that few bits hold.
-
-    Returns
-    -------
-    (n,) float32
-        All positive.
-
-    References
-    ----------
-    B. Rueckauer et al., Frontiers in Neuroscience 11:682 (2017), doi:10.3389/fnins.2017.00682.
-    """
-    scale = np.percentile(samples, percentile, axis=0)
-    largest = float(scale.max(initial=0.0))
-    if largest <= 0:
-        return np.ones(samples.shape[1], np.float32)
-    return np.maximum(scale, floor * largest).astype(np.float32)
-
-
-def convert(
-    network: Network,
-    scale: Array,
-    *,
-    substeps: int,
-    mode: Mode = "hold",
-    reset: Reset = "soft",
-) -> SpikingNetwork:
-    """Turn a rate network into a spiking one.
-
-    Parameters
-    ----------
-    network : Network
-        The rate network.
-    scale : (n,)
-        Activity at which each neuron fires in every substep, see `balance`.
-    substeps : int
-        Steps of the neurons in one time step.
-    mode, reset
-        See `SpikingNetwork`; ``continuous`` gets an axonal delay of half a time step.
-
-    Raises
-    ------
-    UsageError
-        If the mode does not fit the network's leak.
-    """
-    rows = sparse.diags_array(1 / scale)
-    return SpikingNetwork(
-        w_rec=sparse.csr_array((rows @ network.w_rec @ sparse.diags_array(scale)).astype(np.float32)),
-        w_in=(network.w_in / scale[:, None]).astype(np.float32),
-        bias=(network.bias / scale).astype(np.float32),
-        w_out=(network.w_out * scale).astype(np.float32),
-        bias_out=network.bias_out,
-        scale=np.asarray(scale, np.float32),
-        alpha=network.alpha,
-        dt_s=network.dt_s,
-        substeps=substeps,
-        mode=mode,
-        delay=substeps // 2 if mode == "continuous" else 0,
-        reset=reset,
-    )
-
-
-def silent_and_saturated(spikes: Array, substeps: int, mask: Array) -> tuple[Sequence[int], Sequence[int]]:
-    """Return neurons that never fire, and neurons that fire in every substep of more than 1 % of the time steps.
-
-    Parameters
-    ----------
-    spikes : (time, batch, n)
-        Number of spikes in every time step.
-    substeps : int
-        The most that a neuron can fire in a time step.
-    mask : (time, batch) bool
-        Steps that count.
-    """
-    counts = spikes[mask]
-    silent = np.flatnonzero(~counts.any(axis=0))
-    saturated = np.flatnonzero((counts >= substeps).mean(axis=0) > 0.01)
-    return silent.tolist(), saturated.tolist()

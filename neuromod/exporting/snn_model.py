@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import snntorch
 import torch
@@ -43,7 +43,9 @@ class SpikingRNN(nn.Module):
     or null), start and input (constant, poisson).
     """
 
-    def __init__(self, config: dict[str, object]) -> None:
+    scale: Tensor
+
+    def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = dict(config)
         n_in, n, n_out = int(config["n_in"]), int(config["n"]), int(config["n_out"])
@@ -106,7 +108,7 @@ class SpikingRNN(nn.Module):
 
     def poisson(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         """Signed spikes at random whose mean is x, at most `input_peak` in size."""
-        peak = self.config["input_peak"]
+        peak: float = self.config["input_peak"]
         return peak * x.sign() * torch.bernoulli((x.abs() / peak).clamp(max=1), generator=generator)
 
 
@@ -125,6 +127,8 @@ def load(folder: str | Path) -> SpikingRNN:
             ("scale", model.scale),
         ):
             if name in tensors:
+                if tensors[name].shape != target.shape:
+                    raise ValueError(f"{name} has the shape {tuple(tensors[name].shape)}, needed {tuple(target.shape)}")
                 target.copy_(tensors[name])
             else:  # a sparse matrix: flat places, row by row, and the values there
                 target.zero_().view(-1)[tensors[f"{name}.index"].long()] = tensors[f"{name}.value"]
