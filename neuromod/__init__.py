@@ -6,16 +6,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neuromod.evaluation import Evaluation as Evaluation
+    from neuromod.evaluation import evaluate as evaluate
     from neuromod.network import Network as Network
+    from neuromod.tasks import Trials as Trials
+    from neuromod.tasks import generate as generate
 
 __version__ = "0.1.0"
 
 # Public name -> module that defines it; imported on first use, so that `import neuromod` costs nothing.
 _PUBLIC = {
+    "Evaluation": "neuromod.evaluation",
     "Network": "neuromod.network",
+    "Trials": "neuromod.tasks",
+    "evaluate": "neuromod.evaluation",
+    "generate": "neuromod.tasks",
 }
 
-__all__ = ["Network", "__version__"]
+__all__ = ["Evaluation", "Network", "Trials", "__version__", "evaluate", "generate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,1 +1,154 @@
-"""Trial generators of cognitive tasks."""
+"""Trials of cognitive tasks, drawn and rendered for a whole batch at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+
+from neuromod.errors import UsageError
+from neuromod.tasks import yang19
+from neuromod.tasks.design import Design, render
+from neuromod.tasks.trials import Array, Trials, decisions
+from neuromod.tasks.yang19 import MAX_DT_MS, Semantics, Task
+
+__all__ = ["COLLECTIONS", "SEMANTICS", "Task", "Trials", "decisions", "generate", "resolve"]
+
+# Collection -> its tasks; the place of a task in it is its rule unit, whatever subset is asked for.
+COLLECTIONS: dict[str, tuple[Task, ...]] = {"yang19": yang19.TASKS}
+
+SEMANTICS: tuple[Semantics, ...] = ("go-cue", "neurogym-2.3")
+
+Seed = int | np.random.SeedSequence | np.random.Generator
+
+
+def resolve(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of the tasks that `names` asks for.
+
+    Parameters
+    ----------
+    names : str or sequence of str
+        A collection, a task, several separated by commas, or a sequence of them.
+
+    Returns
+    -------
+    tuple of str
+        Task names, each once, in the order asked for.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown, with the nearest known one, or if there is none.
+    """
+    known = {task.name for tasks in COLLECTIONS.values() for task in tasks}
+    found: dict[str, None] = {}
+    for name in names.split(",") if isinstance(names, str) else names:
+        name = str(name).strip()
+        if name in COLLECTIONS:
+            found.update(dict.fromkeys(task.name for task in COLLECTIONS[name]))
+        elif name in known:
+            found[name] = None
+        else:
+            near = difflib.get_close_matches(name.lower(), [*COLLECTIONS, *known], n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "`neuromod tasks` lists them"
+            raise UsageError(f"there is no task or collection '{name}'; {hint}")
+    if not found:
+        raise UsageError("no task was asked for; name one, or the collection yang19")
+    return tuple(found)
+
+
+def generate(
+    names: str | Sequence[str],
+    n_trials: int,
+    *,
+    seed: Seed,
+    dt_ms: float = 100,
+    noise: bool = True,
+    semantics: str = "go-cue",
+) -> Trials:
+    """Make trials of tasks, as many of each as of the others, in random order.
+
+    Parameters
+    ----------
+    names : str or sequence of str
+        What `resolve` takes: ``"yang19"``, ``"go"``, ``["go", "dm1"]``.
+    n_trials : int
+        Number of trials in all. If it is no multiple of the number of tasks, tasks drawn at random get one more.
+    seed : int, numpy.random.SeedSequence or numpy.random.Generator
+        Source of randomness; equal seeds give equal trials.
+    dt_ms : float, default 100
+        Time step, a whole number of milliseconds from 1 to 200. Periods are floored to multiples of it.
+    noise : bool, default True
+        Add N(0, 1 / dt_ms) to the stimuli of the families that have noise. The trials are the same without.
+    semantics : {"go-cue", "neurogym-2.3"}
+        The tasks' meaning in NeuroGym up to 2.0.0, in which the end of the fixation cue tells when to answer, or the
+        present one, in which it ends before the stimuli in the decision and match families.
+
+    Returns
+    -------
+    Trials
+        With inputs 53 wide, whatever tasks of the collection were asked for.
+
+    Raises
+    ------
+    UsageError
+        If an argument is out of range or a task is unknown.
+
+    Examples
+    --------
+    >>> from neuromod.tasks import generate
+    >>> trials = generate(["go", "dms"], 10, seed=0)
+    >>> trials.inputs.shape, sorted(set(trials.mask.sum(axis=0).tolist()))
+    ((32, 10, 53), [15, 32])
+    """
+    tasks = [_TASKS[name] for name in resolve(names)]
+    dt = _checked_dt(dt_ms)
+    if semantics not in SEMANTICS:
+        raise UsageError(f"semantics must be one of {', '.join(SEMANTICS)}, found '{semantics}'")
+    if isinstance(n_trials, bool) or not isinstance(n_trials, (int, np.integer)) or n_trials < 1:
+        raise UsageError(f"the number of trials must be a whole number above 0, found {n_trials}")
+    rng = _generator(seed)
+    design = draw(tasks, int(n_trials), dt_ms=dt, semantics=semantics, rng=rng)
+    return render(
+        design,
+        tuple(task.name for task in tasks),
+        n_rules=len(yang19.TASKS),
+        dt_ms=dt,
+        rng=rng if noise else None,
+    )
+
+
+def draw(tasks: Sequence[Task], n_trials: int, *, dt_ms: int, semantics: Semantics, rng: np.random.Generator) -> Design:
+    """Draw the parameters of `n_trials` trials, spread evenly over `tasks`, in random order."""
+    repeats, rest = divmod(n_trials, len(tasks))
+    task = np.concatenate(
+        [np.repeat(np.arange(len(tasks)), repeats), rng.choice(len(tasks), size=rest, replace=False)]
+    ).astype(np.int64)
+    rng.shuffle(task)
+    rule = _rules(tasks)[task]
+    return yang19.draw(tasks, task, rule, dt_ms=dt_ms, semantics=semantics, rng=rng)
+
+
+def _rules(tasks: Sequence[Task]) -> Array:
+    return np.array([yang19.TASKS.index(task) for task in tasks])
+
+
+def _checked_dt(dt_ms: float) -> int:
+    # Times that went through seconds come back as 100.00000000000001; floored, that would cost a step.
+    whole = round(dt_ms) if isinstance(dt_ms, (int, float, np.number)) and np.isfinite(dt_ms) else 0
+    if not 1 <= whole <= MAX_DT_MS or abs(dt_ms - whole) > 1e-4:
+        raise UsageError(f"dt_ms must be a whole number of milliseconds from 1 to {MAX_DT_MS}, found {dt_ms}")
+    return whole
+
+
+def _generator(seed: Seed) -> np.random.Generator:
+    try:
+        if seed is None:
+            raise TypeError
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the seed must be a whole number from 0, found {seed!r}") from error
+
+
+_TASKS = {task.name: task for task in yang19.TASKS}

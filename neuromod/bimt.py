@@ -1,0 +1,115 @@
+r"""What wiring costs in training, and the step that makes it short and exactly sparse.
+
+Brain-inspired modular training (Liu, Gan and Tegmark 2023, arXiv:2305.08746; Liu, Khona, Fiete and Tegmark 2023,
+arXiv:2310.07711) adds to the task loss
+
+.. math:: \lambda C, \quad C = \frac{1}{n} \left( \sum_{ij} |W_{ij}| (d_{ij} + l_0)
+          + l_0 \sum |W_{in}| + l_0 \sum |W_{out}| + l_0 \sum |b| \right)
+
+with d the Manhattan distance in sides of the grid and l0 the length that every connection has besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from neuromod.config import WiringSettings
+from neuromod.swapping import distances
+
+
+def grid_positions(n: int) -> npt.NDArray[np.float32]:
+    """Columns and rows of n neurons, (n, 2), row by row on the smallest square grid that holds them."""
+    side = grid_side(n)
+    rows, columns = np.divmod(np.arange(n), side)
+    return np.stack([columns, rows], axis=1).astype(np.float32)
+
+
+def grid_side(n: int) -> int:
+    """Neurons along a side of that grid."""
+    return int(np.ceil(np.sqrt(n)))
+
+
+def lengths(
+    settings: WiringSettings, positions: npt.NDArray[np.float32], *, with_biases: bool
+) -> dict[str, torch.Tensor]:
+    """What a unit of weight costs in each tensor, divided by the number of neurons.
+
+    Parameters
+    ----------
+    settings : WiringSettings
+        ``bimt`` prices distance and l0; ``l1`` prices every connection alike, at 1; ``none`` prices nothing.
+    positions : (n, 2) float32
+        Positions of the neurons in pitch units.
+    with_biases : bool
+        Whether biases cost l0.
+
+    Returns
+    -------
+    dict of str to float32 tensor
+        For each priced parameter, a tensor that broadcasts to its shape.
+    """
+    n = len(positions)
+    if settings.regularizer == "none":
+        return {}
+    if settings.regularizer == "l1":
+        base, recurrent = 1.0, np.ones((1, 1))
+    else:
+        base = settings.layer_spacing
+        recurrent = distances(positions) / grid_side(n) + base
+    result = {"w_rec": torch.from_numpy((recurrent / n).astype(np.float32))}
+    names = ("w_in", "w_out", *(("bias",) if with_biases else ()))
+    result.update({name: torch.tensor(base / n, dtype=torch.float32) for name in names})
+    return result
+
+
+def wiring_cost(parameters: Mapping[str, torch.Tensor], prices: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return C: the sum over all priced tensors of |weight| times price, a scalar tensor."""
+    terms = [(parameters[name].abs() * price).sum() for name, price in prices.items()]
+    return torch.stack(terms).sum() if terms else torch.zeros(())
+
+
+def strength_at(settings: WiringSettings, share: float) -> float:
+    """λ when `share` (0 … 1) of the training is over: 0, then a linear ramp, then `settings.strength`."""
+    if settings.ramp_to <= settings.ramp_from:
+        return settings.strength * (share >= settings.ramp_to)
+    ramp = (share - settings.ramp_from) / (settings.ramp_to - settings.ramp_from)
+    return settings.strength * min(max(ramp, 0.0), 1.0)
+
+
+@torch.no_grad()
+def shrink(
+    parameters: Mapping[str, torch.Tensor],
+    prices: Mapping[str, torch.Tensor],
+    optimizer: torch.optim.Adam,
+    strength: float,
+) -> None:
+    r"""Proximal step of the wiring cost, in the metric of Adam: makes exact zeros.
+
+    Adam moves a weight by its learning rate η over √v; the proximal operator of λ C in the same metric is the
+    soft threshold ηλp / √v. Its fixed points are those of the loss plus λ C, which Adam on the subgradient only
+    hovers around (proximal form of adaptive methods: Yun, Lozano and Yang 2021, arXiv:2102.04200).
+
+    Parameters
+    ----------
+    parameters : mapping of str to tensor
+        Changed in place.
+    prices : mapping of str to tensor
+        From `lengths`.
+    optimizer : torch.optim.Adam
+        After its step; its state gives √v.
+    strength : float
+        λ now.
+    """
+    group = optimizer.param_groups[0]
+    beta, eps, rate = group["betas"][1], group["eps"], group["lr"]
+    for name, price in prices.items():
+        weight = parameters[name]
+        state = optimizer.state[weight]
+        correction = 1 - beta ** float(state["step"])
+        scale = (state["exp_avg_sq"] / correction).sqrt_().add_(eps)
+        threshold = (rate * strength) * price / scale
+        weight.copy_(weight.sign() * (weight.abs() - threshold).clamp_(min=0))

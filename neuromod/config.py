@@ -1,0 +1,297 @@
+"""Settings as dataclasses: defaults, TOML file, ``--set section.key=value``, in rising precedence."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from neuromod.errors import UsageError
+
+REGULARIZERS = ("bimt", "l1", "none")
+DEVICES = ("auto", "cpu", "cuda")
+SEMANTICS = ("go-cue", "neurogym-2.3")
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """``[tasks]``: what is learned.
+
+    Parameters
+    ----------
+    names : tuple of str
+        A collection or names of tasks.
+    semantics : str
+        Meaning of the tasks, ``go-cue`` or ``neurogym-2.3``.
+    dt_ms : int
+        Time step in ms.
+    """
+
+    names: tuple[str, ...] = ("yang19",)
+    semantics: str = "go-cue"
+    dt_ms: int = 100
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """``[network]``: the model.
+
+    Parameters
+    ----------
+    neurons : int
+        Number of neurons, on the smallest square grid that holds them.
+    tau_ms : float
+        Time constant in ms, at least the time step; α = dt / τ.
+    noise : float
+        Standard deviation σ of the recurrent noise; √(2/α) σ is added to the drive in each step.
+    """
+
+    neurons: int = 256
+    tau_ms: float = 200.0
+    noise: float = 0.05
+
+
+@dataclass(frozen=True)
+class WiringSettings:
+    """``[wiring]``: what connections cost, and the swapping of neurons.
+
+    Parameters
+    ----------
+    regularizer : str
+        ``bimt``, ``l1`` or ``none``.
+    strength : float
+        λ at its full height.
+    layer_spacing : float
+        l0, the length that every connection has besides its distance, in sides of the grid.
+    ramp_from, ramp_to : float
+        λ rises linearly from 0 to `strength` between these shares of the training.
+    bias_from : float
+        Share of the training from which on biases cost l0, too.
+    swap_every : int
+        Steps between rounds of swapping; 0 for none.
+    """
+
+    regularizer: str = "bimt"
+    strength: float = 0.3
+    layer_spacing: float = 0.1
+    ramp_from: float = 0.1
+    ramp_to: float = 0.4
+    bias_from: float = 0.75
+    swap_every: int = 100
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """``[training]``: the optimisation.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps.
+    batch : int
+        Trials in a step.
+    learning_rate : float
+        Of Adam, at its height.
+    warmup : float
+        Share of the steps in which the learning rate rises from 0.
+    decay : float
+        Share of the steps, at the end, in which it falls to a hundredth along a cosine.
+    clip : float
+        Largest norm of the gradient of the task loss.
+    response_weight : float
+        Weight in the loss of steps that ask for a response and of last steps.
+    log_every : int
+        Steps between lines of ``metrics.jsonl``.
+    checkpoint_every : int
+        Steps between checkpoints.
+    test_trials : int
+        Trials of each task on which the trained network's accuracy is measured.
+    """
+
+    steps: int = 6000
+    batch: int = 128
+    learning_rate: float = 2e-3
+    warmup: float = 0.02
+    decay: float = 0.4
+    clip: float = 1.0
+    response_weight: float = 5.0
+    log_every: int = 100
+    checkpoint_every: int = 500
+    test_trials: int = 200
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what `neuromod train` makes."""
+
+    tasks: TaskSettings = field(default_factory=TaskSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    wiring: WiringSettings = field(default_factory=WiringSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    seed: int = 0
+    device: str = "auto"
+
+    @property
+    def alpha(self) -> float:
+        """Share of the state that a time step replaces, dt / τ."""
+        return self.tasks.dt_ms / self.network.tau_ms
+
+
+def load(path: Path | None = None, assignments: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> Settings:
+    """Put settings together.
+
+    Parameters
+    ----------
+    path : Path, optional
+        TOML file with the sections and keys of `Settings`.
+    assignments : sequence of str
+        ``section.key=value``, the value as in TOML; a bare word is text.
+    flags : mapping of str to value, optional
+        Dotted key to value; None means not given. They win over `assignments`, which win over the file.
+
+    Returns
+    -------
+    Settings
+        Checked.
+
+    Raises
+    ------
+    UsageError
+        If a key is unknown, or a value has the wrong type or is out of range.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values.update(_flatten(tomllib.loads(path.read_text(encoding="utf-8"))))
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"cannot read {path}: it is not valid TOML ({error})") from error
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set {assignment}: needed section.key=value, as --set training.steps=2000")
+        values[key.strip()] = _parse(text.strip())
+    values.update({key: value for key, value in (flags or {}).items() if value is not None})
+    settings = _build(Settings, values, "")
+    check(settings)
+    return settings
+
+
+def dump(settings: Settings) -> str:
+    """Return the settings as TOML."""
+    import tomli_w
+
+    return tomli_w.dumps(to_dict(settings))
+
+
+def to_dict(settings: Settings) -> dict[str, Any]:
+    """Return the settings as nested dicts and lists, as JSON and TOML hold them."""
+    content = dataclasses.asdict(settings)
+    content["tasks"]["names"] = list(settings.tasks.names)
+    # TOML wants plain keys before tables.
+    return dict(sorted(content.items(), key=lambda item: isinstance(item[1], dict)))
+
+
+def check(settings: Settings) -> None:
+    """Raise `UsageError` for the first value that is out of range."""
+    network, wiring, training, tasks = settings.network, settings.wiring, settings.training, settings.tasks
+    limits: list[tuple[str, float, float, float]] = [
+        ("network.neurons", network.neurons, 2, 65536),
+        ("network.noise", network.noise, 0, 10),
+        ("tasks.dt_ms", tasks.dt_ms, 1, 1000),
+        ("network.tau_ms", network.tau_ms, tasks.dt_ms, 1e6),
+        ("wiring.strength", wiring.strength, 0, 1e6),
+        ("wiring.layer_spacing", wiring.layer_spacing, 0, 1e3),
+        ("wiring.ramp_from", wiring.ramp_from, 0, 1),
+        ("wiring.ramp_to", wiring.ramp_to, wiring.ramp_from, 1),
+        ("wiring.bias_from", wiring.bias_from, 0, 1),
+        ("wiring.swap_every", wiring.swap_every, 0, 1e9),
+        ("training.steps", training.steps, 1, 1e9),
+        ("training.batch", training.batch, 1, 1e6),
+        ("training.learning_rate", training.learning_rate, 1e-9, 1),
+        ("training.warmup", training.warmup, 0, 1),
+        ("training.decay", training.decay, 0, 1),
+        ("training.clip", training.clip, 1e-9, 1e9),
+        ("training.response_weight", training.response_weight, 1e-9, 1e6),
+        ("training.log_every", training.log_every, 1, 1e9),
+        ("training.checkpoint_every", training.checkpoint_every, 1, 1e9),
+        ("training.test_trials", training.test_trials, 1, 1e6),
+        ("seed", settings.seed, 0, 2**63 - 1),
+    ]
+    for key, value, low, high in limits:
+        if not low <= value <= high:
+            raise UsageError(f"{key} = {value:g} is out of range: needed {low:g} to {high:g}")
+    choices = [
+        ("wiring.regularizer", wiring.regularizer, REGULARIZERS),
+        ("tasks.semantics", tasks.semantics, SEMANTICS),
+        ("device", settings.device, DEVICES),
+    ]
+    for key, word, allowed in choices:
+        if word not in allowed:
+            raise UsageError(f"{key} = {word!r} is unknown: needed {', '.join(allowed)}")
+    if not tasks.names:
+        raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")
+
+
+def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _parse(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        return text
+
+
+def _keys(kind: type, prefix: str = "") -> list[str]:
+    hints = get_type_hints(kind)
+    return [
+        key
+        for name, hint in hints.items()
+        for key in (_keys(hint, f"{prefix}{name}.") if dataclasses.is_dataclass(hint) else [f"{prefix}{name}"])
+    ]
+
+
+def _build(kind: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    if not prefix:
+        known = _keys(kind)
+        for key in values:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                raise UsageError(f"there is no setting '{key}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+    arguments: dict[str, Any] = {}
+    for name, hint in get_type_hints(kind).items():
+        key = f"{prefix}{name}"
+        if dataclasses.is_dataclass(hint):
+            arguments[name] = _build(hint, values, f"{key}.")
+        elif key in values:
+            arguments[name] = _convert(key, values[key], hint)
+    return kind(**arguments)
+
+
+def _convert(key: str, value: Any, hint: Any) -> Any:
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
+        return float(value)
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if hint is str and isinstance(value, str):
+        return value
+    if hint == tuple[str, ...]:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+    wanted = {int: "a whole number", float: "a number", str: "text"}.get(hint, "names")
+    raise UsageError(f"{key} = {value!r} cannot be used: needed {wanted}")

@@ -1,0 +1,105 @@
+"""How well a network solves tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromod.errors import UsageError
+from neuromod.network import Network
+from neuromod.tasks import Seed, Trials, decisions, generate
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Accuracy on trials: the share whose answer at the last step is right.
+
+    Parameters
+    ----------
+    accuracy : float
+        Mean over the tasks that have trials.
+    accuracy_per_task : dict of str to float
+        Of each of these tasks.
+    decisions : (trial,) int64
+        Class decided for in each trial.
+    n_trials : int
+        Number of trials.
+    """
+
+    accuracy: float
+    accuracy_per_task: dict[str, float]
+    decisions: Array
+    n_trials: int
+
+
+def evaluate(network: Network, trials: Trials, *, runner: Callable[[Array], Array] | None = None) -> Evaluation:
+    """Measure how many trials a network solves.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    trials : Trials
+        The trials.
+    runner : callable, optional
+        Takes inputs (time, trial, n_in) and returns the readout (time, trial, n_out), for a network that runs
+        elsewhere, as an exported file; `network.run` if omitted.
+
+    Returns
+    -------
+    Evaluation
+        The accuracy, the decisions.
+
+    Raises
+    ------
+    UsageError
+        If the network does not take these inputs.
+    """
+    y = network.run(trials.inputs)[0] if runner is None else runner(trials.inputs)
+    decided = decisions(y, trials)
+    right = decided == trials.answers
+    counts = np.bincount(trials.task, minlength=len(trials.names))
+    solved = np.bincount(trials.task, weights=right, minlength=len(trials.names))
+    per_task = {
+        name: float(part / whole) for name, part, whole in zip(trials.names, solved, counts, strict=True) if whole
+    }
+    return Evaluation(
+        accuracy=float(np.mean(list(per_task.values()))),
+        accuracy_per_task=per_task,
+        decisions=decided,
+        n_trials=trials.n_trials,
+    )
+
+
+def trials_for(network: Network, n_trials: int, *, seed: Seed) -> Trials:
+    """Make trials of the tasks that a network was trained on, as its `info` names them.
+
+    Parameters
+    ----------
+    network : Network
+        With ``tasks``, ``semantics`` and ``dt_ms`` in its `info`.
+    n_trials, seed
+        As for `neuromod.tasks.generate`.
+
+    Raises
+    ------
+    UsageError
+        If the network does not say what its tasks are, or has another number of inputs than they have.
+    """
+    info = network.info
+    missing = [key for key in ("tasks", "semantics", "dt_ms") if key not in info]
+    if missing:
+        raise UsageError(
+            f"the network does not say on which tasks it was trained (no {', '.join(missing)} in its info); "
+            "give inputs of your own, or train it with `neuromod train`"
+        )
+    trials = generate(info["tasks"], n_trials, seed=seed, dt_ms=info["dt_ms"], semantics=info["semantics"])
+    if trials.inputs.shape[2] != network.n_in:
+        raise UsageError(f"its tasks have {trials.inputs.shape[2]} inputs, but the network takes {network.n_in}")
+    return trials

@@ -1,0 +1,251 @@
+"""The trainable leaky ReLU RNN in PyTorch, and its way to and from `Network`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from neuromod.network import Network
+
+# Names of the trainable tensors, in the order in which the optimizer holds them.
+PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Trials without their padding: rows ordered by time, and within a time step by trial.
+
+    Trials are sorted by falling length, so that the trials still running at any step are the first ones and no
+    arithmetic is spent on those that have ended.
+
+    Parameters
+    ----------
+    inputs : (rows, n_in) float32 tensor
+        One row for each step of each trial.
+    targets : (rows,) int64 tensor
+        Class wanted at that step.
+    weights : (rows,) float32 tensor
+        Weight of that step in the loss; they sum to one.
+    sizes : sequence of int
+        Number of trials still running at each time step, not increasing.
+    previous : (rows - sizes[0],) int64 tensor
+        For each row after the first time step, the row of the same trial one step earlier.
+    last : (trials,) int64 tensor
+        Row of each trial's last step.
+    """
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+    sizes: Sequence[int]
+    previous: torch.Tensor
+    last: torch.Tensor
+
+
+def pack(
+    inputs: npt.NDArray[np.float32],
+    targets: npt.NDArray[np.int64],
+    mask: npt.NDArray[np.bool_],
+    *,
+    response_weight: float,
+    device: torch.device,
+) -> Packed:
+    """Sort trials by length and drop the steps after their ends.
+
+    Parameters
+    ----------
+    inputs : (time, trial, n_in) float32
+        Inputs.
+    targets : (time, trial) int64
+        Classes; 0 is to keep fixating.
+    mask : (time, trial) bool
+        False after a trial's end.
+    response_weight : float
+        Weight in the loss of the steps that ask for a response and of every trial's last step; the others weigh one.
+    device : torch.device
+        Where the tensors go.
+
+    Returns
+    -------
+    Packed
+        The same trials.
+    """
+    lengths = mask.sum(axis=0)
+    order = np.argsort(-lengths, kind="stable")
+    mask = mask[: lengths.max(), order]
+    sizes = mask.sum(axis=1)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    previous = np.concatenate([np.arange(sizes[t]) + starts[t - 1] for t in range(1, len(sizes))] or [[]])
+    lengths = lengths[order]
+    last = starts[lengths - 1] + np.arange(len(order))
+    wanted = targets[: len(mask), order][mask]
+    weights = np.where(wanted > 0, response_weight, 1.0)
+    weights[last] = response_weight
+    return Packed(
+        inputs=torch.from_numpy(inputs[: len(mask), order][mask]).to(device),
+        targets=torch.from_numpy(wanted).to(device),
+        weights=torch.from_numpy((weights / weights.sum()).astype(np.float32)).to(device),
+        sizes=sizes.tolist(),
+        previous=torch.from_numpy(previous.astype(np.int64)).to(device),
+        last=torch.from_numpy(last.astype(np.int64)).to(device),
+    )
+
+
+class _LeakyScan(torch.autograd.Function):
+    """All states of the leaky ReLU recurrence over packed trials, with its own backward pass.
+
+    One product gives the whole gradient of `w_rec`, where autograd would add up one for every time step.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        drive: torch.Tensor,  # (rows, n)
+        w_rec: torch.Tensor,  # (n, n)
+        alpha: float,
+        sizes: Sequence[int],
+        previous: torch.Tensor,  # (rows - sizes[0],)
+    ) -> torch.Tensor:
+        rates = torch.empty_like(drive)
+        states = torch.empty_like(drive)
+        transposed = w_rec.t()
+        h = drive.new_zeros(sizes[0], drive.shape[1])
+        start = 0
+        for size in sizes:
+            rows = slice(start, start + size)
+            h = h[:size]
+            torch.addmm(drive[rows], h, transposed, out=rates[rows])
+            rates[rows].relu_()
+            torch.lerp(h, rates[rows], alpha, out=states[rows])
+            h = states[rows]
+            start += size
+        ctx.save_for_backward(w_rec, rates, states, previous)
+        ctx.alpha, ctx.sizes = alpha, sizes
+        return states
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (grad_states,) = grads
+        w_rec, rates, states, previous = ctx.saved_tensors
+        slope = (rates > 0).to(rates.dtype).mul_(ctx.alpha)
+        grad_drive = torch.empty_like(rates)
+        grad_states = grad_states.clone(memory_format=torch.contiguous_format)
+        stop = len(rates)
+        carry: torch.Tensor | None = None
+        for size in reversed(ctx.sizes):
+            rows = slice(stop - size, stop)
+            g = grad_states[rows]
+            if carry is not None:
+                g[: len(carry)].add_(carry)
+            torch.mul(g, slope[rows], out=grad_drive[rows])
+            carry = torch.addmm(g, grad_drive[rows], w_rec, beta=1 - ctx.alpha)
+            stop -= size
+        grad_w = grad_drive[ctx.sizes[0] :].t() @ states[previous]
+        return grad_drive, grad_w, None, None, None
+
+
+def states(
+    parameters: Mapping[str, torch.Tensor], packed: Packed, *, alpha: float, noise: torch.Tensor | None = None
+) -> torch.Tensor:
+    """State h of every row of packed trials, starting at rest.
+
+    Parameters
+    ----------
+    parameters : mapping of str to tensor
+        The tensors named in `PARAMETERS`, shapes as in `Network`.
+    packed : Packed
+        The trials.
+    alpha : float
+        dt / tau.
+    noise : (rows, n) tensor, optional
+        Added to the drive inside the rectification.
+
+    Returns
+    -------
+    (rows, n) tensor
+        The states; differentiable in the parameters.
+    """
+    drive = torch.addmm(parameters["bias"], packed.inputs, parameters["w_in"].t())
+    if noise is not None:
+        drive = drive + noise
+    result: torch.Tensor = _LeakyScan.apply(drive, parameters["w_rec"], alpha, packed.sizes, packed.previous)  # type: ignore[no-untyped-call]
+    return result
+
+
+def logits(parameters: Mapping[str, torch.Tensor], h: torch.Tensor) -> torch.Tensor:
+    """Readout of states, (rows, n_out)."""
+    return torch.addmm(parameters["bias_out"], h, parameters["w_out"].t())
+
+
+def initial(n: int, n_in: int, n_out: int, *, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """Draw the parameters before training.
+
+    Self-connections of 0.5 and uniform input and readout weights within one over the square root of the fan-in, as in
+    the training code of the task collection that the paper builds on.
+
+    Parameters
+    ----------
+    n, n_in, n_out : int
+        Numbers of neurons, inputs and readouts.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    dict of str to float32 tensor
+        Named as in `PARAMETERS`, with gradients.
+    """
+
+    def uniform(rows: int, columns: int) -> torch.Tensor:
+        return (torch.rand(rows, columns, generator=generator) * 2 - 1) / columns**0.5
+
+    tensors = {
+        "w_rec": 0.5 * torch.eye(n),
+        "w_in": uniform(n, n_in),
+        "w_out": uniform(n_out, n),
+        "bias": torch.zeros(n),
+        "bias_out": torch.zeros(n_out),
+    }
+    return {name: tensors[name].requires_grad_() for name in PARAMETERS}
+
+
+def to_network(
+    parameters: Mapping[str, torch.Tensor],
+    positions: npt.NDArray[np.float32],
+    *,
+    dt_s: float,
+    tau_s: float,
+    info: Mapping[str, Any],
+) -> Network:
+    """Return the `Network` of trained parameters, its neurons numbered in the order of the grid."""
+    order = np.lexsort((positions[:, 0], positions[:, 1]))
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in parameters.items()}
+    return Network(
+        w_rec=sparse.csr_array(arrays["w_rec"][np.ix_(order, order)]),
+        w_in=arrays["w_in"][order],
+        w_out=arrays["w_out"][:, order],
+        bias=arrays["bias"][order],
+        bias_out=arrays["bias_out"],
+        positions=positions[order],
+        dt_s=dt_s,
+        tau_s=tau_s,
+        info=info,
+    )
+
+
+def from_network(network: Network) -> dict[str, torch.Tensor]:
+    """Return the parameters of a `Network` as float32 tensors with gradients, its neurons in its own order."""
+    arrays = {
+        "w_rec": network.w_rec.toarray(),
+        "w_in": network.w_in,
+        "w_out": network.w_out,
+        "bias": network.bias,
+        "bias_out": network.bias_out,
+    }
+    return {name: torch.from_numpy(np.array(arrays[name])).requires_grad_() for name in PARAMETERS}

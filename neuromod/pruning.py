@@ -1,0 +1,265 @@
+"""Pruning: weights below a threshold go, then neurons that no longer lie between input and readout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from neuromod import evaluation
+from neuromod.errors import UsageError
+from neuromod.network import Network
+
+# Steps after which a neuron that no input reaches must have settled, and to what relative precision.
+_SETTLE_STEPS, _SETTLE_TOLERANCE = 2000, 1e-6
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """A pruned network and what was done to it.
+
+    Parameters
+    ----------
+    network : Network
+        The network after pruning.
+    threshold : float
+        Weights of at most this magnitude were removed.
+    accuracy_before, accuracy_after : float or None
+        Mean accuracy over tasks, on trials that the threshold was not chosen on; None without tasks.
+    accuracy_per_task : dict of str to float
+        After pruning.
+    synapses_before, synapses_after : int
+        Recurrent synapses.
+    neurons_before, neurons_after : int
+        Neurons.
+    sparsity : float
+        Share of the n x n recurrent weights of the network before that are zero now.
+    trials : int
+        Trials behind each of the two accuracies.
+    """
+
+    network: Network
+    threshold: float
+    accuracy_before: float | None
+    accuracy_after: float | None
+    accuracy_per_task: dict[str, float]
+    synapses_before: int
+    synapses_after: int
+    neurons_before: int
+    neurons_after: int
+    sparsity: float
+    trials: int
+
+
+def prune(
+    network: Network,
+    *,
+    threshold: float | None = None,
+    keep: float | None = None,
+    max_accuracy_drop: float = 0.01,
+    trials_per_task: int = 200,
+    seed: int = 0,
+    on_try: Callable[[float, float], None] | None = None,
+) -> Pruning:
+    """Prune a network.
+
+    Without `threshold` and `keep`, the largest threshold is chosen whose accuracy on one set of trials falls by at
+    most half of `max_accuracy_drop`, and is then lowered until a second set of trials confirms the whole
+    `max_accuracy_drop`.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    threshold : float, optional
+        Remove all weights, recurrent, input and readout, of at most this magnitude.
+    keep : float, optional
+        Keep this share (0 … 1) of the n x n recurrent weights, and the input and readout weights above the same
+        magnitude.
+    max_accuracy_drop : float
+        Largest loss of mean accuracy.
+    trials_per_task : int
+        Trials of each task in each of the two sets.
+    seed : int
+        Seed of the trials.
+    on_try : callable, optional
+        Called with each threshold tried and its accuracy on the first set.
+
+    Returns
+    -------
+    Pruning
+        The pruned network and a report.
+
+    Raises
+    ------
+    UsageError
+        If both `threshold` and `keep` are given, one is out of range, or a network without tasks is to be pruned by
+        accuracy, or nothing would be left.
+    """
+    if threshold is not None and keep is not None:
+        raise UsageError("give --threshold or --keep, not both")
+    if threshold is not None and not 0 <= threshold < np.inf:
+        raise UsageError(f"--threshold {threshold:g} is out of range: needed 0 or more")
+    if keep is not None and not 0 < keep <= 1:
+        raise UsageError(f"--keep {keep:g} is out of range: needed more than 0 and at most 1")
+    known = network.info.get("tasks")
+    if not known and threshold is None and keep is None:
+        raise UsageError("this network has no tasks to measure accuracy on; give --threshold or --keep")
+
+    check: Any = None
+    before: evaluation.Evaluation | None = None
+    if known:
+        tune, check = (
+            evaluation.trials_for(network, trials_per_task * len(known), seed=np.random.SeedSequence(seed, spawn_key=(k,)))
+            for k in range(2)
+        )
+        before = _evaluate(network, check)
+    if keep is not None:
+        threshold = _threshold_for(network, round(keep * network.n**2))
+    if threshold is not None:
+        pruned = cut(network, threshold)
+        after = _evaluate(pruned, check) if known else None
+    else:
+        assert before is not None
+        candidates = _candidates(network)
+        allowed = _evaluate(network, tune).accuracy - max_accuracy_drop / 2
+        index = _largest(candidates, network, tune, allowed, on_try)
+        while True:
+            threshold = candidates[index]
+            pruned = cut(network, threshold)
+            after = _evaluate(pruned, check)
+            if index == 0 or before.accuracy - after.accuracy <= max_accuracy_drop:
+                break
+            index -= 1
+    return Pruning(
+        network=pruned,
+        threshold=float(threshold),
+        accuracy_before=before.accuracy if before else None,
+        accuracy_after=after.accuracy if after else None,
+        accuracy_per_task=after.accuracy_per_task if after else {},
+        synapses_before=network.n_synapses,
+        synapses_after=pruned.n_synapses,
+        neurons_before=network.n,
+        neurons_after=pruned.n,
+        sparsity=1 - pruned.n_synapses / network.n**2,
+        trials=check.inputs.shape[1] if known else 0,
+    )
+
+
+def cut(network: Network, threshold: float) -> Network:
+    """Remove weights of at most `threshold` in magnitude, then neurons without a path from input to readout.
+
+    A neuron that no input reaches has a constant activity once it has settled; what it adds to others goes into
+    their biases.
+
+    Raises
+    ------
+    UsageError
+        If no neuron is left.
+    """
+    w_rec = network.w_rec.copy()
+    w_rec.data = np.where(np.abs(w_rec.data) > threshold, w_rec.data, 0)
+    thinned = replace(
+        network,
+        w_rec=w_rec,
+        w_in=np.where(np.abs(network.w_in) > threshold, network.w_in, 0),
+        w_out=np.where(np.abs(network.w_out) > threshold, network.w_out, 0),
+    )
+    reached = _reachable(thinned.w_rec, np.flatnonzero(thinned.w_in.any(axis=1)))
+    needed = _reachable(thinned.w_rec.T.tocsr(), np.flatnonzero(thinned.w_out.any(axis=0)))
+    if not (reached & needed).any():
+        raise UsageError(f"pruning at {threshold:g} leaves no path from input to readout; keep more")
+    tonic = ~reached & needed
+    settled = _settle(thinned, tonic)
+    if settled is None:
+        # Without a steady state these neurons are part of the function.
+        return thinned.subset(np.flatnonzero(needed))
+    keep = np.flatnonzero(reached & needed)
+    folded = replace(
+        thinned,
+        bias=thinned.bias + thinned.w_rec @ settled,
+        bias_out=thinned.bias_out + thinned.w_out @ settled,
+    )
+    return folded.subset(keep)
+
+
+def _settle(network: Network, tonic: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
+    """Steady state of the neurons `tonic`, (n,), zero elsewhere; None if they do not settle."""
+    h = np.zeros(network.n)
+    if not tonic.any():
+        return h
+    alpha = network.alpha
+    for _ in range(_SETTLE_STEPS):
+        new = (1 - alpha) * h + alpha * np.maximum(0, network.w_rec @ h + network.bias) * tonic
+        if np.abs(new - h).max() <= _SETTLE_TOLERANCE * max(1.0, np.abs(new).max()):
+            return new
+        h = new
+    return None
+
+
+def _reachable(w: sparse.csr_array, sources: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Which neurons are in `sources` or reached from there along `w` (row = target, column = source)."""
+    n = w.shape[0]
+    rows, columns = w.nonzero()
+    # One more node, n, stands for the sources together.
+    source = np.concatenate([columns, np.full(len(sources), n)])
+    target = np.concatenate([rows, sources])
+    graph = sparse.csr_array((np.ones(len(source), np.int8), (source, target)), shape=(n + 1, n + 1))
+    found = csgraph.breadth_first_order(graph, n, return_predecessors=False)
+    reached = np.zeros(n + 1, bool)
+    reached[found] = True
+    return reached[:n]
+
+
+def _evaluate(network: Network, trials: Any) -> evaluation.Evaluation:
+    return evaluation.evaluate(network, trials, runner=lambda x: network.run(x, dtype=np.float32)[0])
+
+
+def _threshold_for(network: Network, count: int) -> float:
+    """Return the threshold that keeps `count` recurrent weights."""
+    magnitudes = np.sort(np.abs(network.w_rec.data))
+    if count >= len(magnitudes):
+        return 0.0
+    return float(magnitudes[len(magnitudes) - count - 1])
+
+
+def _candidates(network: Network) -> list[float]:
+    """Return rising thresholds: 0, then steps of a tenth of a decade up to the largest recurrent weight."""
+    magnitudes = np.abs(network.w_rec.data)
+    if not len(magnitudes):
+        return [0.0]
+    low, high = np.log10(max(magnitudes.min(), 1e-6)), np.log10(magnitudes.max())
+    return [0.0, *np.logspace(low, high, max(2, round(10 * (high - low))), endpoint=False).tolist()]
+
+
+def _largest(
+    candidates: list[float],
+    network: Network,
+    trials: Any,
+    allowed: float,
+    on_try: Callable[[float, float], None] | None,
+) -> int:
+    """Index of the largest candidate whose accuracy is at least `allowed`, by bisection."""
+
+    def fits(index: int) -> bool:
+        try:
+            accuracy = _evaluate(cut(network, candidates[index]), trials).accuracy
+        except UsageError:
+            return False
+        if on_try:
+            on_try(candidates[index], accuracy)
+        return accuracy >= allowed
+
+    low, high = 0, len(candidates)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle
+    return low

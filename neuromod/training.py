@@ -1,0 +1,356 @@
+"""Brain-inspired modular training: the loop, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from neuromod import bimt, config, model, swapping, tasks
+from neuromod.errors import InterruptedRunError, UsageError
+from neuromod.files import replacing
+from neuromod.network import Network
+
+CHECKPOINT = "neuromod/checkpoint/1"
+
+# Batches drawn together: one call of the generator costs less than many.
+_CHUNK = 16
+
+# One independent stream of random numbers for each purpose, so that resuming needs no generator's state.
+_INITIAL, _TRIALS, _NOISE = range(3)
+
+
+@dataclass
+class State:
+    """All that a training step changes.
+
+    Parameters
+    ----------
+    step : int
+        Steps done.
+    parameters : dict of str to float32 tensor
+        Named as in `model.PARAMETERS`.
+    optimizer : torch.optim.Adam
+        With its moments.
+    positions : (n, 2) float32
+        Column and row of each neuron.
+    swaps : int
+        Swaps of neurons so far.
+    """
+
+    step: int
+    parameters: dict[str, torch.Tensor]
+    optimizer: torch.optim.Adam
+    positions: npt.NDArray[np.float32]
+    swaps: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback hears of one logged step; `metrics.jsonl` has the same keys.
+
+    Parameters
+    ----------
+    step, steps : int
+        Steps done and to do.
+    loss : float
+        Task loss, mean since the last log.
+    accuracy : float
+        Share of training trials whose last step is right, since the last log.
+    wiring_length : float
+        Σ of the Manhattan distances of all non-zero recurrent weights, in pitch units.
+    wiring_cost : float
+        The priced wiring C, without λ.
+    synapses : int
+        Non-zero recurrent weights.
+    strength, learning_rate : float
+        λ and η now.
+    swaps : int
+        Swaps so far.
+    seconds, seconds_left : float
+        Time spent in this process and an estimate of what is left.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    wiring_length: float
+    wiring_cost: float
+    synapses: int
+    strength: float
+    learning_rate: float
+    swaps: int
+    seconds: float
+    seconds_left: float
+
+
+def device_of(settings: config.Settings) -> torch.device:
+    """Return the device: for ``auto`` a GPU from 1,024 neurons on, because small networks run faster on a CPU.
+
+    Raises
+    ------
+    UsageError
+        If CUDA is asked for and not there.
+    """
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise UsageError("--device cuda: PyTorch finds no CUDA device here; use --device auto or cpu")
+    use = settings.device == "cuda" or (settings.device == "auto" and there and settings.network.neurons >= 1024)
+    return torch.device("cuda" if use else "cpu")
+
+
+def start(settings: config.Settings) -> State:
+    """Return the state before the first step."""
+    device = device_of(settings)
+    generator = torch.Generator().manual_seed(_seed(settings, _INITIAL, 0))
+    probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
+    n_in, n_out = probe.inputs.shape[2], tasks.N_OUT
+    drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
+    parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}
+    optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
+    return State(0, parameters, optimizer, bimt.grid_positions(settings.network.neurons))
+
+
+def train(
+    settings: config.Settings,
+    *,
+    state: State | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    on_checkpoint: Callable[[State], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Network:
+    """Train a network.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to train, see `neuromod.config`.
+    state : State, optional
+        Where to go on; from the start if omitted. It is changed in place.
+    on_step : callable, optional
+        Called with a `Progress` every ``training.log_every`` steps and after the last.
+    on_checkpoint : callable, optional
+        Called with the `State` every ``training.checkpoint_every`` steps, after the last, and before stopping.
+    should_stop : callable, optional
+        Asked after every step; when it says True, training stops after a checkpoint.
+
+    Returns
+    -------
+    Network
+        The trained network, its neurons numbered in the order of the grid.
+
+    Raises
+    ------
+    UsageError
+        If the loss is no longer finite.
+    InterruptedRunError
+        If `should_stop` said so.
+    """
+    state = state or start(settings)
+    steps, begun, first = settings.training.steps, time.monotonic(), state.step
+    losses: list[float] = []
+    hits: list[float] = []
+    for packed in _batches(settings, state.step, device_of(settings)):
+        loss, hit = _step(settings, state, packed)
+        if not math.isfinite(loss):
+            raise UsageError(
+                f"the loss is not finite at step {state.step}; lower training.learning_rate "
+                f"(now {settings.training.learning_rate:g}) or training.clip (now {settings.training.clip:g})"
+            )
+        losses.append(loss)
+        hits.append(hit)
+        last = state.step == steps
+        if on_step and (last or state.step % settings.training.log_every == 0):
+            seconds = time.monotonic() - begun
+            left = seconds / (state.step - first) * (steps - state.step)
+            on_step(_progress(settings, state, float(np.mean(losses)), float(np.mean(hits)), seconds, left))
+            losses, hits = [], []
+        stop = not last and should_stop is not None and should_stop()
+        if on_checkpoint and (stop or last or state.step % settings.training.checkpoint_every == 0):
+            on_checkpoint(state)
+        if stop:
+            raise InterruptedRunError(f"interrupted after step {state.step} of {steps}; the checkpoint is saved")
+    return network_of(settings, state)
+
+
+def network_of(settings: config.Settings, state: State) -> Network:
+    """Return the `Network` that a state holds."""
+    return model.to_network(
+        state.parameters,
+        state.positions,
+        dt_s=settings.tasks.dt_ms / 1000,
+        tau_s=settings.network.tau_ms / 1000,
+        info={
+            "made_by": "neuromod train",
+            "tasks": list(tasks.resolve(settings.tasks.names)),
+            "semantics": settings.tasks.semantics,
+            "dt_ms": settings.tasks.dt_ms,
+            "seed": settings.seed,
+        },
+    )
+
+
+def _step(settings: config.Settings, state: State, packed: model.Packed) -> tuple[float, float]:
+    """One step: loss, gradient, Adam, the proximal step of the wiring cost, and now and then swaps."""
+    parameters, training = state.parameters, settings.training
+    share = state.step / training.steps
+    strength = bimt.strength_at(settings.wiring, share)
+
+    h = model.states(parameters, packed, alpha=settings.alpha, noise=_noise(settings, state, packed))
+    y = model.logits(parameters, h)
+    losses = functional.cross_entropy(y, packed.targets, reduction="none")
+    loss = (losses * packed.weights).sum()
+
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(parameters.values(), training.clip)
+    for group in state.optimizer.param_groups:
+        group["lr"] = _learning_rate(training, share)
+    state.optimizer.step()
+    if strength > 0:
+        bimt.shrink(parameters, _prices(settings, state, share), state.optimizer, strength)
+
+    state.step += 1
+    every = settings.wiring.swap_every
+    if settings.wiring.regularizer == "bimt" and strength > 0 and every and state.step % every == 0:
+        done = swapping.swap(parameters["w_rec"].detach().cpu().numpy(), state.positions)
+        state.positions = done.positions
+        state.swaps += len(done.pairs)
+    right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]
+    return float(loss), float(right.float().mean())
+
+
+def _prices(settings: config.Settings, state: State, share: float) -> dict[str, torch.Tensor]:
+    prices = bimt.lengths(settings.wiring, state.positions, with_biases=share >= settings.wiring.bias_from)
+    device = state.parameters["w_rec"].device
+    return {name: price.to(device) for name, price in prices.items()}
+
+
+def _noise(settings: config.Settings, state: State, packed: model.Packed) -> torch.Tensor | None:
+    sigma = math.sqrt(2 / settings.alpha) * settings.network.noise
+    if sigma == 0:
+        return None
+    device = packed.inputs.device
+    generator = torch.Generator(device).manual_seed(_seed(settings, _NOISE, state.step))
+    shape = (len(packed.inputs), settings.network.neurons)
+    return torch.randn(shape, generator=generator, device=device).mul_(sigma)
+
+
+def _learning_rate(training: config.TrainingSettings, share: float) -> float:
+    """Linear rise, plateau, cosine fall to a hundredth."""
+    rise = min(1.0, (share + 1 / training.steps) / training.warmup) if training.warmup else 1.0
+    fall = max(0.0, (share - (1 - training.decay)) / training.decay) if training.decay else 0.0
+    return training.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
+
+
+def _seed(settings: config.Settings, purpose: int, index: int) -> int:
+    sequence = np.random.SeedSequence(settings.seed, spawn_key=(purpose, index))
+    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
+
+
+def _batches(settings: config.Settings, first: int, device: torch.device) -> Iterator[model.Packed]:
+    """Yield the trials of step `first` and all that follow; those of a step depend on the seed and its number only."""
+    batch = settings.training.batch
+    for chunk in range(first // _CHUNK, -(-settings.training.steps // _CHUNK)):
+        trials = tasks.generate(
+            settings.tasks.names,
+            batch * _CHUNK,
+            seed=_seed(settings, _TRIALS, chunk),
+            dt_ms=settings.tasks.dt_ms,
+            semantics=settings.tasks.semantics,
+        )
+        for step in range(max(first, chunk * _CHUNK), min((chunk + 1) * _CHUNK, settings.training.steps)):
+            at = (step % _CHUNK) * batch
+            own = slice(at, at + batch)
+            yield model.pack(
+                trials.inputs[:, own],
+                trials.targets[:, own],
+                trials.mask[:, own],
+                response_weight=settings.training.response_weight,
+                device=device,
+            )
+
+
+def _progress(
+    settings: config.Settings, state: State, loss: float, accuracy: float, seconds: float, left: float
+) -> Progress:
+    share = (state.step - 1) / settings.training.steps
+    live = state.parameters["w_rec"].detach().cpu().numpy() != 0
+    with torch.no_grad():
+        cost = float(bimt.wiring_cost(state.parameters, _prices(settings, state, share)))
+    return Progress(
+        step=state.step,
+        steps=settings.training.steps,
+        loss=loss,
+        accuracy=accuracy,
+        wiring_length=float(swapping.distances(state.positions)[live].sum()),
+        wiring_cost=cost,
+        synapses=int(live.sum()),
+        strength=bimt.strength_at(settings.wiring, share),
+        learning_rate=_learning_rate(settings.training, share),
+        swaps=state.swaps,
+        seconds=seconds,
+        seconds_left=left,
+    )
+
+
+def save_checkpoint(path: Path, settings: config.Settings, state: State) -> None:
+    """Write all that resuming needs, all or nothing."""
+    content = {
+        "schema": CHECKPOINT,
+        "settings": config.to_dict(settings),
+        "step": state.step,
+        "swaps": state.swaps,
+        "positions": torch.from_numpy(state.positions),
+        "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
+        "optimizer": state.optimizer.state_dict(),
+    }
+    with replacing(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(path: Path, settings: config.Settings) -> State:
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    settings : Settings
+        What the run trains; the checkpoint must agree.
+
+    Raises
+    ------
+    UsageError
+        If the file is unreadable, or was written with other settings.
+    """
+    device = device_of(settings)
+    try:
+        content: Mapping[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if content["schema"] != CHECKPOINT:
+            raise ValueError(f"its schema is {content['schema']!r}")
+        found = content["settings"]
+        state = start(settings)
+        with torch.no_grad():
+            for name, tensor in state.parameters.items():
+                tensor.copy_(content["parameters"][name])
+        state.optimizer.load_state_dict(content["optimizer"])
+        state.positions = content["positions"].cpu().numpy()
+        state.step, state.swaps = int(content["step"]), int(content["swaps"])
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist, so there is nothing to resume; start with `neuromod train`") from error
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"cannot read {path}: it is truncated or corrupt ({reason}); train again") from error
+    if {**found, "device": ""} != {**config.to_dict(settings), "device": ""}:
+        raise UsageError(f"{path} was written with other settings than the run's config.toml; train again")
+    return state
