@@ -15,6 +15,8 @@ from neuromod.network import Network
 from neuromod.placement import Placement
 from neuromod.rundir import COMMANDS, Run, State
 
+METRICS = "metrics.jsonl"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -63,7 +65,7 @@ class Findings:
     rates: npt.NDArray[np.float64] | None
     traffic: Mapping[str, Any] | None
     metrics: tuple[Mapping[str, Any], ...]
-    inputs: tuple[str, ...]
+    files: tuple[str, ...]
 
     def result(self, step: str) -> Mapping[str, Any]:
         """Return what a step reported, empty unless it is fresh."""
@@ -80,13 +82,9 @@ def gather(run: Run) -> Findings:
     """
     manifest = run.manifest()
     stages = {name: _stage(run, name) for name in COMMANDS}
-    used: list[str] = []
 
     def fresh(step: str, file: str) -> bool:
-        if not stages[step].fresh or file not in stages[step].outputs:
-            return False
-        used.append(file)
-        return True
+        return stages[step].fresh and file in stages[step].outputs
 
     name = next(
         (file for step, file in (("prune", "pruned.safetensors"), ("train", "network.safetensors"),
@@ -101,6 +99,10 @@ def gather(run: Run) -> Findings:
     traffic = read_json(run.file("traffic.json"), schema="neuromod/traffic/1") if fresh("estimate", "traffic.json") else None
     if network is not None and placement is not None and len(placement.core_of) != network.n:
         placement = None
+    # Results are shown beside artefacts: whatever a step makes anew makes the report stale.
+    files = {file for stage in stages.values() if stage.name != "report" for file in stage.outputs}
+    if run.file(METRICS).is_file():
+        files.add(METRICS)
     return Findings(
         label=str(manifest.get("label", "")),
         created=str(manifest.get("created", "")),
@@ -112,7 +114,7 @@ def gather(run: Run) -> Findings:
         rates=rates,
         traffic=traffic,
         metrics=_metrics(run),
-        inputs=tuple(used),
+        files=tuple(sorted(files)),
     )
 
 
@@ -143,7 +145,7 @@ def _rates(run: Run, network: Network | None) -> npt.NDArray[np.float64] | None:
 
 def _metrics(run: Run) -> tuple[Mapping[str, Any], ...]:
     """Read the objects of `metrics.jsonl`; a line that a power cut left half-written is passed over."""
-    path = run.file("metrics.jsonl")
+    path = run.file(METRICS)
     found = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:

@@ -23,6 +23,11 @@ def count(value: Any) -> str:
     return f"{value:.{digits}f}" if digits < 7 else f"{value:.1e}"
 
 
+def tidy(value: float) -> str:
+    """Return 0.3000 as 0.3 and 30000.0 as 30,000, for the ticks of an axis."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def percent(value: Any, *, digits: int = 1) -> str:
     """Return 0.9345 as 93.5 %."""
     return f"{100 * value:.{digits}f}\N{NARROW NO-BREAK SPACE}%" if is_number(value) else UNKNOWN

@@ -1,0 +1,122 @@
+"""The sections of the report on cores and on verification, and what made the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neuromod.reporting.cores import Cores, draw_cores
+from neuromod.reporting.findings import Findings
+from neuromod.reporting.svg import document
+from neuromod.reporting.words import UNKNOWN, count, duration, is_number, percent, scientific
+
+Section = dict[str, Any]
+
+
+def placed(findings: Findings) -> Section | None:
+    """Return what the placement is, in words; None without one."""
+    placement = findings.placement
+    if placement is None:
+        return None
+    on = placement.neurons_on
+    result = findings.result("map")
+    said = (
+        f"{count(len(placement.core_of))} neurons on {count(int((on > 0).sum()))} of {count(placement.grid.cores)} cores "
+        f"of {placement.target} ({placement.grid}), at most {count(placement.neurons_per_core)} a core, placed by the "
+        f"method {placement.placer!r} with seed {placement.seed}."
+    )
+    inside, between = result.get("intra_core_synapses"), result.get("inter_core_synapses")
+    if is_number(inside) and is_number(between) and inside + between:
+        said += f" {percent(inside / (inside + between))} of the synapses stay inside a core."
+    return {"words": said}
+
+
+def cores(findings: Findings) -> Section | None:
+    """Return the grid of cores with its traffic, None without an estimate."""
+    drawn = _cores(findings)
+    if drawn is None:
+        return None
+    columns = drawn.grid.columns
+    rows = [
+        (f"({core // columns}, {core % columns})", count(int(drawn.neurons[core])), count(float(drawn.load[core])))
+        for core in range(drawn.grid.cores)
+    ]
+    order = np.argsort(-drawn.link_load, kind="stable")
+    links = [
+        (
+            f"({drawn.source[k] // columns}, {drawn.source[k] % columns}) → "
+            f"({drawn.target[k] // columns}, {drawn.target[k] % columns})",
+            count(float(drawn.link_load[k])),
+        )
+        for k in order
+        if drawn.link_load[k] > 0
+    ]
+    return {
+        "svg": document(draw_cores(drawn)),
+        "caption": "Squares are cores, with their row, column and number of neurons; the darker, the more packets they "
+        f"send and receive (at most {count(float(drawn.load.max(initial=0)))} per time step). Arrows are the links between "
+        f"neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets per time step, "
+        "routed along the row first, then along the column).",
+        "header": ("Core", "Neurons", "Packets sent and received"),
+        "rows": rows,
+        "links": links,
+    }
+
+
+def _cores(findings: Findings) -> Cores | None:
+    placement, traffic = findings.placement, findings.traffic
+    if placement is None or traffic is None:
+        return None
+    raise NotImplementedError
+
+
+def verification(findings: Findings) -> Section | None:
+    """Return the rows of the verification table, None where nothing was verified."""
+    stage = findings.stages["verify"]
+    if not stage.fresh:
+        return None
+    rows = []
+    for name, title in (("onnx", "ONNX"), ("snn", "spiking, snnTorch")):
+        found = stage.result.get(name)
+        if not isinstance(found, Mapping):
+            continue
+        passed = found.get("passed")
+        remarks = []
+        if is_number(found.get("substeps")):
+            remarks.append(f"{count(found['substeps'])} substeps per time step")
+        if is_number(found.get("spikes_per_neuron_per_step")):
+            remarks.append(f"{count(found['spikes_per_neuron_per_step'])} spikes per neuron and time step")
+        rows.append(
+            {
+                "format": title,
+                "mark": {True: "pass", False: "fail"}.get(passed, "") if isinstance(passed, bool) else "",
+                "result": ("passed" if passed else "failed") if isinstance(passed, bool) else "not verified",
+                "agreement": percent(found.get("decision_agreement")),
+                "error": scientific(found.get("max_abs_error")) if "max_abs_error" in found else "",
+                "accuracy": percent(found.get("accuracy")) if "accuracy" in found else "",
+                "reference": percent(found.get("reference_accuracy")) if "reference_accuracy" in found else "",
+                "remarks": "; ".join(remarks),
+            }
+        )
+    return {"rows": rows, "caption": "Each file run in a runtime of its own against the network's reference dynamics"}
+
+
+def steps(findings: Findings) -> list[tuple[str, ...]]:
+    """Return what ran: command, seed, time."""
+    return [
+        (stage.command, str(stage.arguments.get("seed", "")), duration(stage.seconds))
+        for stage in findings.stages.values()
+        if stage.fresh and stage.name != "report"
+    ]
+
+
+def arguments(findings: Findings) -> list[tuple[str, str]]:
+    """Return the arguments of every step that ran, as JSON."""
+    return [
+        (name, json.dumps(dict(stage.arguments), ensure_ascii=False))
+        for name, stage in findings.stages.items()
+        if stage.fresh and stage.name != "report"
+    ]
