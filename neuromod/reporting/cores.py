@@ -65,7 +65,7 @@ def draw_cores(cores: Cores) -> Element:
     for core in range(grid.cores):
         x, y = (float(part) for part in corner[core])
         share = float(cores.load[core]) / busiest
-        group = element(root, "g", class_="core dark" if share > 0.5 else "core", data_c=core)
+        group = element(root, "g", class_="core dark" if share > 0.45 else "core", data_c=core)
         row, column = divmod(core, grid.columns)
         words = (
             f"Core ({row}, {column}) · {cores.neurons[core]} of {cores.capacity} neurons · "

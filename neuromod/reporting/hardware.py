@@ -8,12 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from neuromod.errors import UsageError
 from neuromod.reporting.cores import Cores, draw_cores
 from neuromod.reporting.findings import Findings
 from neuromod.reporting.svg import document
 from neuromod.reporting.words import UNKNOWN, count, duration, is_number, percent, scientific
 
 Section = dict[str, Any]
+
+# What the table of the cores shows of each, from `traffic.json`.
+PER_CORE = {
+    "neurons": "Neurons",
+    "synapses": "Synapses onto them",
+    "in_axons": "Remote sources",
+    "out_axons": "Remote targets",
+    "spikes_per_step": "Spikes",
+    "packets_sent_per_step": "Packets sent",
+    "packets_received_per_step": "Packets received",
+}
+
+# Where the links of `traffic.json` lead: rows down and columns to the right.
+DIRECTIONS = {"east": (0, 1), "west": (0, -1), "south": (1, 0), "north": (-1, 0)}
 
 
 def placed(findings: Findings) -> Section | None:
@@ -25,8 +40,8 @@ def placed(findings: Findings) -> Section | None:
     result = findings.result("map")
     said = (
         f"{count(len(placement.core_of))} neurons on {count(int((on > 0).sum()))} of {count(placement.grid.cores)} cores "
-        f"of {placement.target} ({placement.grid}), at most {count(placement.neurons_per_core)} a core, placed by the "
-        f"method {placement.placer!r} with seed {placement.seed}."
+        f"of {placement.target} ({placement.grid}), at most {count(placement.neurons_per_core)} a core, placed by "
+        f"{placement.placer} (seed {placement.seed})."
     )
     inside, between = result.get("intra_core_synapses"), result.get("inter_core_synapses")
     if is_number(inside) and is_number(between) and inside + between:
@@ -37,32 +52,27 @@ def placed(findings: Findings) -> Section | None:
 def cores(findings: Findings) -> Section | None:
     """Return the grid of cores with its traffic, None without an estimate."""
     drawn = _cores(findings)
-    if drawn is None:
+    if drawn is None or findings.traffic is None:
         return None
-    columns = drawn.grid.columns
+    names = [f"({row}, {column})" for row, column in drawn.grid.coordinates()]
     rows = [
-        (f"({core // columns}, {core % columns})", count(int(drawn.neurons[core])), count(float(drawn.load[core])))
-        for core in range(drawn.grid.cores)
+        (name, *(count(found.get(key)) for key in PER_CORE))
+        for name, found in zip(names, findings.traffic["per_core"], strict=True)
     ]
     order = np.argsort(-drawn.link_load, kind="stable")
-    links = [
-        (
-            f"({drawn.source[k] // columns}, {drawn.source[k] % columns}) → "
-            f"({drawn.target[k] // columns}, {drawn.target[k] % columns})",
-            count(float(drawn.link_load[k])),
-        )
-        for k in order
-        if drawn.link_load[k] > 0
-    ]
     return {
         "svg": document(draw_cores(drawn)),
-        "caption": "Squares are cores, with their row, column and number of neurons; the darker, the more packets they "
-        f"send and receive (at most {count(float(drawn.load.max(initial=0)))} per time step). Arrows are the links between "
-        f"neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets per time step, "
-        "routed along the row first, then along the column).",
-        "header": ("Core", "Neurons", "Packets sent and received"),
+        "caption": "Squares are cores, with their row, column and number of neurons; the stronger the colour, the more packets they "
+        f"send and receive (at most {count(float(drawn.load.max()))} per time step). Arrows are the links between "
+        f"neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets per time "
+        "step, which go along the row first, then along the column).",
+        "header": ("Core", *PER_CORE.values()),
         "rows": rows,
-        "links": links,
+        "links": [
+            (f"{names[drawn.source[k]]} → {names[drawn.target[k]]}", count(float(drawn.link_load[k])))
+            for k in order
+            if drawn.link_load[k] > 0
+        ],
     }
 
 
@@ -70,7 +80,31 @@ def _cores(findings: Findings) -> Cores | None:
     placement, traffic = findings.placement, findings.traffic
     if placement is None or traffic is None:
         return None
-    raise NotImplementedError
+    grid = placement.grid
+    at = grid.coordinates()
+    try:
+        load = np.array([core["packets_sent_per_step"] + core["packets_received_per_step"] for core in traffic["per_core"]])
+        if load.shape != (grid.cores,):
+            raise ValueError(f"{len(load)} cores instead of {grid.cores}")
+        source, target, link_load = [], [], []
+        for name, (down, right) in DIRECTIONS.items():
+            loads = np.array(traffic["links"][name], np.float64).reshape(grid.rows, grid.columns)
+            inside = ((at + (down, right)) >= 0).all(axis=1) & ((at + (down, right)) < (grid.rows, grid.columns)).all(axis=1)
+            cores = np.flatnonzero(inside)
+            source.append(cores)
+            target.append(cores + down * grid.columns + right)
+            link_load.append(loads.reshape(-1)[cores])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"traffic.json does not hold a valid estimate ({error!r}); run `neuromod estimate`") from error
+    return Cores(
+        grid,
+        placement.neurons_on,
+        placement.neurons_per_core,
+        load,
+        np.concatenate(source),
+        np.concatenate(target),
+        np.concatenate(link_load),
+    )
 
 
 def verification(findings: Findings) -> Section | None:

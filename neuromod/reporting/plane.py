@@ -17,8 +17,6 @@ MOST_NEURONS = 1_600
 MOST_CONNECTIONS = 6_000
 # Classes of a connection by |weight| over the largest, thin to thick.
 WEIGHT_CLASSES = (0.08, 0.2, 0.45)
-# Colours of the cores: with five, no two of the eight neighbours of a core share one.
-CORE_COLOURS = 5
 _SIDE = 1000.0
 
 Array = npt.NDArray[np.float64]
@@ -169,7 +167,7 @@ def draw_plane(plane: Plane) -> Element:
     source as ``data-s``. Style sheet and script of the page do the rest.
     """
     extent = plane.at.max(axis=0)
-    radius = float(np.clip(0.34 * np.sqrt(extent.max() * max(extent.min(), 0.05) / plane.n) * _SIDE, 2.5, 20))
+    radius = float(np.clip(0.26 * np.sqrt(extent.max() * max(extent.min(), 0.05) / plane.n) * _SIDE, 2.5, 22))
     margin = 2 * radius
     inner = _SIDE - 2 * margin
     xy = plane.at * inner + margin
@@ -216,26 +214,26 @@ def _draw_connections(root: Element, plane: Plane, xy: Array) -> None:
     bend = 0.5 * step + 0.13 * np.stack([step[:, 1], -step[:, 0]], axis=1)
     start, bend, step = (np.rint(part).astype(np.int64) for part in (xy[source], bend, step))
     strength = np.searchsorted(WEIGHT_CLASSES, np.abs(weight) / np.abs(weight).max(), side="right")
+    colour = np.array([core_colour(core, plane.grid) for core in plane.core.tolist()])[source]
+    # One group for all lines that look the same: level, then -1 between cores or the colour of the core, then sign.
     crossing = plane.core[source] != plane.core[target]
-    for level in range(len(WEIGHT_CLASSES) + 1):
-        for crosses in (False, True):
-            for negative in (False, True):
-                chosen = np.flatnonzero((strength == level) & (crossing == crosses) & ((weight < 0) == negative))
-                if not len(chosen):
-                    continue
-                classes = f"w{level} {'out' if crosses else 'in'} {'minus' if negative else 'plus'}"
-                group = element(root, "g", class_=classes)
-                chosen = chosen[np.argsort(source[chosen], kind="stable")]
-                for part in np.split(chosen, np.flatnonzero(np.diff(source[chosen])) + 1):
-                    line = "".join(
-                        f"M{start[k, 0]} {start[k, 1]}q{bend[k, 0]} {bend[k, 1]} {step[k, 0]} {step[k, 1]}" for k in part
-                    )
-                    element(group, "path", d=line, data_s=int(source[part[0]]))
+    looks = np.stack([strength, np.where(crossing, -1, colour), weight < 0], axis=1)
+    for look in np.unique(looks, axis=0):
+        level, inside, negative = (int(part) for part in look)
+        place = "out" if inside < 0 else f"k{inside}"
+        group = element(root, "g", class_=f"w{level} {place} {'minus' if negative else 'plus'}")
+        chosen = np.flatnonzero((looks == look).all(axis=1))
+        chosen = chosen[np.argsort(source[chosen], kind="stable")]
+        for part in np.split(chosen, np.flatnonzero(np.diff(source[chosen])) + 1):
+            line = "".join(
+                f"M{start[k, 0]} {start[k, 1]}q{bend[k, 0]} {bend[k, 1]} {step[k, 0]} {step[k, 1]}" for k in part
+            )
+            element(group, "path", d=line, data_s=int(source[part[0]]))
 
 
 def core_colour(core: int, grid: Grid | None) -> int:
-    """Return the colour class of a core, 0 … 4; neighbours, also diagonal ones, differ."""
+    """Return the colour class of a core, 0 … 3; neighbours, also diagonal ones, differ."""
     if grid is None or core < 0:
         return 0
     row, column = divmod(core, grid.columns)
-    return (2 * row + column) % CORE_COLOURS
+    return 2 * (row % 2) + column % 2

@@ -51,13 +51,13 @@ def _plane_words(drawn: Plane) -> str:
 def _plane_caption(drawn: Plane, n: int) -> str:
     said = "Lines bend to the left on their way from source to target; thicker lines are stronger weights."
     if bool((drawn.source == drawn.target).any()):
-        said += " A dark rim marks a neuron that excites or inhibits itself."
+        said += " A rim marks a neuron that excites or inhibits itself."
     if drawn.n < n:
         said = f"Each disc stands for the neurons of one cell ({count(n)} neurons in {count(drawn.n)} cells), and a line for all connections between two cells. " + said
     elif len(drawn.weight) < drawn.n_connections:
         said += f" Drawn are the {count(len(drawn.weight))} strongest of {count(drawn.n_connections)} connections."
     if drawn.grid is not None:
-        said += " Neighbouring cores have different colours; the five colours repeat."
+        said += " Neighbouring cores have different colours; the four colours repeat."
     return said
 
 
@@ -180,6 +180,7 @@ def traffic(findings: Findings) -> Section | None:
         return None
     kinds = (
         ("hops_per_step", "packet-hops", "per step"),
+        ("multicast_hops_per_step", "hops if packets branch on their way", "per step"),
         ("packets_per_step", "packets between cores", "per step"),
         ("max_link_load_per_step", "busiest link", "packets per step"),
         ("wiring_length", "wiring length", "pitches"),
