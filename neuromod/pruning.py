@@ -115,7 +115,9 @@ def prune(
     before: evaluation.Evaluation | None = None
     if known:
         tune, check = (
-            evaluation.trials_for(network, trials_per_task * len(known), seed=np.random.SeedSequence(seed, spawn_key=(k,)))
+            evaluation.trials_for(
+                network, trials_per_task * len(known), seed=np.random.SeedSequence(seed, spawn_key=(k,))
+            )
             for k in range(2)
         )
         before = _evaluate(network, check)

@@ -66,9 +66,7 @@ def changes(coupling: Matrix, distance: Matrix, product: Matrix | None = None) -
     return product + product.T - own[:, None] - own[None, :] + 2 * coupling * distance
 
 
-def swap(
-    w_rec: npt.NDArray[np.floating], positions: npt.NDArray[np.float32], *, most: int | None = None
-) -> Swaps:
+def swap(w_rec: npt.NDArray[np.floating], positions: npt.NDArray[np.float32], *, most: int | None = None) -> Swaps:
     """Swap the pair of neurons that shortens the wiring most, again and again.
 
     Swapping two neurons' rows, columns, biases and optimizer moments is the same as swapping their positions alone;

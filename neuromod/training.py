@@ -347,7 +347,9 @@ def load_checkpoint(path: Path, settings: config.Settings) -> State:
         state.positions = content["positions"].cpu().numpy()
         state.step, state.swaps = int(content["step"]), int(content["swaps"])
     except FileNotFoundError as error:
-        raise UsageError(f"{path} does not exist, so there is nothing to resume; start with `neuromod train`") from error
+        raise UsageError(
+            f"{path} does not exist, so there is nothing to resume; start with `neuromod train`"
+        ) from error
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"cannot read {path}: it is truncated or corrupt ({reason}); train again") from error

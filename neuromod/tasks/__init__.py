@@ -9,16 +9,21 @@ import numpy as np
 
 from neuromod.errors import UsageError
 from neuromod.tasks import yang19
-from neuromod.tasks.design import Design, render
+from neuromod.tasks.design import Task, draw
+from neuromod.tasks.rendering import render
 from neuromod.tasks.trials import Array, Trials, decisions
-from neuromod.tasks.yang19 import MAX_DT_MS, Semantics, Task
 
-__all__ = ["COLLECTIONS", "SEMANTICS", "Task", "Trials", "decisions", "generate", "resolve"]
+__all__ = ["COLLECTIONS", "SEMANTICS", "Seed", "Task", "Trials", "decisions", "find", "generate", "resolve"]
 
-# Collection -> its tasks; the place of a task in it is its rule unit, whatever subset is asked for.
-COLLECTIONS: dict[str, tuple[Task, ...]] = {"yang19": yang19.TASKS}
+# Collection -> what its tasks mean -> the tasks. The place of a task is its rule unit, whatever subset is asked for.
+COLLECTIONS: dict[str, dict[str, tuple[Task, ...]]] = {
+    "yang19": {"go-cue": yang19.GO_CUE, "neurogym-2.3": yang19.NEUROGYM_2_3},
+}
 
-SEMANTICS: tuple[Semantics, ...] = ("go-cue", "neurogym-2.3")
+SEMANTICS = ("go-cue", "neurogym-2.3")
+
+# Above this, the decision period of 200 ms would vanish.
+MAX_DT_MS = 200
 
 Seed = int | np.random.SeedSequence | np.random.Generator
 
@@ -41,12 +46,12 @@ def resolve(names: str | Sequence[str]) -> tuple[str, ...]:
     UsageError
         If a name is unknown, with the nearest known one, or if there is none.
     """
-    known = {task.name for tasks in COLLECTIONS.values() for task in tasks}
+    known = {task.name: collection for collection, kinds in COLLECTIONS.items() for task in next(iter(kinds.values()))}
     found: dict[str, None] = {}
     for name in names.split(",") if isinstance(names, str) else names:
         name = str(name).strip()
         if name in COLLECTIONS:
-            found.update(dict.fromkeys(task.name for task in COLLECTIONS[name]))
+            found.update(dict.fromkeys(task for task, collection in known.items() if collection == name))
         elif name in known:
             found[name] = None
         else:
@@ -56,6 +61,38 @@ def resolve(names: str | Sequence[str]) -> tuple[str, ...]:
     if not found:
         raise UsageError("no task was asked for; name one, or the collection yang19")
     return tuple(found)
+
+
+def find(names: str | Sequence[str], *, semantics: str = "go-cue") -> tuple[tuple[Task, ...], Array, int]:
+    """Look up tasks.
+
+    Parameters
+    ----------
+    names : str or sequence of str
+        What `resolve` takes.
+    semantics : str
+        One of `SEMANTICS`.
+
+    Returns
+    -------
+    tasks : tuple of Task
+        The k tasks.
+    rules : (k,) int64
+        The rule unit of each.
+    n_rules : int
+        Number of tasks in their collection.
+
+    Raises
+    ------
+    UsageError
+        If a name or the semantics is unknown.
+    """
+    if semantics not in SEMANTICS:
+        raise UsageError(f"semantics must be one of {', '.join(SEMANTICS)}, found '{semantics}'")
+    collection = COLLECTIONS["yang19"][semantics]
+    place = {task.name: i for i, task in enumerate(collection)}
+    rules = np.array([place[name] for name in resolve(names)])
+    return tuple(collection[i] for i in rules), rules, len(collection)
 
 
 def generate(
@@ -102,36 +139,23 @@ def generate(
     >>> trials.inputs.shape, sorted(set(trials.mask.sum(axis=0).tolist()))
     ((32, 10, 53), [15, 32])
     """
-    tasks = [_TASKS[name] for name in resolve(names)]
+    tasks, rules, n_rules = find(names, semantics=semantics)
     dt = _checked_dt(dt_ms)
-    if semantics not in SEMANTICS:
-        raise UsageError(f"semantics must be one of {', '.join(SEMANTICS)}, found '{semantics}'")
     if isinstance(n_trials, bool) or not isinstance(n_trials, (int, np.integer)) or n_trials < 1:
         raise UsageError(f"the number of trials must be a whole number above 0, found {n_trials}")
     rng = _generator(seed)
-    design = draw(tasks, int(n_trials), dt_ms=dt, semantics=semantics, rng=rng)
-    return render(
-        design,
-        tuple(task.name for task in tasks),
-        n_rules=len(yang19.TASKS),
-        dt_ms=dt,
-        rng=rng if noise else None,
-    )
+    task = spread(len(tasks), int(n_trials), rng)
+    design = draw(tasks, task, rules[task], rng)
+    return render(design, tasks, n_rules=n_rules, dt_ms=dt, rng=rng if noise else None)
 
 
-def draw(tasks: Sequence[Task], n_trials: int, *, dt_ms: int, semantics: Semantics, rng: np.random.Generator) -> Design:
-    """Draw the parameters of `n_trials` trials, spread evenly over `tasks`, in random order."""
-    repeats, rest = divmod(n_trials, len(tasks))
-    task = np.concatenate(
-        [np.repeat(np.arange(len(tasks)), repeats), rng.choice(len(tasks), size=rest, replace=False)]
-    ).astype(np.int64)
+def spread(n_tasks: int, n_trials: int, rng: np.random.Generator) -> Array:
+    """Task of each trial, (n_trials,) int64: as many of each as of the others, in random order."""
+    repeats, rest = divmod(n_trials, n_tasks)
+    extra = rng.choice(n_tasks, size=rest, replace=False)
+    task: Array = np.concatenate([np.repeat(np.arange(n_tasks), repeats), extra])
     rng.shuffle(task)
-    rule = _rules(tasks)[task]
-    return yang19.draw(tasks, task, rule, dt_ms=dt_ms, semantics=semantics, rng=rng)
-
-
-def _rules(tasks: Sequence[Task]) -> Array:
-    return np.array([yang19.TASKS.index(task) for task in tasks])
+    return task
 
 
 def _checked_dt(dt_ms: float) -> int:
@@ -149,6 +173,3 @@ def _generator(seed: Seed) -> np.random.Generator:
         return np.random.default_rng(seed)
     except (TypeError, ValueError) as error:
         raise UsageError(f"the seed must be a whole number from 0, found {seed!r}") from error
-
-
-_TASKS = {task.name: task for task in yang19.TASKS}

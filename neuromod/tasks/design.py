@@ -1,157 +1,177 @@
-"""What happens in each trial as numbers (`Design`), and the tensors that follow from it (`render`).
+"""What a task is (`Task`), what happens in each trial of a batch (`Design`), and how the latter is drawn.
 
-Drawing and rendering are separate, so that trials recorded elsewhere can be rendered and compared.
+Drawing is separate from rendering, so that trials recorded elsewhere can be rendered and compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Literal
 
 import numpy as np
 
-from neuromod.tasks.trials import Array, Trials
+from neuromod.tasks.trials import Array
 
 RING = 16
-N_CHANNELS = 1 + 2 * RING
-N_CLASSES = 1 + RING
 
-# Every family is a sequence of these, some of them of no length.
+# Every trial is a sequence of these; some have no length.
 PERIODS = ("fixation", "stimulus 1", "delay", "stimulus 2", "decision")
 FIXATION, STIMULUS_1, DELAY, STIMULUS_2, DECISION = range(len(PERIODS))
-_AFTER_END = len(PERIODS)
 
-THETA = 2 * np.pi * np.arange(RING) / RING
+Family = Literal["reach", "decision", "delayed decision", "match"]
+
+COHERENCES = np.array([0.08, 0.16, 0.32, 0.64])
+# Ordered pairs of different strengths.
+STRENGTH_PAIRS = np.array([(a, b) for a in (0.3, 0.6, 1.0) for b in (0.3, 0.6, 1.0) if a != b])
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, completely: two tasks that differ in anything differ here.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    asks : str
+        What the subject must do, in one line.
+    family : {"reach", "decision", "delayed decision", "match"}
+        Answer where a stimulus is; where the stronger of two is, shown together or one after the other; where the
+        second of two is, if it matches the first.
+    timing_ms : tuple of 5 ranges
+        Lengths in milliseconds from which that of each of `PERIODS` is drawn. As time steps are whole milliseconds,
+        a range of whole milliseconds stands for a continuous interval.
+    long_cue : bool
+        The fixation cue is on until the decision, else only in the fixation period.
+    noisy_cue : bool
+        Decisions: the fixation channel is noisy in the stimulus periods, as the rings are.
+    anti : bool
+        Reach: the stimulus is opposite to the answer.
+    shown, weights : (int, int)
+        Decisions: rings that show stimuli, and rings that count.
+    category : bool
+        Match: halves of the ring are compared, not positions.
+    go_on_match : bool
+        Match: answer on a match, else on a non-match.
+    integrate : {-1, 0, 1}
+        Mod-Cog: the answer is displaced in proportion to the delay, to the left or right.
+    sequence : {-1, 0, 1}
+        Mod-Cog: the answer moves on the ring during the decision, to the left or right.
+    strict : bool
+        Mod-Cog: with what its published code does otherwise than meant, see `neuromod.tasks.modcog`.
+    """
+
+    name: str
+    asks: str
+    family: Family
+    timing_ms: tuple[range, range, range, range, range]
+    long_cue: bool = True
+    noisy_cue: bool = True
+    anti: bool = False
+    shown: tuple[int, int] = (1, 1)
+    weights: tuple[int, int] = (1, 1)
+    category: bool = False
+    go_on_match: bool = True
+    integrate: int = 0
+    sequence: int = 0
+    strict: bool = False
+
+    def steps(self, dt_ms: int) -> tuple[int, int]:
+        """Length of the shortest and the longest trial in time steps of `dt_ms`."""
+        shortest = sum(lengths[0] // dt_ms for lengths in self.timing_ms)
+        return shortest, sum(lengths[-1] // dt_ms for lengths in self.timing_ms)
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Parameters of `n` trials; everything about them but the noise.
+    """Parameters of n trials: everything about them but the noise.
 
     Parameters
     ----------
     task : (n,) int64
-        Index of the trial's task in the tasks asked for.
+        Index of each trial's task in the tasks asked for.
     rule : (n,) int64
         Index of the rule unit that is on.
-    steps : (n, 5) int64
-        Length of each of `PERIODS` in time steps.
-    cue : (n, 5) bool
-        Periods in which the fixation cue is on.
-    bump_period, bump_ring : (n, 4) int64
-        Period and ring (0 or 1) in which up to four bumps are shown.
-    bump_angle : (n, 4) float64, rad
-        Where on the ring they peak.
-    bump_strength : (n, 4) float64
-        Their strengths; 0 = no bump.
-    noisy : (n, 3) bool
-        Whether the fixation channel and each ring are noisy during the stimulus periods.
-    response : (n,) int64
-        Ring position to answer with in the decision period; -1 = keep fixating.
+    durations_ms : (n, 5) int64
+        Length of each of `PERIODS`, before it is floored to whole time steps.
+    positions : (n, 2) int64
+        Ring positions, 0 to 15: of the answer, twice (reach), of both stimuli (decisions), of sample and test (match).
+    strengths : (n, 2, 2) float64
+        Strength with which each ring (second axis) shows a stimulus at each of `positions` (third axis); 0 = none.
+    match : (n,) bool
+        Match: whether the test matches the sample.
+    coin : (n,) bool
+        Decisions: whether the first wins if both are equally strong.
     """
 
     task: Array
     rule: Array
-    steps: Array
-    cue: Array
-    bump_period: Array
-    bump_ring: Array
-    bump_angle: Array
-    bump_strength: Array
-    noisy: Array
-    response: Array
+    durations_ms: Array
+    positions: Array
+    strengths: Array
+    match: Array
+    coin: Array
 
     def __len__(self) -> int:
         return len(self.task)
 
-    def take(self, rows: Array) -> Design:
-        """Design of the trials `rows`, (m,) int, in that order."""
-        return replace(self, **{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+
+@cache
+def columns(tasks: tuple[Task, ...]) -> Mapping[str, Array]:
+    """Fields of the tasks as arrays with one row per task; `timing_ms` as (k, 5, 3): start, step, count."""
+    found = {item.name: [getattr(task, item.name) for task in tasks] for item in fields(Task)}
+    found["timing_ms"] = [[(r.start, r.step, len(r)) for r in task.timing_ms] for task in tasks]
+    return {name: np.array(values) for name, values in found.items()}
 
 
-def concatenate(parts: Sequence[Design]) -> Design:
-    """Join designs, one after the other."""
+def draw(tasks: tuple[Task, ...], task: Array, rule: Array, rng: np.random.Generator) -> Design:
+    """Draw what happens in each trial.
+
+    NeuroGym alternates the ring of reach and match trials strictly; here it is drawn for each trial.
+
+    Parameters
+    ----------
+    tasks : tuple of Task
+        Tasks that `task` counts.
+    task, rule : (n,) int64
+        Task and rule unit of each trial.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
+    n, half = len(task), RING // 2
+    # Every trial draws every number, needed or not: cheaper than sorting trials by family, and easier to follow.
+    of = {name: values[task] for name, values in columns(tasks).items()}
+    decision, delayed, matching = (of["family"] == name for name in ("decision", "delayed decision", "match"))
+
+    ring = rng.integers(2, size=n)
+    when = rng.random((n, len(PERIODS)))
+    # Published Mod-Cog draws the delay of a match task once, for each ring, and keeps it.
+    held = of["strict"] & matching & (of["integrate"] == 0)
+    if held.any():
+        when[held, DELAY] = rng.random((len(tasks), 2))[task, ring][held]
+    start, step, count = np.moveaxis(of["timing_ms"], 2, 0)
+    durations_ms = start + step * (when * count).astype(np.int64)
+
+    first = rng.integers(RING, size=n)
+    match = rng.integers(2, size=n).astype(bool)
+    other = (first + rng.integers(1, RING, size=n)) % RING
+    # Position 8 counts to the lower half as a sample and to the upper as a test, in every version of NeuroGym.
+    in_category = rng.integers(half, size=n) + half * ((first > half) ^ ~match)
+    test = np.where(of["category"], in_category, (first + half * ~match) % RING)
+    second = np.where(matching, test, np.where(decision | delayed, other, first))
+
+    alone = np.stack([np.ones(n), matching], axis=1)[:, None, :] * (ring[:, None] == [0, 1])[:, :, None]
+    coherence = rng.choice(COHERENCES, (n, 2)) * rng.choice([-0.5, 0.5], (n, 2))
+    together = np.stack([0.5 + coherence, 0.5 - coherence], axis=2) * of["shown"][:, :, None]
+    apart = STRENGTH_PAIRS[rng.integers(len(STRENGTH_PAIRS), size=(n, 2))] * of["shown"][:, :, None]
     return Design(
-        **{item.name: np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(Design)}
+        task=task,
+        rule=rule,
+        durations_ms=durations_ms,
+        positions=np.stack([first, second], axis=1),
+        strengths=np.select([decision[:, None, None], delayed[:, None, None]], [together, apart], alone),
+        match=match,
+        coin=rng.integers(2, size=n).astype(bool),
     )
-
-
-def bump(angle: Array, strength: Array) -> Array:
-    """Gaussian bumps on the ring, 0.8 s exp(-d²/2) with d the circular distance in ring steps (π/8 rad).
-
-    Parameters
-    ----------
-    angle : (...) float64, rad
-        Where they peak.
-    strength : (...) float64
-        Factor s.
-
-    Returns
-    -------
-    (..., 16) float64
-        Activity of the ring's units.
-    """
-    apart = np.abs(np.asarray(angle)[..., None] - THETA)
-    distance = np.minimum(apart, 2 * np.pi - apart) / (np.pi / 8)
-    activity: Array = 0.8 * np.exp(-(distance**2) / 2) * np.asarray(strength)[..., None]
-    return activity
-
-
-def render(
-    design: Design,
-    names: tuple[str, ...],
-    *,
-    n_rules: int,
-    dt_ms: float,
-    rng: np.random.Generator | None = None,
-) -> Trials:
-    """Make the tensors of trials.
-
-    Parameters
-    ----------
-    design : Design
-        What happens in each trial.
-    names : tuple of str
-        Tasks that `design.task` counts.
-    n_rules : int
-        Number of rule units.
-    dt_ms : float
-        Time step; the noise per step is N(0, 1 / dt_ms), i.e. 0.1 wide at 100 ms.
-    rng : numpy.random.Generator, optional
-        Source of the noise; without noise if omitted.
-
-    Returns
-    -------
-    Trials
-        Inputs are 33 + `n_rules` wide.
-    """
-    n = len(design)
-    rows = np.arange(n)
-    ends = design.steps.cumsum(axis=1)
-    lengths = ends[:, -1]
-    time = np.arange(lengths.max(initial=0))[:, None]
-    period = np.zeros((len(time), n), np.int64)
-    for end in ends.T:
-        period += time >= end
-
-    # What each trial shows in each period, and nothing after its end; the steps then pick from it.
-    shown = np.zeros((n, len(PERIODS) + 1, N_CHANNELS + n_rules), np.float32)
-    shown[:, :_AFTER_END, 0] = design.cue
-    rings = np.zeros((n, len(PERIODS), 2, RING), np.float32)
-    activity = bump(design.bump_angle, design.bump_strength)
-    for slot in range(activity.shape[1]):
-        rings[rows, design.bump_period[:, slot], design.bump_ring[:, slot]] += activity[:, slot]
-    shown[:, :_AFTER_END, 1:N_CHANNELS] = rings.reshape(n, len(PERIODS), 2 * RING)
-    shown[rows, :_AFTER_END, N_CHANNELS + design.rule] = 1
-    inputs = shown.reshape(-1, shown.shape[2]).take(rows * (len(PERIODS) + 1) + period, axis=0)
-
-    if rng is not None:
-        noisy = design.noisy.any(axis=1)
-        step, trial = np.nonzero(((period == STIMULUS_1) | (period == STIMULUS_2)) & noisy)
-        on = np.repeat(design.noisy.astype(np.float32), (1, RING, RING), axis=1) / np.float32(np.sqrt(dt_ms))
-        noise = rng.standard_normal((len(step), N_CHANNELS), dtype=np.float32)
-        noise *= on[trial]
-        inputs[step, trial, :N_CHANNELS] += noise
-
-    targets = np.where(period == DECISION, 1 + design.response, 0)
-    return Trials(inputs=inputs, targets=targets, mask=time < lengths, task=design.task, names=names)

@@ -29,6 +29,8 @@ class Trials:
         Index into `names`.
     names : tuple of str
         The tasks that were asked for.
+    n_classes : int
+        Number of classes, 17 but for foreign tasks.
     """
 
     inputs: Array
@@ -36,6 +38,7 @@ class Trials:
     mask: Array
     task: Array
     names: tuple[str, ...]
+    n_classes: int = 17
 
     @property
     def n_trials(self) -> int:
