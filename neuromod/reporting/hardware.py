@@ -27,6 +27,9 @@ PER_CORE = {
     "packets_received_per_step": "Packets received",
 }
 
+# Format -> what the table of the verification calls it.
+FORMATS = {"onnx": "ONNX", "snn": "spiking, snnTorch"}
+
 # Where the links of `traffic.json` lead: rows down and columns to the right.
 DIRECTIONS = {"east": (0, 1), "west": (0, -1), "south": (1, 0), "north": (-1, 0)}
 
@@ -113,29 +116,40 @@ def verification(findings: Findings) -> Section | None:
     if not stage.fresh:
         return None
     rows = []
-    for name, title in (("onnx", "ONNX"), ("snn", "spiking, snnTorch")):
+    for name, title in FORMATS.items():
         found = stage.result.get(name)
         if not isinstance(found, Mapping):
             continue
-        passed = found.get("passed")
-        remarks = []
-        if is_number(found.get("substeps")):
-            remarks.append(f"{count(found['substeps'])} substeps per time step")
-        if is_number(found.get("spikes_per_neuron_per_step")):
-            remarks.append(f"{count(found['spikes_per_neuron_per_step'])} spikes per neuron and time step")
+        verified, passed = found.get("verified") is True, found.get("passed") is True
+        interval = found.get("decision_agreement_interval")
         rows.append(
             {
                 "format": title,
-                "mark": {True: "pass", False: "fail"}.get(passed, "") if isinstance(passed, bool) else "",
-                "result": ("passed" if passed else "failed") if isinstance(passed, bool) else "not verified",
+                "mark": ("pass" if passed else "fail") if verified else "",
+                "result": ("passed" if passed else "failed") if verified else "not verified",
                 "agreement": percent(found.get("decision_agreement")),
-                "error": scientific(found.get("max_abs_error")) if "max_abs_error" in found else "",
-                "accuracy": percent(found.get("accuracy")) if "accuracy" in found else "",
-                "reference": percent(found.get("reference_accuracy")) if "reference_accuracy" in found else "",
-                "remarks": "; ".join(remarks),
+                "interval": " to ".join(percent(end) for end in interval) if isinstance(interval, list) else "",
+                "error": scientific(found["max_abs_error"]) if "max_abs_error" in found else "not measured",
+                "accuracy": percent(found.get("accuracy")),
+                "reference": percent(found.get("accuracy_reference")),
+                "remarks": "; ".join(_remarks(found)),
             }
         )
-    return {"rows": rows, "caption": "Each file run in a runtime of its own against the network's reference dynamics"}
+    return {"rows": rows, "caption": "Each file run in another runtime, on trials drawn anew, against the network itself"}
+
+
+def _remarks(found: Mapping[str, Any]) -> list[str]:
+    said = [str(found[key]) for key in ("reason", "runtime") if key in found]
+    for key, words in (
+        ("trials", "trials"),
+        ("substeps", "substeps per time step"),
+        ("spikes_per_neuron_per_step", "spikes per neuron and time step"),
+    ):
+        if is_number(found.get(key)):
+            said.append(f"{count(found[key])} {words}")
+    if found.get("state_bounded") is False:
+        said.append("trials run one by one, because the state grows when they follow each other")
+    return said
 
 
 def steps(findings: Findings) -> list[tuple[str, ...]]:

@@ -167,7 +167,7 @@ def draw_plane(plane: Plane) -> Element:
     source as ``data-s``. Style sheet and script of the page do the rest.
     """
     extent = plane.at.max(axis=0)
-    radius = float(np.clip(0.26 * np.sqrt(extent.max() * max(extent.min(), 0.05) / plane.n) * _SIDE, 2.5, 22))
+    radius = float(np.clip(0.26 * np.sqrt(extent.max() * max(extent.min(), 0.05) / plane.n) * _SIDE, 2.5, 17))
     margin = 2 * radius
     inner = _SIDE - 2 * margin
     xy = plane.at * inner + margin
