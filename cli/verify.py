@@ -60,8 +60,8 @@ def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
     rows = []
     for name in FILES:
         part = result[name]
-        if not part["verified"]:
-            rows.append([name, "not verified", part["reason"], ""])
+        if "decision_agreement" not in part:
+            rows.append([name, "FAILED" if part["verified"] else "not verified", part["reason"], ""])
             continue
         figure = (
             f"error {part['max_abs_error']:.1e}"

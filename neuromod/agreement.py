@@ -55,4 +55,5 @@ def wilson(hits: int, trials: int, *, z: float = 1.959964) -> tuple[float, float
     centre = share + z**2 / (2 * trials)
     half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
     scale = 1 + z**2 / trials
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    # Exactly 0 and 1 at the ends, where rounding would miss them.
+    return (centre - half) / scale if hits else 0.0, (centre + half) / scale if hits < trials else 1.0
