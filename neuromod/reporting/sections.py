@@ -93,7 +93,7 @@ def tasks(findings: Findings) -> Section | None:
     )  # fmt: skip
     if not found:
         return None
-    known = _known_tasks()
+    known = _known_tasks(findings)
     values = [value for value in found.values() if is_number(value)]
     low = 50 if min(values, default=0) >= 0.5 else 0
     rows = []
@@ -122,10 +122,21 @@ def _along(value: Any, low: int) -> float | None:
     return round(100 * (100 * value - low) / (100 - low), 1) if is_number(value) else None
 
 
-def _known_tasks() -> dict[str, tuple[str, float | None]]:
-    from neuromod.tasks import COLLECTIONS
+def _known_tasks(findings: Findings) -> dict[str, tuple[str, float | None]]:
+    """What each of the network's tasks asks for, and what an ideal observer reaches where that is known."""
+    from neuromod import tasks
+    from neuromod.errors import UsageError
+    from neuromod.tasks import ceilings
 
-    return {task.name: (task.asks, getattr(task, "ceiling", None)) for group in COLLECTIONS.values() for task in group}
+    info = findings.network.info if findings.network is not None else {}
+    try:
+        found, _, _ = tasks.find(info.get("tasks", ()), semantics=info.get("semantics", ""))
+        if info.get("dt_ms") != ceilings.DT_MS:
+            return {task.name: (task.asks, None) for task in found}
+        return {task.name: (task.asks, ceilings.ceiling(task.name, info["semantics"])) for task in found}
+    except (UsageError, TypeError):
+        # Tasks of another version or of the user's own.
+        return {}
 
 
 def curves(findings: Findings) -> list[Section]:

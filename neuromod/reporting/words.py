@@ -19,8 +19,9 @@ def count(value: Any) -> str:
         return UNKNOWN
     if value == 0 or isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{digits}f}" if digits < 7 else f"{value:.1e}"
+    rounded = float(f"{value:.3g}")
+    digits = max(0, 2 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:,.{digits}f}" if digits < 7 else f"{value:.1e}"
 
 
 def tidy(value: float) -> str:

@@ -31,8 +31,8 @@ _MATCH = (fixed(300), fixed(500), fixed(1000), fixed(500), fixed(900))
 
 _GO_ASKS = "answer with the position of the stimulus"
 _ANTI_ASKS = "answer opposite to the stimulus"
-_DM_ASKS = "answer with the position of the stronger of two stimuli"
-_DLYDM_ASKS = "compare two stimuli one after the other, answer with the position of the stronger"
+_DM_ASKS = "answer with the stronger of two stimuli"
+_DLYDM_ASKS = "answer with the stronger of two successive stimuli"
 _HALF = "the first's half of the ring"
 
 # The place in this list is the task's rule unit; it is NeuroGym's order.
