@@ -12,6 +12,7 @@ import pytest
 from neuromod import Network, rundir
 from neuromod.rundir import Run
 
+
 @pytest.fixture
 def solver() -> Network:
     """A network made by hand that solves go, rtgo and dlygo: a neuron for each ring position that remembers."""

@@ -21,8 +21,10 @@ def installed():
 
 def neuromod(*arguments, cwd=None, **environment):
     """Run the installed command in a process of its own."""
-    code = "import sys; from importlib.metadata import entry_points;" \
-           "(point,) = entry_points(group='console_scripts', name='neuromod'); sys.argv[0] = 'neuromod'; point.load()()"
+    code = (
+        "import sys; from importlib.metadata import entry_points;"
+        "(point,) = entry_points(group='console_scripts', name='neuromod'); sys.argv[0] = 'neuromod'; point.load()()"
+    )
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60,
         env={**os.environ, **environment},
@@ -59,7 +61,9 @@ def test_help_of_every_command_explains_its_options_and_offers_json(name):
     assert f"neuromod {name}" in done.output.split("Options:")[0].split("\n", 1)[1]
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("maps", "map"), ("expor", "export"), ("demoo", "demo")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("trian", "train"), ("maps", "map"), ("expor", "export"), ("demoo", "demo")]
+)
 def test_near_misses_are_named(typed, meant):
     done = neuromod(typed)
     assert done.returncode == 2

@@ -59,9 +59,7 @@ def test_no_module_holds_two_ideas():
 
 
 def test_only_the_named_modules_import_torch():
-    allowed = {
-        path for path, rules in PROJECT["tool"]["ruff"]["lint"]["per-file-ignores"].items() if "TID251" in rules
-    }
+    allowed = {path for path, rules in PROJECT["tool"]["ruff"]["lint"]["per-file-ignores"].items() if "TID251" in rules}
     importers = {
         str(path.relative_to(ROOT))
         for folder in ("neuromod", "cli")

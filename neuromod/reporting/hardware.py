@@ -86,13 +86,17 @@ def _cores(findings: Findings) -> Cores | None:
     grid = placement.grid
     at = grid.coordinates()
     try:
-        load = np.array([core["packets_sent_per_step"] + core["packets_received_per_step"] for core in traffic["per_core"]])
+        load = np.array(
+            [core["packets_sent_per_step"] + core["packets_received_per_step"] for core in traffic["per_core"]]
+        )
         if load.shape != (grid.cores,):
             raise ValueError(f"{len(load)} cores instead of {grid.cores}")
         source, target, link_load = [], [], []
         for name, (down, right) in DIRECTIONS.items():
             loads = np.array(traffic["links"][name], np.float64).reshape(grid.rows, grid.columns)
-            inside = ((at + (down, right)) >= 0).all(axis=1) & ((at + (down, right)) < (grid.rows, grid.columns)).all(axis=1)
+            inside = ((at + (down, right)) >= 0).all(axis=1) & ((at + (down, right)) < (grid.rows, grid.columns)).all(
+                axis=1
+            )
             cores = np.flatnonzero(inside)
             source.append(cores)
             target.append(cores + down * grid.columns + right)
@@ -135,7 +139,10 @@ def verification(findings: Findings) -> Section | None:
                 "remarks": "; ".join(_remarks(found)),
             }
         )
-    return {"rows": rows, "caption": "Each file run in another runtime, on trials drawn anew, against the network itself"}
+    return {
+        "rows": rows,
+        "caption": "Each file run in another runtime, on trials drawn anew, against the network itself",
+    }
 
 
 def _remarks(found: Mapping[str, Any]) -> list[str]:

@@ -53,7 +53,10 @@ def _plane_caption(drawn: Plane, n: int) -> str:
     if bool((drawn.source == drawn.target).any()):
         said += " A rim marks a neuron that excites or inhibits itself."
     if drawn.n < n:
-        said = f"Each disc stands for the neurons of one cell ({count(n)} neurons in {count(drawn.n)} cells), and a line for all connections between two cells. " + said
+        said = (
+            f"Each disc stands for the neurons of one cell ({count(n)} neurons in {count(drawn.n)} cells), and a line for all connections between two cells. "
+            + said
+        )
     elif len(drawn.weight) < drawn.n_connections:
         said += f" Drawn are the {count(len(drawn.weight))} strongest of {count(drawn.n_connections)} connections."
     if drawn.grid is not None:
@@ -206,4 +209,8 @@ def traffic(findings: Findings) -> Section | None:
                      "ratio": ratio(ours, other), "bars": bars})  # fmt: skip
     said = f"{count(result.get('hops_per_step'))} packet-hops per time step against {count(shuffled.get('hops_per_step'))}."
     lines = (findings.traffic or {}).get("assumptions")
-    return {"rows": rows, "words": said, "assumptions": [str(line) for line in lines] if isinstance(lines, list) else []}
+    return {
+        "rows": rows,
+        "words": said,
+        "assumptions": [str(line) for line in lines] if isinstance(lines, list) else [],
+    }

@@ -38,7 +38,9 @@ def key_figures(findings: Findings) -> list[dict[str, str]]:
         {
             "name": "recurrent synapses",
             "figure": count(network.n_synapses) if network is not None else UNKNOWN,
-            "note": f"{percent(prune['sparsity'])} of the weights are zero" if "sparsity" in prune else "not pruned yet",
+            "note": f"{percent(prune['sparsity'])} of the weights are zero"
+            if "sparsity" in prune
+            else "not pruned yet",
         },
         {
             "name": "hops per step between cores",
@@ -113,7 +115,9 @@ def _verification(findings: Findings) -> str:
     said = []
     onnx, snn = _mapping(result.get("onnx")), _mapping(result.get("snn"))
     if onnx:
-        said.append(f"the ONNX file decides as the reference in {percent(onnx.get('decision_agreement'))} of the trials")
+        said.append(
+            f"the ONNX file decides as the reference in {percent(onnx.get('decision_agreement'))} of the trials"
+        )
     if snn:
         said.append(f"the spiking network in {percent(snn.get('decision_agreement'))}")
     verdict = "The exports passed verification" if result.get("passed") is True else "The exports failed verification"

@@ -53,8 +53,12 @@ def number(value: float) -> str:
 
 def printable(text: str) -> str:
     """Replace control characters and lone surrogates, which no document can hold."""
-    return "".join(c if (c >= " " or c in "\t\n") and not "\ud800" <= c <= "\udfff" and c < "\ufffe" or c > "\uffff"
-                   else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c
+        if (c >= " " or c in "\t\n") and not "\ud800" <= c <= "\udfff" and c < "\ufffe" or c > "\uffff"
+        else "\N{REPLACEMENT CHARACTER}"
+        for c in text
+    )
 
 
 def ticks(low: float, high: float, *, logarithmic: bool = False, most: int = 5) -> list[float]:
