@@ -203,7 +203,8 @@ def initial(n: int, n_in: int, n_out: int, *, generator: torch.Generator) -> dic
     """
 
     def uniform(rows: int, columns: int) -> torch.Tensor:
-        return (torch.rand(rows, columns, generator=generator) * 2 - 1) / columns**0.5
+        bound = columns**-0.5
+        return torch.empty(rows, columns).uniform_(-bound, bound, generator=generator)
 
     tensors = {
         "w_rec": 0.5 * torch.eye(n),

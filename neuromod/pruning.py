@@ -192,12 +192,12 @@ def cut(network: Network, threshold: float) -> Network:
 
 def _settle(network: Network, tonic: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
     """Steady state of the neurons `tonic`, (n,), zero elsewhere; None if they do not settle."""
-    h = np.zeros(network.n)
+    h: npt.NDArray[np.float64] = np.zeros(network.n)
     if not tonic.any():
         return h
     alpha = network.alpha
     for _ in range(_SETTLE_STEPS):
-        new = (1 - alpha) * h + alpha * np.maximum(0, network.w_rec @ h + network.bias) * tonic
+        new: npt.NDArray[np.float64] = (1 - alpha) * h + alpha * np.maximum(0, network.w_rec @ h + network.bias) * tonic
         if np.abs(new - h).max() <= _SETTLE_TOLERANCE * max(1.0, np.abs(new).max()):
             return new
         h = new

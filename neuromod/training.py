@@ -44,6 +44,8 @@ class State:
         Column and row of each neuron.
     swaps : int
         Swaps of neurons so far.
+    seconds : float
+        Time spent on these steps.
     """
 
     step: int
@@ -51,6 +53,7 @@ class State:
     optimizer: torch.optim.Adam
     positions: npt.NDArray[np.float32]
     swaps: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Progress:
     swaps : int
         Swaps so far.
     seconds, seconds_left : float
-        Time spent in this process and an estimate of what is left.
+        Time spent, in all processes together, and an estimate of what is left.
     """
 
     step: int
@@ -113,7 +116,7 @@ def start(settings: config.Settings) -> State:
     device = device_of(settings)
     generator = torch.Generator().manual_seed(_seed(settings, _INITIAL, 0))
     probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
-    n_in, n_out = probe.inputs.shape[2], tasks.N_OUT
+    n_in, n_out = probe.inputs.shape[2], tasks.N_CLASSES
     drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
     parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}
     optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
@@ -156,11 +159,18 @@ def train(
         If `should_stop` said so.
     """
     state = state or start(settings)
-    steps, begun, first = settings.training.steps, time.monotonic(), state.step
+    steps, then = settings.training.steps, time.monotonic()
     losses: list[float] = []
     hits: list[float] = []
+    prices: dict[str, torch.Tensor] = {}
+    torch.set_num_threads(settings.training.threads)
     for packed in _batches(settings, state.step, device_of(settings)):
-        loss, hit = _step(settings, state, packed)
+        if not prices or _prices_change(settings, state.step):
+            prices = _prices(settings, state)
+        loss, hit = _step(settings, state, packed, prices)
+        now = time.monotonic()
+        state.seconds += now - then
+        then = now
         if not math.isfinite(loss):
             raise UsageError(
                 f"the loss is not finite at step {state.step}; lower training.learning_rate "
@@ -170,9 +180,7 @@ def train(
         hits.append(hit)
         last = state.step == steps
         if on_step and (last or state.step % settings.training.log_every == 0):
-            seconds = time.monotonic() - begun
-            left = seconds / (state.step - first) * (steps - state.step)
-            on_step(_progress(settings, state, float(np.mean(losses)), float(np.mean(hits)), seconds, left))
+            on_step(_progress(settings, state, float(np.mean(losses)), float(np.mean(hits)), prices))
             losses, hits = [], []
         stop = not last and should_stop is not None and should_stop()
         if on_checkpoint and (stop or last or state.step % settings.training.checkpoint_every == 0):
@@ -199,7 +207,9 @@ def network_of(settings: config.Settings, state: State) -> Network:
     )
 
 
-def _step(settings: config.Settings, state: State, packed: model.Packed) -> tuple[float, float]:
+def _step(
+    settings: config.Settings, state: State, packed: model.Packed, prices: dict[str, torch.Tensor]
+) -> tuple[float, float]:
     """One step: loss, gradient, Adam, the proximal step of the wiring cost, and now and then swaps."""
     parameters, training = state.parameters, settings.training
     share = state.step / training.steps
@@ -217,20 +227,34 @@ def _step(settings: config.Settings, state: State, packed: model.Packed) -> tupl
         group["lr"] = _learning_rate(training, share)
     state.optimizer.step()
     if strength > 0:
-        bimt.shrink(parameters, _prices(settings, state, share), state.optimizer, strength)
+        bimt.shrink(parameters, prices, state.optimizer, strength)
 
     state.step += 1
-    every = settings.wiring.swap_every
-    if settings.wiring.regularizer == "bimt" and strength > 0 and every and state.step % every == 0:
+    if strength > 0 and _swaps_after(settings, state.step):
         done = swapping.swap(parameters["w_rec"].detach().cpu().numpy(), state.positions)
         state.positions = done.positions
         state.swaps += len(done.pairs)
     right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]
-    return float(loss), float(right.float().mean())
+    return float(loss.detach()), float(right.float().mean())
 
 
-def _prices(settings: config.Settings, state: State, share: float) -> dict[str, torch.Tensor]:
-    prices = bimt.lengths(settings.wiring, state.positions, with_biases=share >= settings.wiring.bias_from)
+def _swaps_after(settings: config.Settings, step: int) -> bool:
+    every = settings.wiring.swap_every
+    return settings.wiring.regularizer == "bimt" and every > 0 and step % every == 0
+
+
+def _bias_step(settings: config.Settings) -> int:
+    return math.ceil(settings.wiring.bias_from * settings.training.steps)
+
+
+def _prices_change(settings: config.Settings, step: int) -> bool:
+    """Whether the prices at step `step` differ from those of the step before."""
+    return _swaps_after(settings, step) or step == _bias_step(settings)
+
+
+def _prices(settings: config.Settings, state: State) -> dict[str, torch.Tensor]:
+    with_biases = state.step >= _bias_step(settings)
+    prices = bimt.lengths(settings.wiring, state.positions, with_biases=with_biases)
     device = state.parameters["w_rec"].device
     return {name: price.to(device) for name, price in prices.items()}
 
@@ -281,12 +305,12 @@ def _batches(settings: config.Settings, first: int, device: torch.device) -> Ite
 
 
 def _progress(
-    settings: config.Settings, state: State, loss: float, accuracy: float, seconds: float, left: float
+    settings: config.Settings, state: State, loss: float, accuracy: float, prices: Mapping[str, torch.Tensor]
 ) -> Progress:
     share = (state.step - 1) / settings.training.steps
     live = state.parameters["w_rec"].detach().cpu().numpy() != 0
     with torch.no_grad():
-        cost = float(bimt.wiring_cost(state.parameters, _prices(settings, state, share)))
+        cost = float(bimt.wiring_cost(state.parameters, prices))
     return Progress(
         step=state.step,
         steps=settings.training.steps,
@@ -298,8 +322,8 @@ def _progress(
         strength=bimt.strength_at(settings.wiring, share),
         learning_rate=_learning_rate(settings.training, share),
         swaps=state.swaps,
-        seconds=seconds,
-        seconds_left=left,
+        seconds=state.seconds,
+        seconds_left=state.seconds / state.step * (settings.training.steps - state.step),
     )
 
 
@@ -310,6 +334,7 @@ def save_checkpoint(path: Path, settings: config.Settings, state: State) -> None
         "settings": config.to_dict(settings),
         "step": state.step,
         "swaps": state.swaps,
+        "seconds": state.seconds,
         "positions": torch.from_numpy(state.positions),
         "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
         "optimizer": state.optimizer.state_dict(),
@@ -346,6 +371,7 @@ def load_checkpoint(path: Path, settings: config.Settings) -> State:
         state.optimizer.load_state_dict(content["optimizer"])
         state.positions = content["positions"].cpu().numpy()
         state.step, state.swaps = int(content["step"]), int(content["swaps"])
+        state.seconds = float(content["seconds"])
     except FileNotFoundError as error:
         raise UsageError(
             f"{path} does not exist, so there is nothing to resume; start with `neuromod train`"

@@ -1,0 +1,136 @@
+"""`neuromod prune`: remove weak synapses and the neurons that no longer matter."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import output_options, run_option, seed_option
+from .output import Talk
+
+if TYPE_CHECKING:
+    from neuromod.rundir import Run
+
+
+def prune_stage(
+    run: Run,
+    *,
+    talk: Talk,
+    threshold: float | None = None,
+    keep: float | None = None,
+    max_accuracy_drop: float = 0.01,
+    trials_per_task: int = 200,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Prune the run's network into pruned.safetensors.
+
+    Returns
+    -------
+    dict
+        The fields of `neuromod.pruning.Pruning` but the network.
+    """
+    from neuromod import pruning
+    from neuromod.network import Network
+
+    run.require("import" if run.state("train")[0] == "missing" and run.step("import") else "train")
+    begun = time.monotonic()
+    network = Network.load(run.file("network.safetensors"))
+    arguments = {
+        "threshold": threshold,
+        "keep": keep,
+        "max_accuracy_drop": max_accuracy_drop,
+        "trials_per_task": trials_per_task,
+        "seed": seed,
+    }
+    done = pruning.prune(
+        network,
+        **arguments,  # type: ignore[arg-type]
+        on_try=lambda tried, accuracy: talk.progress(f"threshold {tried:.2g}: accuracy {accuracy:.3f}"),
+    )
+    done.network.save(run.file("pruned.safetensors"))
+    result = {
+        "run": str(run.path),
+        "threshold": done.threshold,
+        "accuracy_before": done.accuracy_before,
+        "accuracy_after": done.accuracy_after,
+        "accuracy_per_task": done.accuracy_per_task,
+        "max_accuracy_drop": max_accuracy_drop,
+        "synapses_before": done.synapses_before,
+        "synapses_after": done.synapses_after,
+        "neurons_before": done.neurons_before,
+        "neurons_after": done.neurons_after,
+        "sparsity": done.sparsity,
+        "trials": done.trials,
+    }
+    run.record(
+        "prune",
+        arguments=arguments,
+        seconds=time.monotonic() - begun,
+        inputs=["network.safetensors"],
+        outputs=["pruned.safetensors"],
+        result=result,
+    )
+    return result
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Return the result in words."""
+    lines = [
+        f"pruned at |w| <= {result['threshold']:.3g}: synapses {result['synapses_before']:,} -> "
+        f"{result['synapses_after']:,}, neurons {result['neurons_before']} -> {result['neurons_after']}, "
+        f"sparsity {result['sparsity']:.3f}"
+    ]
+    if result["accuracy_before"] is not None:
+        lines.append(
+            f"accuracy {result['accuracy_before']:.3f} -> {result['accuracy_after']:.3f} "
+            f"on {result['trials']:,} trials that the threshold was not chosen on"
+        )
+    return "\n".join(lines)
+
+
+@click.command("prune")
+@click.option("--threshold", type=float, help="Remove weights of at most this magnitude.")
+@click.option("--keep", type=float, help="Keep this share (0 to 1) of the n x n recurrent weights.")
+@click.option(
+    "--max-accuracy-drop",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Largest loss of mean accuracy, when neither of the others is given.",
+)
+@click.option("--trials", "trials_per_task", type=click.IntRange(1), default=200, show_default=True, help="Per task.")
+@seed_option
+@run_option
+@output_options
+def command(
+    threshold: float | None,
+    keep: float | None,
+    max_accuracy_drop: float,
+    trials_per_task: int,
+    seed: int,
+    run_path: Path | None,
+    talk: Talk,
+) -> None:
+    """Remove as many synapses as the accuracy allows, and neurons between no input and no readout.
+
+    \b
+    Examples:
+      neuromod prune
+      neuromod prune --max-accuracy-drop 0.02
+      neuromod prune --keep 0.03
+    """
+    from neuromod import rundir
+
+    result = prune_stage(
+        rundir.open_run(run_path),
+        talk=talk,
+        threshold=threshold,
+        keep=keep,
+        max_accuracy_drop=max_accuracy_drop,
+        trials_per_task=trials_per_task,
+        seed=seed,
+    )
+    talk.result(result, describe(result))

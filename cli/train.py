@@ -1,0 +1,215 @@
+"""`neuromod train`: train a network by brain-inspired modular training."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import output_options, run_option
+from .output import Talk, clock
+
+if TYPE_CHECKING:
+    from neuromod.config import Settings
+    from neuromod.rundir import Run
+
+
+def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = False) -> dict[str, Any]:
+    """Train into `run`: network.safetensors, metrics.jsonl, checkpoint.pt.
+
+    Returns
+    -------
+    dict
+        ``accuracy``, ``accuracy_per_task``, ``wiring_length``, ``synapses``, ``neurons``, ``seconds``, ``run``, …
+    """
+    import dataclasses
+    import json
+
+    from neuromod import config, evaluation, training, wiring
+    from neuromod.files import write_text
+
+    checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
+    state = None
+    if resume and checkpoint.exists():
+        state = training.load_checkpoint(checkpoint, settings)
+        talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
+    kept = _lines_until(metrics, state.step) if state else []
+    write_text(metrics, "".join(kept))
+    write_text(run.file("config.toml"), config.dump(settings))
+    talk.detail(f"device {training.device_of(settings)}")
+
+    def on_step(progress: training.Progress) -> None:
+        with metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dataclasses.asdict(progress)) + "\n")
+        talk.progress(
+            f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}  accuracy {progress.accuracy:.3f}  "
+            f"wiring {progress.wiring_length:,.0f}  synapses {progress.synapses:,}  "
+            f"{clock(progress.seconds_left)} left",
+            done=progress.step == progress.steps,
+        )
+
+    with _stop_request() as should_stop:
+        network = training.train(
+            settings,
+            state=state,
+            on_step=on_step,
+            on_checkpoint=lambda state: training.save_checkpoint(checkpoint, settings, state),
+            should_stop=should_stop,
+        )
+    seconds = float(json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["seconds"])
+    network.save(run.file("network.safetensors"))
+    names = network.info["tasks"]
+    trials = evaluation.trials_for(network, settings.training.test_trials * len(names), seed=settings.seed + 2**62)
+    score = evaluation.evaluate(network, trials)
+    result = {
+        "run": str(run.path),
+        "accuracy": score.accuracy,
+        "accuracy_per_task": score.accuracy_per_task,
+        "test_trials": score.n_trials,
+        "wiring_length": wiring.measure(network).count,
+        "synapses": network.n_synapses,
+        "neurons": network.n,
+        "steps": settings.training.steps,
+        "seconds": round(seconds, 3),
+    }
+    run.record(
+        "train",
+        arguments=config.to_dict(settings),
+        seconds=seconds,
+        inputs=[],
+        outputs=["network.safetensors"],
+        result=result,
+    )
+    return result
+
+
+def _lines_until(metrics: Path, step: int) -> list[str]:
+    import json
+
+    if not metrics.exists():
+        return []
+    lines = []
+    for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
+        # A line that was being written when the process died is no JSON.
+        try:
+            if json.loads(line)["step"] <= step:
+                lines.append(line)
+        except (ValueError, KeyError, TypeError):
+            break
+    return lines
+
+
+@contextmanager
+def _stop_request() -> Iterator[Any]:
+    """Turn the first Ctrl-C or SIGTERM into a request that training answers after its step."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def handler(number: int, frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handler) for number in signals]
+    try:
+        yield asked.is_set
+    finally:
+        for number, old in zip(signals, before, strict=True):
+            signal.signal(number, old)
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Return the result in words."""
+    return (
+        f"trained {result['neurons']} neurons for {result['steps']:,} steps in {clock(result['seconds'])}\n"
+        f"accuracy {result['accuracy']:.3f} on {result['test_trials']:,} new trials, "
+        f"{result['synapses']:,} synapses, wiring length {result['wiring_length']:,.0f} grid units\n"
+        f"run {result['run']}"
+    )
+
+
+@click.command("train")
+@click.option("--tasks", metavar="NAMES", help="Collection or task names, separated by commas.  [default: yang19]")
+@click.option("--neurons", type=int, help="Neurons, on a square grid.  [default: 256]")
+@click.option("--steps", type=int, help="Training steps.  [default: 10000]")
+@click.option("--regularizer", help="bimt, l1 or none.  [default: bimt]")
+@click.option("--strength", type=float, help="λ, the weight of the wiring cost.  [default: 0.3]")
+@click.option("--semantics", help="Meaning of the tasks: go-cue or neurogym-2.3.  [default: go-cue]")
+@click.option("--seed", type=int, help="Random seed.  [default: 0]")
+@click.option("--device", help="auto, cpu or cuda.  [default: auto]")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
+@click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; may be repeated.")
+@click.option("--resume", is_flag=True, help="Go on with the newest run, or that of --run, from its checkpoint.")
+@run_option
+@output_options
+def command(
+    tasks: str | None,
+    neurons: int | None,
+    steps: int | None,
+    regularizer: str | None,
+    strength: float | None,
+    semantics: str | None,
+    seed: int | None,
+    device: str | None,
+    config_path: Path | None,
+    assignments: tuple[str, ...],
+    resume: bool,
+    run_path: Path | None,
+    talk: Talk,
+) -> None:
+    """Train a recurrent network whose neurons have places and whose wires cost their length.
+
+    \b
+    Examples:
+      neuromod train
+      neuromod train --tasks go,anti --neurons 100 --steps 2000
+      neuromod train --regularizer l1 --set wiring.strength=0.1
+      neuromod train --resume
+    """
+    from neuromod import config, rundir
+    from neuromod import tasks as generators
+    from neuromod.errors import InterruptedRunError, UsageError
+
+    flags = {
+        "tasks.names": tasks,
+        "tasks.semantics": semantics,
+        "network.neurons": neurons,
+        "training.steps": steps,
+        "wiring.regularizer": regularizer,
+        "wiring.strength": strength,
+        "seed": seed,
+        "device": device,
+    }
+    if resume:
+        given = [key for key, value in flags.items() if value is not None and key != "device"]
+        if given or config_path or assignments:
+            raise UsageError("--resume goes on with the settings of the run; it takes no others but --device")
+        run = rundir.open_run(run_path)
+        settings = config.load(run.file("config.toml"), (), {"device": device})
+        if run.state("train")[0] == "fresh":
+            talk.say(f"{run.path} is already trained to its last step")
+            result = run.result("train")
+            talk.result(result, describe(result))
+            return
+    else:
+        settings = config.load(config_path, assignments, flags)
+        names = generators.resolve(settings.tasks.names)
+        label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
+        run = rundir.create(label, run_path)
+    begun = time.monotonic()
+    talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")
+    try:
+        result = train_stage(run, settings, talk=talk, resume=resume)
+    except InterruptedRunError as error:
+        raise InterruptedRunError(f"{error}; go on with `neuromod train --resume --run {run.path}`") from None
+    talk.detail(f"{clock(time.monotonic() - begun)} in all")
+    talk.result(result, describe(result))
