@@ -29,7 +29,6 @@ def command(run_path: Path | None, talk: Talk) -> None:
     """
     from neuromod.rundir import open_run
 
-
     result = report_stage(open_run(run_path), talk=talk)
     talk.result(result, f"{result['report']}  ({result['bytes'] / 1000:,.0f} kB)")
 

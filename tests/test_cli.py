@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from neuromod.cli.options import CoresType
 
 from neuromod import cli, errors
-from neuromod.cli.options import CoresType
 
 
 def installed():
@@ -21,8 +21,10 @@ def installed():
 
 def neuromod(*arguments, cwd=None, **environment):
     """Run the installed command in a process of its own."""
-    code = "import sys; from importlib.metadata import entry_points;" \
-           "(point,) = entry_points(group='console_scripts', name='neuromod'); sys.argv[0] = 'neuromod'; point.load()()"
+    code = (
+        "import sys; from importlib.metadata import entry_points;"
+        "(point,) = entry_points(group='console_scripts', name='neuromod'); sys.argv[0] = 'neuromod'; point.load()()"
+    )
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60,
         env={**os.environ, **environment},
@@ -59,7 +61,9 @@ def test_help_of_every_command_explains_its_options_and_offers_json(name):
     assert f"neuromod {name}" in done.output.split("Options:")[0].split("\n", 1)[1]
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("maps", "map"), ("expor", "export"), ("demoo", "demo")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("trian", "train"), ("maps", "map"), ("expor", "export"), ("demoo", "demo")]
+)
 def test_near_misses_are_named(typed, meant):
     done = neuromod(typed)
     assert done.returncode == 2
@@ -87,8 +91,8 @@ def test_without_a_run_the_message_names_the_command_to_run(tmp_path):
     [
         (errors.NeuromodError("x"), 1), (errors.UsageError("x"), 2), (errors.DoesNotFitError("x"), 3),
         (errors.VerificationError("x"), 4), (errors.StageError("x"), 5), (errors.InterruptedRunError("x"), 130),
-        (KeyboardInterrupt(), 130), (click.Abort(), 130), (MemoryError(), 2), (OSError(28, "No space left on device"), 2),
-        (RuntimeError("x"), 1),
+        (KeyboardInterrupt(), 130), (click.Abort(), 130), (MemoryError(), 2), (RuntimeError("x"), 1),
+        (OSError(28, "No space left on device"), 2),
     ],
 )  # fmt: skip
 def test_every_failure_has_its_exit_code_and_one_sentence(monkeypatch, capsys, error, code):
