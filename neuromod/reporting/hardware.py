@@ -68,8 +68,8 @@ def cores(findings: Findings) -> Section | None:
         "svg": document(draw_cores(drawn)),
         "caption": "Squares are cores, with their row, column and number of neurons; the stronger the colour, the more "
         f"packets they send and receive (at most {count(float(drawn.load.max()))} per time step). Arrows are the links "
-        f"between neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets per "
-        "time step, which go along the row first, then along the column).",
+        f"between neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets "
+        "per time step, which go along the row first, then along the column).",
         "header": ("Core", *PER_CORE.values()),
         "rows": rows,
         "links": [
