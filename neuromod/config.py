@@ -100,6 +100,8 @@ class TrainingSettings:
         Share of the steps in which the learning rate rises from 0.
     decay : float
         Share of the steps, at the end, in which it falls to a hundredth along a cosine.
+    carry : float
+        Share of the trials that start where another trial ended instead of at rest.
     clip : float
         Largest norm of the gradient of the task loss.
     response_weight : float
@@ -120,6 +122,7 @@ class TrainingSettings:
     learning_rate: float = 4e-3
     warmup: float = 0.02
     decay: float = 0.4
+    carry: float = 0.5
     clip: float = 1.0
     response_weight: float = 20.0
     log_every: int = 100
@@ -220,6 +223,7 @@ def check(settings: Settings) -> None:
         ("training.learning_rate", training.learning_rate, 1e-9, 1),
         ("training.warmup", training.warmup, 0, 1),
         ("training.decay", training.decay, 0, 1),
+        ("training.carry", training.carry, 0, 1),
         ("training.clip", training.clip, 1e-9, 1e9),
         ("training.response_weight", training.response_weight, 1e-9, 1e6),
         ("training.log_every", training.log_every, 1, 1e9),

@@ -10,10 +10,10 @@ import numpy as np
 from neuromod.errors import UsageError
 from neuromod.tasks import yang19
 from neuromod.tasks.design import Task, draw
-from neuromod.tasks.rendering import N_CLASSES, render
+from neuromod.tasks.rendering import render
 from neuromod.tasks.trials import Array, Trials, decisions
 
-__all__ = ["COLLECTIONS", "N_CLASSES", "SEMANTICS", "Seed", "Task", "Trials", "decisions", "find", "generate", "resolve"]
+__all__ = ["COLLECTIONS", "SEMANTICS", "Seed", "Task", "Trials", "decisions", "find", "generate", "resolve"]
 
 # Collection -> what its tasks mean -> the tasks. The place of a task is its rule unit, whatever subset is asked for.
 COLLECTIONS: dict[str, dict[str, tuple[Task, ...]]] = {
