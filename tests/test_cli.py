@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from neuromod.cli.options import CoresType
 
 from neuromod import cli, errors
-from neuromod.cli.options import CoresType
 
 
 def installed():
@@ -91,8 +91,8 @@ def test_without_a_run_the_message_names_the_command_to_run(tmp_path):
     [
         (errors.NeuromodError("x"), 1), (errors.UsageError("x"), 2), (errors.DoesNotFitError("x"), 3),
         (errors.VerificationError("x"), 4), (errors.StageError("x"), 5), (errors.InterruptedRunError("x"), 130),
-        (KeyboardInterrupt(), 130), (click.Abort(), 130), (MemoryError(), 2), (OSError(28, "No space left on device"), 2),
-        (RuntimeError("x"), 1),
+        (KeyboardInterrupt(), 130), (click.Abort(), 130), (MemoryError(), 2), (RuntimeError("x"), 1),
+        (OSError(28, "No space left on device"), 2),
     ],
 )  # fmt: skip
 def test_every_failure_has_its_exit_code_and_one_sentence(monkeypatch, capsys, error, code):

@@ -110,7 +110,7 @@ def test_a_loss_that_is_not_finite_stops_with_what_to_do() -> None:
     state = training.start(settings())
     with torch.no_grad():
         state.parameters["w_in"][0, 0] = float("nan")
-    with pytest.raises(UsageError, match="not finite at step 1; lower training.learning_rate"):
+    with pytest.raises(UsageError, match=r"not finite at step 1; lower training\.learning_rate"):
         training.train(settings(), state=state)
 
 

@@ -96,9 +96,9 @@ def gather(run: Run) -> Findings:
     rates = _rates(run, network) if fresh("activity", "activity.safetensors") else None
     if network is not None and rates is None and network.rates is not None:
         rates = network.rates.astype(np.float64)
-    traffic = (
-        read_json(run.file("traffic.json"), schema="neuromod/traffic/1") if fresh("estimate", "traffic.json") else None
-    )
+    traffic = None
+    if fresh("estimate", "traffic.json"):
+        traffic = read_json(run.file("traffic.json"), schema="neuromod/traffic/1")
     if network is not None and placement is not None and len(placement.core_of) != network.n:
         placement = None
     # Results are shown beside artefacts: whatever a step makes anew makes the report stale.
