@@ -108,6 +108,7 @@ class _LeakyScan(torch.autograd.Function):
         ctx: Any,
         drive: torch.Tensor,  # (rows, n)
         w_rec: torch.Tensor,  # (n, n)
+        h0: torch.Tensor,  # (trials, n), constant
         alpha: float,
         sizes: Sequence[int],
         previous: torch.Tensor,  # (rows - sizes[0],)
@@ -115,7 +116,7 @@ class _LeakyScan(torch.autograd.Function):
         rates = torch.empty_like(drive)
         states = torch.empty_like(drive)
         transposed = w_rec.t()
-        h = drive.new_zeros(sizes[0], drive.shape[1])
+        h = h0
         start = 0
         for size in sizes:
             rows = slice(start, start + size)
@@ -125,14 +126,14 @@ class _LeakyScan(torch.autograd.Function):
             torch.lerp(h, rates[rows], alpha, out=states[rows])
             h = states[rows]
             start += size
-        ctx.save_for_backward(w_rec, rates, states, previous)
+        ctx.save_for_backward(w_rec, h0, rates, states, previous)
         ctx.alpha, ctx.sizes = alpha, sizes
         return states
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (grad_states,) = grads
-        w_rec, rates, states, previous = ctx.saved_tensors
+        w_rec, h0, rates, states, previous = ctx.saved_tensors
         slope = (rates > 0).to(rates.dtype).mul_(ctx.alpha)
         grad_drive = torch.empty_like(rates)
         grad_states = grad_states.clone(memory_format=torch.contiguous_format)
@@ -146,14 +147,19 @@ class _LeakyScan(torch.autograd.Function):
             torch.mul(g, slope[rows], out=grad_drive[rows])
             carry = torch.addmm(g, grad_drive[rows], w_rec, beta=1 - ctx.alpha)
             stop -= size
-        grad_w = grad_drive[ctx.sizes[0] :].t() @ states[previous]
-        return grad_drive, grad_w, None, None, None
+        grad_w = grad_drive.t() @ torch.cat([h0, states[previous]])
+        return grad_drive, grad_w, None, None, None, None
 
 
 def states(
-    parameters: Mapping[str, torch.Tensor], packed: Packed, *, alpha: float, noise: torch.Tensor | None = None
+    parameters: Mapping[str, torch.Tensor],
+    packed: Packed,
+    h0: torch.Tensor,
+    *,
+    alpha: float,
+    noise: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """State h of every row of packed trials, starting at rest.
+    """State h of every row of packed trials.
 
     Parameters
     ----------
@@ -161,6 +167,8 @@ def states(
         The tensors named in `PARAMETERS`, shapes as in `Network`.
     packed : Packed
         The trials.
+    h0 : (trials, n) tensor
+        States before the first step; constants.
     alpha : float
         dt / tau.
     noise : (rows, n) tensor, optional
@@ -174,7 +182,7 @@ def states(
     drive = torch.addmm(parameters["bias"], packed.inputs, parameters["w_in"].t())
     if noise is not None:
         drive = drive + noise
-    result: torch.Tensor = _LeakyScan.apply(drive, parameters["w_rec"], alpha, packed.sizes, packed.previous)  # type: ignore[no-untyped-call]
+    result: torch.Tensor = _LeakyScan.apply(drive, parameters["w_rec"], h0, alpha, packed.sizes, packed.previous)  # type: ignore[no-untyped-call]
     return result
 
 

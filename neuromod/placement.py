@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import read_json, write_json, write_text
+from neuromod.network import Network
 
 SCHEMA = "neuromod/placement/1"
 
@@ -155,3 +156,12 @@ class Placement:
             raise UsageError(
                 f"cannot read {path}: it does not hold a valid placement ({error}); run `neuromod map`"
             ) from error
+
+
+def roles(network: Network) -> list[str]:
+    """Role of each neuron: ``input`` and ``readout`` are those with weights from inputs and to the readout."""
+    listens = (network.w_in != 0).any(axis=1)
+    is_read = (network.w_out != 0).any(axis=0)
+    names = np.array(["hidden", "input", "readout", "input+readout"])
+    chosen: list[str] = names[listens + 2 * is_read].tolist()
+    return chosen

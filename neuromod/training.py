@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,10 @@ CHECKPOINT = "neuromod/checkpoint/1"
 _CHUNK = 16
 
 # One independent stream of random numbers for each purpose, so that resuming needs no generator's state.
-_INITIAL, _TRIALS, _NOISE = range(3)
+_INITIAL, _TRIALS, _NOISE, _CARRY = range(4)
+
+# A carried state beyond this has exploded; the trial starts at rest instead.
+_LARGEST_STATE = 1e4
 
 
 @dataclass
@@ -42,6 +46,8 @@ class State:
         With its moments.
     positions : (n, 2) float32
         Column and row of each neuron.
+    carried : (trials, n) float32 tensor
+        States in which the trials of the last step ended; some trials of the next step start from them.
     swaps : int
         Swaps of neurons so far.
     seconds : float
@@ -52,6 +58,7 @@ class State:
     parameters: dict[str, torch.Tensor]
     optimizer: torch.optim.Adam
     positions: npt.NDArray[np.float32]
+    carried: torch.Tensor
     swaps: int = 0
     seconds: float = 0.0
 
@@ -116,11 +123,12 @@ def start(settings: config.Settings) -> State:
     device = device_of(settings)
     generator = torch.Generator().manual_seed(_seed(settings, _INITIAL, 0))
     probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
-    n_in, n_out = probe.inputs.shape[2], tasks.N_CLASSES
+    n_in, n_out = probe.inputs.shape[2], probe.n_classes
     drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
     parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}
     optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
-    return State(0, parameters, optimizer, bimt.grid_positions(settings.network.neurons))
+    rest = torch.zeros(settings.training.batch, settings.network.neurons, device=device)
+    return State(0, parameters, optimizer, bimt.grid_positions(settings.network.neurons), rest)
 
 
 def train(
@@ -215,9 +223,12 @@ def _step(
     share = state.step / training.steps
     strength = bimt.strength_at(settings.wiring, share)
 
-    h = model.states(parameters, packed, alpha=settings.alpha, noise=_noise(settings, state, packed))
+    noise = _noise(settings, state, packed)
+    h = model.states(parameters, packed, _initial_states(settings, state), alpha=settings.alpha, noise=noise)
+    state.carried = h.detach()[packed.last]
     y = model.logits(parameters, h)
-    losses = functional.cross_entropy(y, packed.targets, reduction="none")
+    smoothing = training.label_smoothing
+    losses = functional.cross_entropy(y, packed.targets, reduction="none", label_smoothing=smoothing)
     loss = (losses * packed.weights).sum()
 
     state.optimizer.zero_grad(set_to_none=True)
@@ -236,6 +247,20 @@ def _step(
         state.swaps += len(done.pairs)
     right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]
     return float(loss.detach()), float(right.float().mean())
+
+
+def _initial_states(settings: config.Settings, state: State) -> torch.Tensor:
+    """Rest for some trials; for a share of ``training.carry`` of them, where a trial of the last step ended.
+
+    Without that, nothing asks the network to forget a trial after its end, and its state explodes in a stream.
+    """
+    generator = torch.Generator().manual_seed(_seed(settings, _CARRY, state.step))
+    trials = len(state.carried)
+    order = torch.randperm(trials, generator=generator)
+    carries = torch.rand(trials, generator=generator) < settings.training.carry
+    h0 = state.carried[order.to(state.carried.device)]
+    tame = h0.abs().amax(dim=1) < _LARGEST_STATE
+    return h0 * (carries.to(h0.device) & tame)[:, None]
 
 
 def _swaps_after(settings: config.Settings, step: int) -> bool:
@@ -335,6 +360,7 @@ def save_checkpoint(path: Path, settings: config.Settings, state: State) -> None
         "step": state.step,
         "swaps": state.swaps,
         "seconds": state.seconds,
+        "carried": state.carried,
         "positions": torch.from_numpy(state.positions),
         "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
         "optimizer": state.optimizer.state_dict(),
@@ -370,13 +396,23 @@ def load_checkpoint(path: Path, settings: config.Settings) -> State:
                 tensor.copy_(content["parameters"][name])
         state.optimizer.load_state_dict(content["optimizer"])
         state.positions = content["positions"].cpu().numpy()
+        state.carried = content["carried"].to(device)
         state.step, state.swaps = int(content["step"]), int(content["swaps"])
         state.seconds = float(content["seconds"])
     except FileNotFoundError as error:
         raise UsageError(
             f"{path} does not exist, so there is nothing to resume; start with `neuromod train`"
         ) from error
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, OSError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        OSError,
+        pickle.UnpicklingError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"cannot read {path}: it is truncated or corrupt ({reason}); train again") from error
     if {**found, "device": ""} != {**config.to_dict(settings), "device": ""}:

@@ -70,11 +70,22 @@ def measure(network: Network, *, rates: npt.NDArray[np.floating] | None = None, 
     """
     if network.positions is None:
         raise UsageError("the network has no positions, so its wiring has no length")
+    return lengths(network, network.positions, rates=rates, threshold=threshold)
+
+
+def lengths(
+    network: Network,
+    positions: npt.NDArray[np.floating],
+    *,
+    rates: npt.NDArray[np.floating] | None = None,
+    threshold: float = 0.0,
+) -> WiringLength:
+    """Measure the wiring as if the neurons were at other positions, (n, 2); else as `measure`."""
     synapses = network.w_rec.tocoo()
     size = np.abs(synapses.data.astype(np.float64))
     kept = size > threshold
     target, source, size = synapses.row[kept], synapses.col[kept], size[kept]
-    at = network.positions.astype(np.float64)
+    at = positions.astype(np.float64)
     length = np.abs(at[target] - at[source]).sum(axis=1)
     count = float(length.sum())
     return WiringLength(

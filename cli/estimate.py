@@ -1,0 +1,84 @@
+"""`neuromod estimate`: what a placement costs, beside the shuffled one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import output_options, run_option
+from .output import Talk, table
+
+if TYPE_CHECKING:
+    from neuromod.rundir import Run
+
+# Key -> what the table calls it.
+_ROWS = {
+    "wiring_length": "wiring length, pitches",
+    "packets_per_step": "packets per step",
+    "hops_per_step": "hops per step",
+    "multicast_hops_per_step": "hops per step, multicast",
+    "max_link_load_per_step": "busiest link, packets per step",
+    "inter_core_synapses": "synapses between cores",
+}
+
+
+@click.command()
+@run_option
+@output_options
+def command(run_path: Path | None, talk: Talk) -> None:
+    """Estimate packets, hops and link loads of the placement from the network's own activity on task trials."""
+    from neuromod import rundir
+
+    result = estimate_stage(rundir.open_run(run_path), talk=talk)
+    rows = []
+    for key, label in _ROWS.items():
+        values = [result[key], result["shuffled"][key]]
+        rows.append([label, *("unknown" if value is None else f"{value:,.1f}" for value in values)])
+    talk.result(result, table(rows, header=["estimate", result["placer"], "shuffled"]))
+
+
+def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
+    """Estimate the traffic of a run's placement, write `traffic.json`, return what ``--json`` prints.
+
+    Raises
+    ------
+    StageError
+        If the placement is stale.
+    """
+    from neuromod import traffic
+    from neuromod.files import write_json
+    from neuromod.placement import Placement
+
+    if run.state("map")[0] == "missing":
+        from .map import map_stage
+
+        talk.say("The network is not mapped yet: running `neuromod map` with its defaults first.")
+        map_stage(run, talk=talk)
+    started = time.perf_counter()
+    run.require("map")
+    from .map import network_with_activity
+
+    name, network, activity = network_with_activity(run, talk=talk)
+    placement = Placement.load(run.file("placement.json"))
+    report = traffic.estimate(network, placement, activity, seed=placement.seed)
+    content = {
+        "grid": str(placement.grid),
+        "target": placement.target,
+        "placer": placement.placer,
+        "neurons_per_core": placement.neurons_per_core,
+        **report.as_json(),
+    }
+    write_json(run.file("traffic.json"), {"schema": traffic.SCHEMA, **content})
+    result = {**content, "seconds": round(time.perf_counter() - started, 3), "run": str(run.path)}
+    run.record(
+        "estimate",
+        arguments={},
+        seconds=time.perf_counter() - started,
+        inputs=[name, "activity.safetensors", "placement.json"],
+        outputs=["traffic.json"],
+        result=result,
+    )
+    return result

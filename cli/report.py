@@ -1,0 +1,56 @@
+"""`neuromod report`: one HTML file that shows a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import output_options, run_option
+
+if TYPE_CHECKING:
+    from neuromod.rundir import Run
+
+    from .output import Talk
+
+
+@click.command()
+@run_option
+@output_options
+def command(run_path: Path | None, talk: Talk) -> None:
+    """Write report.html: one file that shows what the run did, to keep or to send.
+
+    It needs no network and no other file. What has not run yet is named in it, with its command.
+
+    \b
+      neuromod report
+      neuromod report --run runs/2026-11-23-yang19-a1f3 --json
+    """
+    from neuromod.rundir import open_run
+
+    result = report_stage(open_run(run_path), talk=talk)
+    talk.result(result, f"{result['report']}  ({result['bytes'] / 1000:,.0f} kB)")
+
+
+def report_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
+    """Write the report of `run` and return ``report``, its path, and ``bytes``."""
+    import time
+
+    from neuromod import reporting
+
+    begun = time.monotonic()
+    inputs = reporting.write(run)
+    path = run.file(reporting.FILE)
+    size = path.stat().st_size
+    run.record(
+        "report",
+        arguments={},
+        seconds=time.monotonic() - begun,
+        inputs=inputs,
+        outputs=[reporting.FILE],
+        # Nothing in a run is absolute.
+        result={"report": reporting.FILE, "bytes": size},
+    )
+    talk.detail(f"read {', '.join(inputs) or 'nothing but run.json'}")
+    return {"report": str(path), "bytes": size}

@@ -1,0 +1,228 @@
+"""ONNX: the network as a `Scan` over time, and as one step for streaming; written and run without torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from scipy import sparse
+
+from neuromod import __version__
+from neuromod.errors import UsageError
+from neuromod.files import write_bytes
+from neuromod.network import Array, Network
+from neuromod.placement import Placement
+
+FORMAT = "neuromod/onnx/1"
+OPSET = 21
+IR_VERSION = 10
+
+# A protobuf message cannot be larger.
+_MAX_BYTES = 2**31 - 1
+
+
+def write(network: Network, folder: Path, *, placement: Placement | None = None) -> list[Path]:
+    """Write ``network.onnx`` and ``network_step.onnx``; equal networks give equal bytes.
+
+    Parameters
+    ----------
+    network : Network
+        What to export.
+    folder : Path
+        Where to.
+    placement : Placement, optional
+        Cores of the neurons, written into the metadata.
+
+    Returns
+    -------
+    list of Path
+        The two files.
+
+    Raises
+    ------
+    UsageError
+        If a file would be larger than protobuf allows (2 GiB), the folder cannot be written or the placement is of
+        another network.
+    """
+    paths = []
+    for name, step in (("network.onnx", False), ("network_step.onnx", True)):
+        model = build(network, placement=placement, step=step)
+        if model.ByteSize() > _MAX_BYTES:
+            raise UsageError(
+                f"{name} would have {model.ByteSize():,} bytes, ONNX allows {_MAX_BYTES:,}; prune the network further"
+            )
+        write_bytes(folder / name, model.SerializeToString(deterministic=True))
+        paths.append(folder / name)
+    return paths
+
+
+def build(network: Network, *, placement: Placement | None = None, step: bool = False) -> onnx.ModelProto:
+    r"""Return the network as an ONNX model.
+
+    The sequence model maps ``x (time, batch, n_in)``, ``h0 (batch, n)`` to ``y (time, batch, n_out)``, ``h_last
+    (batch, n)``; time and batch are free. The step model maps ``x (batch, n_in)``, ``h (batch, n)`` to ``y (batch,
+    n_out)``, ``h_next (batch, n)``. Weights are stored as they are in the network; the leak is multiplied in when the
+    file is loaded, by :math:`\alpha \max(0, z) = \max(0, \alpha z)`, which leaves five operators to each time step.
+
+    Parameters
+    ----------
+    network : Network
+        What to export.
+    placement : Placement, optional
+        Cores of the neurons, written into the metadata.
+    step : bool
+        One time step instead of a sequence.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Opset 21, IR version 10.
+    """
+    graph = _Graph([], [])
+    alpha = graph.constant("alpha", np.float32(network.alpha))
+    keep = graph.constant("keep", np.float32(1 - network.alpha))
+    w_in = graph.node("Mul", graph.matrix("w_in", network.w_in), alpha, name="leaky_w_in")
+    w_rec = graph.node("Mul", graph.matrix("w_rec", network.w_rec), alpha, name="leaky_w_rec")
+    bias = graph.node("Mul", graph.constant("bias", network.bias), alpha, name="leaky_bias")
+    w_out = graph.matrix("w_out", network.w_out)
+    bias_out = graph.constant("bias_out", network.bias_out)
+
+    drive = graph.node("Add", graph.node("MatMul", "x", w_in, name="input"), bias, name="drive")
+    if step:
+        time: list[str] = []
+        names = ("h", "h_next")
+        states = _leak(graph, "h", drive, w_rec, keep, out="h_next")
+    else:
+        time = ["time"]
+        names = ("h0", "h_last")
+        states = "states"
+        graph.nodes.append(
+            helper.make_node(
+                "Scan",
+                ["h0", drive],
+                ["h_last", states],
+                name="scan",
+                num_scan_inputs=1,
+                body=_body(network.n, w_rec, keep),
+            )
+        )
+    graph.node("Add", graph.node("MatMul", states, w_out, name="readout"), bias_out, name="y")
+
+    def value(name: str, *shape: str | int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    inputs = [value("x", *time, "batch", network.n_in), value(names[0], "batch", network.n)]
+    outputs = [value("y", *time, "batch", network.n_out), value(names[1], "batch", network.n)]
+    model = helper.make_model(
+        helper.make_graph(graph.nodes, "step" if step else "network", inputs, outputs, graph.initializers),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="neuromod",
+        producer_version=__version__,
+        doc_string="Leaky ReLU RNN: h = (1 - alpha) h + alpha max(0, w_rec h + w_in x + bias), y = w_out h + bias_out.",
+    )
+    helper.set_model_props(model, metadata(network, placement))
+    return model
+
+
+def metadata(network: Network, placement: Placement | None) -> dict[str, str]:
+    """Return what travels with the model in its `metadata_props`: one JSON text for each key, for information only.
+
+    Raises
+    ------
+    UsageError
+        If the placement was made for another network.
+    """
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "network": {
+            "n": network.n,
+            "n_in": network.n_in,
+            "n_out": network.n_out,
+            "synapses": network.n_synapses,
+            "dt_s": network.dt_s,
+            "tau_s": network.tau_s,
+            "model": "leaky_relu",
+            "neuron_ids": network.neuron_ids.tolist(),
+        },
+        "provenance": {"neuromod": __version__, "network_sha256": network.sha256(), "info": dict(network.info)},
+    }
+    if network.positions is not None:
+        content["positions"] = network.positions.astype(float).round(6).tolist()
+    if placement is not None:
+        if placement.network_sha256 != network.sha256():
+            raise UsageError("the placement was made for another network; run `neuromod map`")
+        content["placement"] = {
+            "grid": str(placement.grid),
+            "core_of": placement.core_of.tolist(),
+            "neurons_per_core": placement.neurons_per_core,
+            "target": placement.target,
+            "placer": placement.placer,
+            "seed": placement.seed,
+        }
+    return {f"neuromod.{key}": json.dumps(content[key], sort_keys=True) for key in sorted(content)}
+
+
+def _leak(graph: _Graph, h: str, drive: str, w_rec: str, keep: str, *, out: str) -> str:
+    """Five operators: keep * h + max(0, w_rec h + drive), where w_rec and drive contain the leak."""
+    total = graph.node("Add", graph.node("MatMul", h, w_rec, name="recurrent"), drive, name="total")
+    active = graph.node("Relu", total, name="active")
+    return graph.node("Add", graph.node("Mul", h, keep, name="kept"), active, name=out)
+
+
+def _body(n: int, w_rec: str, keep: str) -> onnx.GraphProto:
+    body = _Graph([], [])
+    body.node("Identity", _leak(body, "h", "drive_t", w_rec, keep, out="h_next"), name="state")
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", n]) for name in _BODY_VALUES]
+    return helper.make_graph(body.nodes, "leaky_step", values[:2], values[2:])
+
+
+_BODY_VALUES = ("h", "drive_t", "h_next", "state")
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """Nodes and initialisers in the making; every node is named as its output."""
+
+    nodes: list[onnx.NodeProto]
+    initializers: list[onnx.TensorProto]
+
+    def node(self, kind: str, *inputs: str, name: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, value: Any) -> str:
+        self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def matrix(self, name: str, matrix: Array | sparse.csr_array) -> str:
+        """Add a weight matrix, row = target, and return the name of its transpose.
+
+        Stored dense, or as the places and values of what is not zero, whichever is smaller. SparseTensorProto is not
+        used: the checker's shape inference, the reference evaluator and the quantiser fail on it.
+        """
+        places = sparse.coo_array(matrix)
+        places.eliminate_zeros()
+        size = int(np.prod(places.shape))
+        flat = places.row.astype(np.int64) * places.shape[1] + places.col
+        kind = np.uint16 if size <= 2**16 else np.int32 if size <= 2**31 else np.int64
+        index = flat.astype(kind)
+        if index.nbytes + places.data.nbytes < 4 * size:
+            order = np.argsort(flat)
+            self.constant(f"{name}.index", index[order])
+            self.constant(f"{name}.value", places.data[order])
+            at = f"{name}.index"
+            if kind == np.uint16:
+                at = self.node("Cast", at, name=f"{name}.place", to=TensorProto.INT32)
+            zeros = self.node("ConstantOfShape", self.constant(f"{name}.size", np.array([size])), name=f"{name}.zeros")
+            filled = self.node("ScatterElements", zeros, at, f"{name}.value", name=f"{name}.flat", axis=0)
+            shape = self.constant(f"{name}.shape", np.array(places.shape, np.int64))
+            dense = self.node("Reshape", filled, shape, name=f"{name}.dense")
+        else:
+            dense = self.constant(name, places.toarray())
+        return self.node("Transpose", dense, name=f"{name}.transposed", perm=[1, 0])

@@ -1,0 +1,159 @@
+"""What a run holds, gathered for the report: stages, artefacts and why a part is not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromod.files import load_tensors, read_json
+from neuromod.network import Network
+from neuromod.placement import Placement
+from neuromod.rundir import COMMANDS, Run, State
+
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
+
+    Parameters
+    ----------
+    name, command : str
+        Step and the command that makes it.
+    state, why : str
+        As `Run.state` says.
+    result, arguments : mapping
+        What the step reported and was given; empty where it is not fresh.
+    seconds : float or None
+        How long it took.
+    outputs : tuple of str
+        Artefacts it wrote.
+    """
+
+    name: str
+    command: str
+    state: State
+    why: str
+    result: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether its result may be shown."""
+        return self.state == "fresh"
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """Everything that the report shows, read from the run's files alone."""
+
+    label: str
+    created: str
+    versions: Mapping[str, str]
+    stages: Mapping[str, Stage]
+    network: Network | None
+    network_file: str
+    placement: Placement | None
+    rates: npt.NDArray[np.float64] | None
+    traffic: Mapping[str, Any] | None
+    metrics: tuple[Mapping[str, Any], ...]
+    files: tuple[str, ...]
+
+    def result(self, step: str) -> Mapping[str, Any]:
+        """Return what a step reported, empty unless it is fresh."""
+        return self.stages[step].result
+
+
+def gather(run: Run) -> Findings:
+    """Read a run. A stage that is missing or stale is kept with the reason, its artefacts are not read.
+
+    Raises
+    ------
+    UsageError
+        If a file that its stage vouches for cannot be read.
+    """
+    manifest = run.manifest()
+    stages = {name: _stage(run, name) for name in COMMANDS}
+
+    def fresh(step: str, file: str) -> bool:
+        return stages[step].fresh and file in stages[step].outputs
+
+    name = next(
+        (file for step, file in (("prune", "pruned.safetensors"), ("train", "network.safetensors"),
+                                 ("import", "network.safetensors")) if fresh(step, file)),
+        "",
+    )  # fmt: skip
+    network = Network.load(run.file(name)) if name else None
+    placement = Placement.load(run.file("placement.json")) if fresh("map", "placement.json") else None
+    rates = _rates(run, network) if fresh("activity", "activity.safetensors") else None
+    if network is not None and rates is None and network.rates is not None:
+        rates = network.rates.astype(np.float64)
+    traffic = None
+    if fresh("estimate", "traffic.json"):
+        traffic = read_json(run.file("traffic.json"), schema="neuromod/traffic/1")
+    if network is not None and placement is not None and len(placement.core_of) != network.n:
+        placement = None
+    # Results are shown beside artefacts: whatever a step makes anew makes the report stale.
+    files = {file for stage in stages.values() if stage.name != "report" for file in stage.outputs}
+    if run.file(METRICS).is_file():
+        files.add(METRICS)
+    return Findings(
+        label=str(manifest.get("label", "")),
+        created=str(manifest.get("created", "")),
+        versions={str(key): str(value) for key, value in dict(manifest.get("versions") or {}).items()},
+        stages=stages,
+        network=network,
+        network_file=name,
+        placement=placement,
+        rates=rates,
+        traffic=traffic,
+        metrics=_metrics(run),
+        files=tuple(sorted(files)),
+    )
+
+
+def _stage(run: Run, name: str) -> Stage:
+    state, why = run.state(name)
+    record = run.step(name)
+    if state != "fresh" or record is None:
+        return Stage(name, run.mend(name), state, why)
+    return Stage(
+        name,
+        COMMANDS[name],
+        state,
+        why,
+        result=dict(record["result"]),
+        arguments=dict(record["arguments"]),
+        seconds=record["seconds"],
+        outputs=tuple(record["outputs"]),
+    )
+
+
+def _rates(run: Run, network: Network | None) -> npt.NDArray[np.float64] | None:
+    tensors, _ = load_tensors(run.file("activity.safetensors"), schema="neuromod/activity/1")
+    rates = tensors.get("rates")
+    if network is None or rates is None or rates.shape != (network.n,):
+        return None
+    return rates.astype(np.float64)
+
+
+def _metrics(run: Run) -> tuple[Mapping[str, Any], ...]:
+    """Read the objects of `metrics.jsonl`; a line that a power cut left half-written is passed over."""
+    path = run.file(METRICS)
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            found.append(entry)
+    return tuple(found)

@@ -1,0 +1,125 @@
+"""The first screen of the report: what happened, in words and in four figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from neuromod.reporting.findings import Findings
+from neuromod.reporting.words import UNKNOWN, count, is_number, percent, ratio
+
+
+def heading(findings: Findings) -> str:
+    """Return what the run is about, for the title."""
+    about = findings.label or "A run"
+    return f"{about}: {count(findings.network.n)} neurons" if findings.network is not None else about
+
+
+def sentences(findings: Findings) -> list[str]:
+    """Return the summary, one sentence a stage that ran."""
+    found = [_network(findings), _pruning(findings), _traffic(findings), _verification(findings)]
+    said = [sentence for sentence in found if sentence]
+    return said or ["This run holds nothing to show yet."]
+
+
+def key_figures(findings: Findings) -> list[dict[str, str]]:
+    """Return the four figures that a reader looks for first, each with its name and what it means."""
+    prune, estimate, verify = (findings.result(step) for step in ("prune", "estimate", "verify"))
+    shuffled = _mapping(estimate.get("shuffled"))
+    hops = estimate.get("hops_per_step")
+    checked = findings.stages["verify"].fresh
+    network = findings.network
+    return [
+        {
+            "name": "accuracy",
+            "figure": percent(accuracy(findings)),
+            "note": "mean over the tasks, after pruning" if prune else "mean over the tasks",
+        },
+        {
+            "name": "recurrent synapses",
+            "figure": count(network.n_synapses) if network is not None else UNKNOWN,
+            "note": f"{percent(prune.get('sparsity'))} of the weights are zero" if prune else "not pruned yet",
+        },
+        {
+            "name": "hops per step between cores",
+            "figure": count(hops),
+            "note": f"estimate; {ratio(hops, shuffled.get('hops_per_step'))} of a shuffled placement"
+            if is_number(hops)
+            else "not estimated yet",
+        },
+        {
+            "name": "exports verified",
+            "figure": ("yes" if verify.get("passed") is True else "no") if checked else "not yet",
+            "note": "run in other runtimes against the reference" if checked else "run neuromod verify",
+        },
+    ]
+
+
+def accuracy(findings: Findings) -> Any:
+    """Return the accuracy of the network that the report shows, or None."""
+    prune = findings.result("prune")
+    return prune.get("accuracy_after") if prune else findings.result("train").get("accuracy")
+
+
+def _network(findings: Findings) -> str:
+    network = findings.network
+    if network is None:
+        return ""
+    tasks = network.info.get("tasks")
+    trained = findings.stages["train"].fresh
+    kind = "A recurrent network" if trained else "An imported recurrent network"
+    about = f" of {count(network.n)} neurons and {count(network.n_synapses)} recurrent synapses"
+    value = accuracy(findings)
+    if not (isinstance(tasks, list) and is_number(value)):
+        return f"{kind}{about}."
+    on = f"{len(tasks)} cognitive tasks" if len(tasks) > 1 else f"the task {tasks[0]}"
+    return f"{kind}{about} answers {percent(value)} of the trials of {on} right."
+
+
+def _pruning(findings: Findings) -> str:
+    prune = findings.result("prune")
+    if not prune:
+        return ""
+    before: Any = prune.get("accuracy_before")
+    after: Any = prune.get("accuracy_after")
+    said = (
+        f"Pruning kept {count(prune.get('synapses_after'))} of {count(prune.get('synapses_before'))} recurrent "
+        f"synapses and {count(prune.get('neurons_after'))} of {count(prune.get('neurons_before'))} neurons"
+    )
+    if is_number(before) and is_number(after):
+        points = 100 * (after - before)
+        change = f"{abs(points):.1f} points {'more' if points > 0 else 'less'}" if abs(points) >= 0.05 else "no change"
+        said += f", at {change} in accuracy"
+    return said + "."
+
+
+def _traffic(findings: Findings) -> str:
+    result = findings.result("estimate")
+    hops = result.get("hops_per_step")
+    if not is_number(hops) or findings.placement is None:
+        return ""
+    placement = findings.placement
+    share = ratio(hops, _mapping(result.get("shuffled")).get("hops_per_step"))
+    compared = "" if share == UNKNOWN else f", {share} of what the same neurons cost when shuffled over the cores"
+    return (
+        f"On {placement.grid} cores of {placement.target} it causes an estimated {count(hops)} packet-hops per time "
+        f"step between cores{compared}."
+    )
+
+
+def _verification(findings: Findings) -> str:
+    if not findings.stages["verify"].fresh:
+        return ""
+    result = findings.result("verify")
+    said = []
+    onnx, snn = _mapping(result.get("onnx")), _mapping(result.get("snn"))
+    if onnx:
+        said.append(f"the ONNX file decides as the network in {percent(onnx.get('decision_agreement'))} of the trials")
+    if snn:
+        said.append(f"the spiking network in {percent(snn.get('decision_agreement'))}")
+    verdict = "The exports passed verification" if result.get("passed") is True else "The exports failed verification"
+    return f"{verdict}: {', '.join(said)}." if said else f"{verdict}."
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

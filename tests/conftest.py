@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neuromod import Network, rundir
+from neuromod.rundir import Run
+
+
+@pytest.fixture
+def solver() -> Network:
+    """A network made by hand that solves go, rtgo and dlygo: a neuron for each ring position that remembers."""
+    w_in = np.zeros((17, 53))
+    w_in[0, 0] = 1  # the fixation cue
+    for k in range(16):
+        w_in[1 + k, [1 + k, 17 + k]] = 1  # both rings
+    return Network(
+        w_rec=np.diag([0] + [0.9] * 16),
+        w_in=w_in,
+        w_out=np.diag([20.0] + [1.0] * 16),
+        bias=np.zeros(17),
+        bias_out=np.zeros(17),
+        dt_s=0.1,
+        tau_s=0.2,
+        positions=np.stack(np.divmod(np.arange(17), 5), axis=1),
+        neuron_ids=np.arange(100, 117),
+        info={"tasks": ["go", "rtgo", "dlygo"], "semantics": "go-cue", "dt_ms": 100},
+    )
+
+
+@pytest.fixture
+def run_of(tmp_path: Path) -> Callable[[Network], Run]:
+    """Make a run that holds a network as an imported one."""
+
+    def make(network: Network, **kwargs: Any) -> Run:
+        run = rundir.create("test", tmp_path / "run", **kwargs)
+        network.save(run.file("network.safetensors"))
+        run.record("import", arguments={}, seconds=0, inputs=[], outputs=["network.safetensors"], result={})
+        return run
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def local_network() -> Callable[..., Network]:
+    """Make a network on a square grid whose connections are mostly short: ``local_network(side, **changes)``."""
+    return _local_network
+
+
+@pytest.fixture(scope="session")
+def full_run() -> Callable[..., Run]:
+    """Make a run in which every stage but the spiking export has run: ``full_run(path, network=None)``.
+
+    What training and pruning report is made up; everything after them is done by the commands' own functions.
+    """
+    return _full_run
+
+
+def _local_network(n_side: int = 10, *, seed: int = 0, reach: float = 1.6, **changes: Any) -> Network:
+    from neuromod.tasks import resolve
+
+    rng = np.random.default_rng(seed)
+    n = n_side**2
+    at = np.stack([np.arange(n) % n_side, np.arange(n) // n_side], axis=1)
+    distance = np.abs(at[:, None] - at[None]).sum(axis=2)
+    there = rng.random((n, n)) < 0.75 * np.exp(-distance / reach)
+    given = {
+        "w_rec": np.where(there, rng.normal(0.0, 0.2, (n, n)), 0),
+        "w_in": rng.normal(size=(n, 53)),
+        "w_out": rng.normal(size=(17, n)),
+        "bias": np.zeros(n),
+        "bias_out": np.zeros(17),
+        "dt_s": 0.1,
+        "tau_s": 0.2,
+        "positions": at,
+        "info": {"tasks": list(resolve("yang19")), "semantics": "go-cue", "dt_ms": 100},
+    }
+    return Network(**{**given, **changes})
+
+
+def _full_run(path: Path, network: Network | None = None, *, verify: bool = True) -> Run:
+    from neuromod.cli.estimate import estimate_stage
+    from neuromod.cli.export import export_stage
+    from neuromod.cli.map import map_stage
+    from neuromod.cli.output import Talk
+    from neuromod.cli.verify import verify_stage
+
+    run, talk = rundir.create("yang19", path), Talk(quiet=True)
+    network = network or _local_network()
+    _pretend_to_train(run, network)
+    map_stage(run, talk=talk, placer="tiles")
+    estimate_stage(run, talk=talk)
+    export_stage(run, formats=("onnx",), talk=talk)
+    if verify:
+        verify_stage(run, talk=talk, n_trials=100)
+    return run
+
+
+def _pretend_to_train(run: Run, network: Network) -> None:
+    rng = np.random.default_rng(1)
+    lines = [
+        {
+            "step": step,
+            "loss": 2.4 * math.exp(-step / 900) + 0.05 + 0.01 * rng.random(),
+            "accuracy": 1 - 0.9 * math.exp(-step / 1100) - 0.01 * rng.random(),
+            "wiring_length": 8e5 * math.exp(-step / 700) + 2e3,
+        }
+        for step in range(100, 6001, 100)
+    ]
+    run.file("metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    network.save(run.file("network.safetensors"))
+    network.save(run.file("pruned.safetensors"))
+    per_task = {name: 1 - 0.1 * rng.random() ** 2 for name in network.info["tasks"]}
+    train = {"accuracy": 0.9512, "accuracy_per_task": per_task, "synapses": network.n**2, "run": str(run.path)}
+    prune = {
+        "accuracy_before": 0.9512,
+        "accuracy_after": 0.9466,
+        "accuracy_per_task": per_task,
+        "synapses_before": network.n**2,
+        "synapses_after": network.n_synapses,
+        "neurons_before": network.n,
+        "neurons_after": network.n,
+        "sparsity": 1 - network.n_synapses / network.n**2,
+    }
+    for step, result, inputs, output in (
+        ("train", train, [], "network.safetensors"),
+        ("prune", prune, ["network.safetensors"], "pruned.safetensors"),
+    ):
+        run.record(step, arguments={"seed": 0}, seconds=301.2, inputs=inputs, outputs=[output], result=result)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from neuromod.cli import group
+
+from neuromod.placement import Grid, Placement
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(group, [str(a) for a in arguments])
+
+
+def test_onnx_export_states_files_bytes_opset(solver, run_of):
+    run = run_of(solver)
+    done = invoke("export", "--format", "onnx", "--run", run.path, "--json")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert {file["path"] for file in result["files"]} == {"exports/network.onnx", "exports/network_step.onnx"}
+    for file in result["files"]:
+        assert (run.path / file["path"]).stat().st_size == file["bytes"]
+    assert (result["onnx"]["opset"], result["onnx"]["ir_version"]) == (21, 10)
+    assert result["placement"] is False
+    assert "no placement" in done.stderr
+    assert run.state("export-onnx")[0] == "fresh"
+
+
+def test_snn_export_reports_the_sweep(solver, run_of):
+    run = run_of(solver)
+    done = invoke("export", "--format", "snn", "--run", run.path, "--json")
+    assert done.exit_code == 0, done.output
+    part = json.loads(done.stdout)["snn"]
+    assert part["substeps"] == part["sweep"][-1]["substeps"] == part["chosen"]["substeps"]
+    assert part["within_tolerance"]
+    for candidate in part["sweep"]:
+        assert {"accuracy", "agreement", "state_error", "spikes_per_neuron_per_step"} <= set(candidate)
+    assert "substeps" in done.stderr
+    assert json.loads((run.path / "exports/snn/config.json").read_text())["substeps"] == part["substeps"]
+
+
+def test_substeps_and_mode_can_be_fixed(solver, run_of):
+    run = run_of(solver)
+    options = ("--substeps", 4, "--mode", "continuous", "--max-accuracy-drop", 0)
+    done = invoke("export", "--format", "snn", *options, "--run", run.path, "--json")
+    part = json.loads(done.stdout)["snn"]
+    assert (part["substeps"], part["mode"], len(part["sweep"])) == (4, "continuous", 1)
+
+
+def test_all_formats_by_default(solver, run_of):
+    run = run_of(solver)
+    result = json.loads(invoke("export", "--run", run.path, "--json").stdout)
+    assert result["formats"] == ["onnx", "snn"]
+    assert len(result["files"]) == 6
+
+
+def test_placement_travels_and_a_stale_one_is_refused(solver, run_of):
+    run = run_of(solver)
+    placement = Placement(Grid(1, 2), np.arange(17) % 2, 9, "mesh", "tiles", 0, solver.sha256())
+    placement.save(run.file("placement.json"), neuron_ids=solver.neuron_ids, roles=["hidden"] * 17)
+    run.record("map", arguments={}, seconds=0, inputs=["network.safetensors"], outputs=["placement.json"], result={})
+    assert invoke("export", "--format", "onnx", "--run", run.path).exit_code == 0
+    props = {p.key: p.value for p in onnx.load(run.file("exports/network.onnx")).metadata_props}
+    assert json.loads(props["neuromod.placement"])["core_of"] == placement.core_of.tolist()
+
+    replace(solver, bias=np.ones(17)).save(run.file("network.safetensors"))
+    run.record("import", arguments={}, seconds=0, inputs=[], outputs=["network.safetensors"], result={})
+    before = run.file("exports/network.onnx").read_bytes()
+    from neuromod.errors import StageError
+
+    done = invoke("export", "--format", "onnx", "--run", run.path)
+    assert isinstance(done.exception, StageError)
+    assert "neuromod map" in str(done.exception)
+    assert run.file("exports/network.onnx").read_bytes() == before
+
+
+def test_unknown_format_is_a_usage_error(solver, run_of):
+    done = invoke("export", "--format", "onxx", "--run", run_of(solver).path)
+    assert done.exit_code == 2
+    assert "onxx" in done.stderr
+
+
+@pytest.mark.parametrize("options", [("--substeps", "0"), ("--max-accuracy-drop", "2"), ("--mode", "later")])
+def test_values_out_of_range_are_usage_errors(solver, run_of, options):
+    assert invoke("export", *options, "--run", run_of(solver).path).exit_code == 2

@@ -1,0 +1,177 @@
+"""`neuromod map`, `estimate` and `targets` as commands, on runs with a small made-up network."""
+
+import csv
+import json
+import sys
+from importlib.metadata import entry_points
+
+import numpy as np
+import pytest
+
+from neuromod import Network, rundir
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run that holds an imported network of 60 neurons with rates."""
+    monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path / "runs"))
+    return make_run()
+
+
+def make_run():
+    rng = np.random.default_rng(0)
+    at = np.stack(np.meshgrid(np.arange(10), np.arange(6)), axis=-1).reshape(-1, 2)
+    near = np.abs(at[:, None] - at[None]).sum(axis=-1)
+    w = (near > 0) & (rng.random(near.shape) < np.exp(-near / 1.5))
+    net = Network(
+        w_rec=w.astype(float), w_in=np.eye(60, 3), w_out=np.eye(2, 60, k=4), bias=np.zeros(60), bias_out=np.zeros(2),
+        dt_s=0.1, tau_s=0.2, positions=at, rates=rng.random(60), neuron_ids=np.arange(60) * 2,
+    )  # fmt: skip
+    run = rundir.create("toy")
+    net.save(run.file("network.safetensors"))
+    run.record("import", arguments={}, seconds=0, inputs=[], outputs=["network.safetensors"], result={})
+    return run
+
+
+@pytest.fixture
+def neuromod(monkeypatch, capsys):
+    """Run the installed command: exit code, stdout, stderr."""
+    (point,) = entry_points(group="console_scripts", name="neuromod")
+    main = point.load()
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["neuromod", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
+
+    return call
+
+
+def test_map_then_estimate(run, neuromod):
+    code, out, err = neuromod("map", "--cores", "2x3", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    promised = {"grid", "target", "placer", "neurons_per_core", "cores_used", "intra_core_synapses",
+                "inter_core_synapses", "hops", "packets", "multicast_hops", "max_link_load"}  # fmt: skip
+    assert promised <= result.keys()
+    assert result["grid"] == "2x3"
+    assert result["target"] == "generic-mesh"
+    assert result["placer"] == "annealing"
+    assert result["neurons_per_core"] == 11
+    assert "11 (an even share with 5 % slack)" in err
+    assert 0 < result["hops"] < result["shuffled_hops"] / 2
+    with run.file("placement.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["neuron", "role", "core_row", "core_column"]
+    assert [int(row["neuron"]) for row in rows] == list(range(0, 120, 2))
+    assert {row["role"] for row in rows} == {"input", "readout", "hidden"}
+    assert {row["core_row"] for row in rows} == {"0", "1"}
+
+    code, out, err = neuromod("estimate", "--json")
+    assert code == 0, err
+    estimate = json.loads(out)
+    promised = {"wiring_length", "packets_per_step", "hops_per_step", "max_link_load_per_step", "per_core"}
+    assert promised <= estimate.keys()
+    assert promised <= estimate["shuffled"].keys()
+    assert estimate["hops_per_step"] == result["hops"]
+    assert estimate["packets_per_step"] == result["packets"]
+    assert estimate["shuffled"]["hops_per_step"] == result["shuffled_hops"]
+    assert len(estimate["per_core"]) == 6
+    assert estimate["activity"]["kind"] == "given"
+    content = json.loads(run.file("traffic.json").read_text())
+    assert content["schema"] == "neuromod/traffic/1"
+    assert content["hops_per_step"] == estimate["hops_per_step"]
+
+
+def test_estimate_maps_first_and_says_so(run, neuromod):
+    code, out, err = neuromod("estimate")
+    assert code == 0
+    assert "running `neuromod map`" in err
+    assert "hops per step" in out
+    assert rundir.open_run().state("map")[0] == "fresh"
+
+
+def test_same_seed_same_bytes(run, neuromod):
+    contents = []
+    for _ in range(2):
+        assert neuromod("map", "--cores", "2x2", "--seed", "5", "-q")[0] == 0
+        contents.append([run.file(f"placement.{kind}").read_bytes() for kind in ("json", "csv")])
+    assert contents[0] == contents[1]
+
+
+def test_a_stale_placement_is_refused(run, neuromod):
+    assert neuromod("map", "-q")[0] == 0
+    net = Network.load(run.file("network.safetensors"))
+    net.subset(np.arange(50)).save(run.file("network.safetensors"))
+    code, _, err = neuromod("estimate")
+    assert code == 5
+    assert "neuromod import" in err
+
+
+def test_too_small_a_grid_says_what_would_fit(run, neuromod):
+    code, out, err = neuromod("map", "--cores", "1x2", "--neurons-per-core", "20", "--json")
+    assert code == 3
+    assert out == ""
+    assert "needs at least 3 cores by neurons; the grid has 2" in err
+    assert "--cores 1x3" in err
+    assert not run.file("placement.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cores", "4by4"], "'4by4' is not a grid of cores"),
+        (["--cores", "0x4"], "not a grid"),
+        (["--target", "loihi"], "did you mean loihi"),
+        (["--placer", "magic"], "no placer magic"),
+        (["--neurons-per-core", "0"], "0"),
+        (["--target", "loihi1", "--neurons-per-core", "5000"], "above what loihi1 holds, 1,024"),
+    ],
+)
+def test_bad_options(run, neuromod, arguments, message):
+    code, out, err = neuromod("map", *arguments)
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert not run.file("placement.json").exists()
+
+
+def test_a_users_target_and_its_limits(run, neuromod, tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(
+        'schema = "neuromod/target/1"\nname = "tiny"\ntitle = "Tiny"\nabout = "Tiny."\nrouting = "unicast"\n'
+        '[limits]\nneurons = { value = 16, kind = "chosen", source = "test" }\n'
+        'fan_in = { value = 3, kind = "chosen", source = "test" }\n'
+    )
+    code, _, err = neuromod("map", "--target", str(path))
+    assert code == 3
+    assert "fan-in of neuron" in err
+    path.write_text(path.read_text().replace("value = 3,", 'value = "none",'))
+    code, out, err = neuromod("map", "--target", str(path), "--json")
+    assert code == 0, err
+    assert json.loads(out)["neurons_per_core"] == 16
+    assert str(path) not in run.file("run.json").read_text()
+
+
+def test_a_run_without_a_network(neuromod, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path / "none"))
+    code, _, err = neuromod("map")
+    assert code == 5
+    assert "neuromod train" in err
+
+
+def test_targets(neuromod):
+    code, out, _ = neuromod("targets", "--json")
+    assert code == 0
+    names = [target["name"] for target in json.loads(out)["targets"]]
+    assert {"generic-mesh", "loihi1", "truenorth", "dynapse2"} <= set(names)
+    code, out, _ = neuromod("targets", "show", "loihi1", "--json")
+    assert code == 0
+    assert json.loads(out)["figures"]["neurons"]["value"] == 1024
+    code, out, _ = neuromod("targets", "show", "truenorth")
+    assert code == 0
+    assert "unknown" in out
+    assert neuromod("targets", "show", "nothing")[0] == 2

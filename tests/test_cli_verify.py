@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from neuromod.cli import group
+from onnx import numpy_helper
+
+from neuromod.errors import StageError, VerificationError
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(group, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def run(solver, run_of):
+    run = run_of(solver)
+    assert invoke("export", "--run", run.path, "-q").exit_code == 0
+    return run
+
+
+def test_healthy_exports_pass(run):
+    done = invoke("verify", "--run", run.path, "--trials", 200, "--json")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["passed"]
+    assert result["onnx"]["max_abs_error"] <= 1e-5
+    assert result["onnx"]["decision_agreement"] == 1
+    assert result["snn"]["decision_agreement"] >= 0.95
+    assert {"substeps", "spikes_per_neuron_per_step", "accuracy"} <= set(result["snn"])
+    written = json.loads(run.file("verify.json").read_text())
+    assert written["passed"]
+    assert written["schema"] == "neuromod/verify/1"
+    assert run.state("verify")[0] == "fresh"
+
+
+def test_a_fault_ends_with_code_4_and_is_written_down(run):
+    path = run.file("exports/network.onnx")
+    model = onnx.load(path)
+    tensor = next(t for t in model.graph.initializer if t.name == "bias")
+    tensor.CopyFrom(numpy_helper.from_array(np.full(17, 0.1, np.float32), "bias"))
+    onnx.save(model, path)
+    done = invoke("verify", "--run", run.path, "--trials", 50, "--json")
+    assert isinstance(done.exception, VerificationError)
+    assert done.exception.exit_code == 4
+    result = json.loads(done.stdout)
+    assert not result["passed"]
+    assert not result["onnx"]["passed"]
+    assert result["snn"]["passed"]
+    assert json.loads(run.file("verify.json").read_text())["passed"] is False
+
+
+def test_a_file_that_does_not_load_fails_and_the_others_are_still_verified(run):
+    run.file("exports/network.onnx").write_bytes(b"not a model")
+    done = invoke("verify", "--run", run.path, "--trials", 50, "--json")
+    assert isinstance(done.exception, VerificationError)
+    result = json.loads(done.stdout)
+    assert "does not load" in result["onnx"]["reason"]
+    assert result["snn"]["passed"]
+
+
+def test_a_missing_export_is_not_verified_and_not_passed(run):
+    shutil.rmtree(run.file("exports/snn"))
+    done = invoke("verify", "--run", run.path, "--trials", 50, "--json")
+    assert done.exit_code == 0
+    part = json.loads(done.stdout)["snn"]
+    assert (part["verified"], part["passed"]) == (False, False)
+    assert "export --format snn" in part["reason"]
+
+
+def test_without_any_export_it_says_what_to_run(solver, run_of):
+    done = invoke("verify", "--run", run_of(solver).path)
+    assert isinstance(done.exception, StageError)
+    assert "neuromod export" in str(done.exception)
+
+
+def test_exports_of_an_older_network_are_refused(run, solver):
+    replace(solver, bias=np.ones(17)).save(run.file("network.safetensors"))
+    run.record("import", arguments={}, seconds=0, inputs=[], outputs=["network.safetensors"], result={})
+    done = invoke("verify", "--run", run.path, "--trials", 50)
+    assert isinstance(done.exception, StageError)
+    assert "stale" in str(done.exception)
+
+
+def test_limits_are_arguments(run):
+    done = invoke("verify", "--run", run.path, "--trials", 50, "--max-error", 0, "--json")
+    assert isinstance(done.exception, VerificationError)
+    assert json.loads(done.stdout)["onnx"]["passed"] is False

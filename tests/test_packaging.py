@@ -1,0 +1,58 @@
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import neuromod
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_declared_packages_equal_the_tree():
+    found = {"neuromod.cli", "neuromod.hw_targets"}
+    found |= {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "neuromod").rglob("__init__.py")}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found
+
+
+def test_every_file_that_is_not_python_is_packaged():
+    declared = PROJECT["tool"]["setuptools"]["package-data"]
+    folders = {"neuromod.hw_targets": "hw_targets", "neuromod.cli": "cli"}
+    for package in PROJECT["tool"]["setuptools"]["packages"]:
+        folder = ROOT / folders.get(package, package.replace(".", "/"))
+        packed = {path.name for pattern in declared.get(package, []) for path in folder.glob(pattern)}
+        there = {path.name for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")}
+        assert there == packed, package
+
+
+def test_the_version_is_the_same_everywhere():
+    declared = PROJECT["project"]["version"]
+    assert neuromod.__version__ == declared == version("bimt-neuromod")
+    (cited,) = re.findall(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.M)
+    assert cited == declared
+
+
+def test_the_changelog_knows_the_version():
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert headings[0] == "Unreleased" or headings[0] == neuromod.__version__
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in neuromod.__all__:
+        assert name in dir(neuromod)
+        thing = getattr(neuromod, name)
+        assert name == "__version__" or thing.__doc__, name
+    with pytest.raises(AttributeError, match="nonsense"):
+        neuromod.nonsense  # noqa: B018
+
+
+def test_the_bounds_of_torch_are_those_that_the_readme_states():
+    (bound,) = [item for item in PROJECT["project"]["dependencies"] if item.startswith("torch")]
+    assert f"`{bound}`" in (ROOT / "README.md").read_text()
+
+
+def test_the_licence_is_stated_once():
+    assert PROJECT["project"]["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")

@@ -1,0 +1,157 @@
+"""Placers: capacity, determinism, known optima, and the annealer's exact bookkeeping."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neuromod import Network
+from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.placement import Grid
+from neuromod.placers import PLACERS, find_placer, place
+from neuromod.placers import annealing as annealing_module
+from neuromod.placers.annealing import anneal
+from neuromod.placers.problem import make_problem
+from neuromod.placers.tiles import least_corner
+from neuromod.traffic import placement_cost
+
+
+def network(w, positions=None):
+    n = len(w)
+    return Network(
+        w_rec=w,
+        w_in=np.zeros((n, 1)),
+        w_out=np.zeros((1, n)),
+        bias=np.zeros(n),
+        bias_out=np.zeros(1),
+        dt_s=0.1,
+        tau_s=0.2,
+        positions=positions,
+    )
+
+
+def lattice(side):
+    """Neurons of a square lattice that talk to their four neighbours."""
+    at = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2)
+    return network((np.abs(at[:, None] - at[None]).sum(axis=-1) == 1).astype(float), at)
+
+
+def random_problem(rng, *, cost=None):
+    n = int(rng.integers(1, 24))
+    grid = Grid(int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    capacity = -(-n // grid.cores) + int(rng.integers(0, 4))
+    w = (rng.random((n, n)) < rng.random()).astype(float)
+    rates = rng.random(n) * (rng.random(n) < 0.8)
+    if cost == "random":
+        cost = rng.random((grid.cores, grid.cores))
+        np.fill_diagonal(cost, 0)
+    return make_problem(network(w), rates, grid, capacity, cost=cost)
+
+
+@pytest.mark.parametrize("placer", PLACERS)
+def test_capacity_and_determinism(placer):
+    rng = np.random.default_rng(1)
+    for positions in (None, rng.random((50, 2))):
+        net = network((rng.random((50, 50)) < 0.1).astype(float), positions)
+        for grid, capacity in ((Grid(2, 3), 9), (Grid(1, 1), 50), (Grid(7, 9), 1), (Grid(1, 4), 100)):
+            core_of = place(net, np.ones(50), grid, capacity, placer=placer, seed=3)
+            assert core_of.shape == (50,)
+            assert np.bincount(core_of, minlength=grid.cores).max() <= capacity
+            again = place(net, np.ones(50), grid, capacity, placer=placer, seed=3)
+            assert core_of.tolist() == again.tolist()
+
+
+def test_too_many_neurons_are_refused():
+    with pytest.raises(DoesNotFitError, match="10 neurons do not fit 2 cores of 4"):
+        place(network(np.eye(10)), np.ones(10), Grid(1, 2), 4)
+
+
+def test_unknown_placer_and_bad_rates_are_refused():
+    with pytest.raises(UsageError, match="no placer magic; choose one of annealing"):
+        find_placer("magic")
+    with pytest.raises(UsageError, match="rate"):
+        place(network(np.eye(2)), np.array([1, np.nan]), Grid(1, 2), 4)
+    with pytest.raises(UsageError, match="cost"):
+        place(network(np.eye(2)), np.ones(2), Grid(1, 2), 4, cost=np.ones((2, 2)))
+
+
+def test_tiles_of_a_lattice_are_squares():
+    net = lattice(8)
+    core_of = place(net, np.ones(64), Grid(2, 2), 17, placer="tiles").reshape(8, 8)
+    assert core_of.tolist() == np.kron([[0, 1], [2, 3]], np.ones((4, 4), int)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("grid", "cores", "corner"), [((4, 4), 15, (4, 4)), ((4, 4), 3, (1, 3)), ((1, 9), 5, (1, 5)), ((3, 3), 4, (2, 2))]
+)
+def test_least_corner(grid, cores, corner):
+    assert least_corner(Grid(*grid), cores) == Grid(*corner)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([None, "random"]))
+def test_annealing_keeps_its_tables_exact(seed, cost):
+    rng = np.random.default_rng(seed)
+    problem = random_problem(rng, cost=cost)
+    start = find_placer("shuffled")(problem, rng)
+    core_of = anneal(problem, start, seed, 300)
+    assert np.bincount(core_of, minlength=problem.grid.cores).max() <= problem.capacity
+    # Moving one neuron changes the full cost by what the kernel says, from the tables that it kept.
+    problem = replace(problem, capacity=problem.n)
+    into, sources = annealing_module._sources(problem)
+    used, entries, *_ = annealing_module._start(problem, core_of)
+    before = placement_cost(problem, core_of)
+    for v, b in itertools.product(range(problem.n), range(problem.grid.cores)):
+        if b == core_of[v]:
+            continue
+        change = annealing_module._change(
+            v, b, problem.indptr, into, sources, problem.rates, problem.cost, core_of, used, entries
+        )
+        moved = core_of.copy()
+        moved[v] = b
+        assert before + change == pytest.approx(placement_cost(problem, moved), abs=1e-9)
+        # ... and writing the move down leaves the tables as if they had been counted anew.
+        moving = (core_of.copy(), used.copy(), entries.copy())
+        annealing_module._move(v, b, problem.indptr, into, sources, *moving)
+        fresh_used, fresh_entries, *_ = annealing_module._start(problem, moved)
+        assert moving[0].tolist() == moved.tolist()
+        assert moving[1].tolist() == fresh_used.tolist()
+        for s in range(problem.n):
+            row = slice(problem.indptr[s], problem.indptr[s] + fresh_used[s])
+            assert sorted(moving[2][row].tolist()) == sorted(fresh_entries[row].tolist())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_annealing_finds_the_optimum_of_tiny_cases(seed):
+    rng = np.random.default_rng(seed)
+    n, grid, capacity = 6, Grid(1, 3), 2
+    problem = make_problem(network((rng.random((n, n)) < 0.4).astype(float)), rng.random(n), grid, capacity)
+    best = min(
+        placement_cost(problem, np.array(core_of, np.int32))
+        for core_of in itertools.product(range(3), repeat=n)
+        if np.bincount(core_of, minlength=3).max() <= capacity
+    )
+    found = find_placer("annealing")(problem, np.random.default_rng(0), effort=0.1)
+    assert placement_cost(problem, found) == pytest.approx(best, abs=1e-12)
+
+
+def test_planted_blocks_are_found():
+    # Blocks without connections between them cost nothing on cores of their size.
+    rng = np.random.default_rng(2)
+    order = rng.permutation(80)
+    w = np.kron(np.eye(8), np.ones((10, 10)))[np.ix_(order, order)]
+    core_of = place(network(w), np.ones(80), Grid(2, 4), 10)
+    assert placement_cost(make_problem(network(w), np.ones(80), Grid(2, 4), 10), core_of) == 0
+
+
+def test_annealing_is_never_worse_than_tiles():
+    net = lattice(12)
+    problem = make_problem(net, np.ones(144), Grid(3, 3), 16)
+    tiles, annealed = (placement_cost(problem, place(net, np.ones(144), Grid(3, 3), 16, placer=name)) for name in
+                       ("tiles", "annealing"))  # fmt: skip
+    # Square tiles of a lattice are optimal: each of the 12 shared sides of 4 neurons carries 4 packets each way.
+    assert tiles == annealed == 12 * 4 * 2

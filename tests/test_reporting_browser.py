@@ -1,0 +1,226 @@
+"""The report in a real browser: no request, no error, readable in light and dark, on a telephone and by keyboard."""
+
+import itertools
+import json
+import os
+import select
+import shutil
+import subprocess
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if CHROMIUM is None and not os.environ.get("NEUROMOD_REQUIRE_BROWSER"):
+    pytest.skip("no chromium here; Debian's package has it", allow_module_level=True)
+
+
+class Browser:
+    """Headless Chromium, spoken to over the two pipes of its debugging protocol."""
+
+    def __init__(self, profile):
+        assert CHROMIUM, "NEUROMOD_REQUIRE_BROWSER is set, but there is no chromium"
+        commands, self._out = os.pipe()
+        self._in, answers = os.pipe()
+
+        def wire():
+            # Chromium reads from descriptor 3 and writes to 4; ours may carry these very numbers.
+            read, write = os.dup(commands), os.dup(answers)
+            os.dup2(read, 3)
+            os.dup2(write, 4)
+
+        self.process = subprocess.Popen(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+             "--disable-background-networking", "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
+            close_fds=False, preexec_fn=wire, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(commands)
+        os.close(answers)
+        self._numbers = itertools.count(1)
+        self._buffer = b""
+        self.events = []
+        self._session = None
+        target = self("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Log", "Runtime"):
+            self(f"{domain}.enable")
+
+    def __call__(self, method, **parameters):
+        number = next(self._numbers)
+        message = {"id": number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._receive(30)
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def _receive(self, seconds):
+        while b"\0" not in self._buffer:
+            assert select.select([self._in], [], [], seconds)[0], "chromium does not answer"
+            more = os.read(self._in, 1 << 20)
+            assert more, "chromium ended"
+            self._buffer += more
+        text, self._buffer = self._buffer.split(b"\0", 1)
+        message = json.loads(text)
+        if "method" in message:
+            self.events.append(message)
+        return message
+
+    def open(self, path, *, width=1200, height=900, scheme="light"):
+        self.events.clear()
+        self("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self("Page.navigate", url=path.as_uri())
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self._receive(30)
+
+    def value(self, expression):
+        done = self("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in done, done
+        return done["result"].get("value")
+
+    def press(self, key):
+        for kind in ("keyDown", "keyUp"):
+            self("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+
+    def requests(self):
+        return [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+
+    def complaints(self):
+        kinds = ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled")
+        return [event for event in self.events if event["method"] in kinds]
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
+        os.close(self._out)
+        os.close(self._in)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, full_run):
+    run = full_run(tmp_path_factory.mktemp("runs") / "run")
+    from neuromod import reporting
+
+    reporting.write(run)
+    return run.file(reporting.FILE)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 360])
+def test_it_asks_for_nothing_and_complains_of_nothing(browser, report, scheme, width):
+    browser.open(report, width=width, scheme=scheme)
+    outside = [url for url in browser.requests() if not url.startswith("data:")]
+    assert outside == [report.as_uri()]
+    assert browser.complaints() == []
+    # Nothing but the tables that scroll by themselves is wider than the window.
+    assert browser.value("document.documentElement.scrollWidth") <= width
+
+
+CONTRAST = """
+(() => {
+  const canvas = document.createElement('canvas').getContext('2d');
+  const rgb = (text) => {
+    canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const linear = (v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = (c) => c.map((v) => linear(v / 255)).reduce((sum, v, k) => sum + v * [.2126, .7152, .0722][k], 0);
+  const paper = light(rgb(getComputedStyle(document.documentElement).backgroundColor));
+  const found = [];
+  const texts = 'h1,h2,h3,p,dt,dd,td,th,a,summary,figcaption,li,label,caption,svg.curve text';
+  for (const node of document.querySelectorAll(texts)) {
+    const style = getComputedStyle(node);
+    const ink = light(rgb(node instanceof SVGElement ? style.fill : style.color));
+    const ratio = (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05);
+    found.push([ratio, node.tagName + ': ' + node.textContent.slice(0, 30)]);
+  }
+  return found.sort((a, b) => a[0] - b[0])[0];
+})()
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_the_paper(browser, report, scheme):
+    browser.open(report, scheme=scheme)
+    least, where = browser.value(CONTRAST)
+    # WCAG 2.2, level AA, for text of any size.
+    assert least >= 4.5, where
+
+
+def test_dark_and_light_differ(browser, report):
+    colours = []
+    for scheme in ("light", "dark"):
+        browser.open(report, scheme=scheme)
+        colours.append(browser.value("getComputedStyle(document.documentElement).backgroundColor"))
+    assert colours[0] != colours[1]
+
+
+def test_the_arrow_keys_walk_over_the_neurons(browser, report):
+    browser.open(report)
+    browser.value("document.querySelector('.stage').focus()")
+    before = browser.value("document.querySelector('.now').textContent")
+    browser.press("ArrowRight")
+    first = browser.value("document.querySelector('.now').textContent")
+    browser.press("ArrowRight")
+    second = browser.value("document.querySelector('.now').textContent")
+    assert first.startswith("Neuron ")
+    assert second.startswith("Neuron ")
+    assert len({before, first, second}) == 3
+    lit = browser.value("[...document.querySelectorAll('.plane path.on')].map((path) => path.dataset.s)")
+    at = browser.value("document.querySelector('.plane circle.at').dataset.i")
+    assert set(lit) <= {at}
+    browser.press("Escape")
+    assert browser.value("document.querySelector('.now').textContent") == before
+    assert browser.value("document.querySelectorAll('.on').length") == 0
+
+
+def test_every_control_can_be_reached_with_the_tab_key_and_has_a_name(browser, report):
+    browser.open(report)
+    tree = browser("Accessibility.getFullAXTree")["nodes"]
+    focusable = [
+        node for node in tree
+        if any(p["name"] == "focusable" and p["value"].get("value") for p in node.get("properties", []))
+        and node["role"]["value"] != "RootWebArea"
+    ]  # fmt: skip
+    assert len(focusable) >= 10
+    assert [node["role"]["value"] for node in focusable if not node.get("name", {}).get("value")] == []
+    images = [node for node in tree if node.get("role", {}).get("value") in ("image", "img", "graphics-document")]
+    assert images
+    assert [node for node in images if not node.get("name", {}).get("value")] == []
+    headings = [
+        next(p["value"]["value"] for p in node["properties"] if p["name"] == "level")
+        for node in tree
+        if node.get("role", {}).get("value") == "heading"
+    ]
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(headings))
+
+
+def test_a_colour_choice_changes_the_plane(browser, report):
+    browser.open(report)
+    fill = "getComputedStyle(document.querySelector('.plane circle')).fill"
+    before = browser.value(fill)
+    browser.value("document.querySelector('#by-rate').click()")
+    assert browser.value(fill) != before
+
+
+def test_it_prints_on_paper_with_all_details_open(browser, report):
+    browser.open(report, scheme="dark")
+    browser("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    assert browser.value("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    browser.value("dispatchEvent(new Event('beforeprint'))")
+    assert browser.value("[...document.querySelectorAll('details.print')].every((d) => d.open)")
+    assert len(browser("Page.printToPDF")["data"]) > 10_000
+    browser("Emulation.setEmulatedMedia", media="", features=[])

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neuromod import Network, conversion
+from neuromod.errors import UsageError
+from neuromod.spiking import SpikingNetwork
+
+
+def one_neuron(drive: float, *, substeps: int, alpha: float = 1.0, **kwargs) -> SpikingNetwork:
+    network = Network(
+        w_rec=np.zeros((1, 1)),
+        w_in=np.ones((1, 1)),
+        w_out=np.ones((1, 1)),
+        bias=np.zeros(1),
+        bias_out=np.zeros(1),
+        dt_s=0.1,
+        tau_s=0.1 / alpha,
+    )
+    return replace(conversion.convert(network, np.ones(1), substeps=substeps), **kwargs)
+
+
+@given(drive=st.floats(-2, 2), substeps=st.integers(1, 40))
+def test_soft_reset_fires_at_the_rate_of_a_rectified_clipped_line(drive, substeps):
+    # In T time steps the membrane takes in T K drive and gives off one for each spike, so the rate is the drive
+    # itself to within the one spike that the membrane can hold.
+    steps = 20
+    _, spikes = one_neuron(drive, substeps=substeps).run(np.full((steps, 1, 1), drive))
+    rate = min(1, max(0, np.float32(drive)))
+    assert abs(spikes.sum() - rate * substeps * steps) <= 1.001
+
+
+def test_hard_reset_loses_the_overshoot():
+    # 0.4 needs three substeps to pass 1 from 0 (1.2, and 0.2 are lost): one spike in three instead of two in five.
+    x = np.full((30, 1, 1), 0.4)
+    _, hard = one_neuron(0.4, substeps=1, reset="hard", start=0.0).run(x)
+    _, soft = one_neuron(0.4, substeps=1, start=0.0).run(x)
+    assert hard.sum() == 10
+    assert abs(soft.sum() - 12) <= 1
+
+
+def test_floor_forgets_inhibition():
+    x = np.concatenate([np.full((5, 1, 1), -3.0), np.full((2, 1, 1), 0.6)])
+    assert one_neuron(0, substeps=1).run(x)[1].sum() == 1
+    assert one_neuron(0, substeps=1, floor=None).run(x)[1].sum() == 0
+
+
+def test_trace_of_a_spike_decays_with_the_leak():
+    # One spike at t = 0, then nothing: the readout is alpha (1 - alpha)^t.
+    x = np.zeros((4, 1, 1))
+    x[0] = 1.0
+    y, spikes = one_neuron(0, substeps=1, alpha=0.25).run(x)
+    assert spikes[:, 0, 0].tolist() == [1, 0, 0, 0]
+    np.testing.assert_allclose(y[:, 0, 0], 0.25 * 0.75 ** np.arange(4), rtol=1e-6)
+
+
+def test_continuous_trace_decays_by_alpha_in_a_time_step():
+    spiking = replace(one_neuron(0, substeps=4, alpha=0.25), mode="continuous", delay=2)
+    x = np.zeros((6, 1, 1))
+    x[0] = 0.2  # one spike, from 0.5 in the third substep
+    y, spikes = spiking.run(x)
+    assert spikes.sum() == 1
+    np.testing.assert_allclose(y[2:, 0, 0] / y[1:-1, 0, 0], 0.75, rtol=1e-5)
+
+
+def test_spikes_reach_other_neurons_after_the_delay():
+    # Neuron 0 fires in every substep from the first on; neuron 1 hears it `delay` + 1 substeps later.
+    network = Network(
+        w_rec=np.array([[0, 0], [1000.0, 0]]),
+        w_in=np.array([[5.0], [0]]),
+        w_out=np.eye(2),
+        bias=np.zeros(2),
+        bias_out=np.zeros(2),
+        dt_s=0.1,
+        tau_s=0.2,
+    )
+    base = conversion.convert(network, np.ones(2), substeps=6, mode="continuous")
+    assert base.delay == 3
+    for delay in (0, 1, 5):
+        _, spikes = replace(base, delay=delay).run(np.ones((1, 1, 1)))
+        assert spikes[0, 0].tolist() == [6, 6 - 1 - delay]
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 100), mode=st.sampled_from(["hold", "continuous"]), alpha=st.sampled_from([0.2, 0.5]))
+def test_many_substeps_converge_to_the_rate_network(seed, mode, alpha):
+    rng = np.random.default_rng(seed)
+    n = 12
+    network = Network(
+        w_rec=rng.normal(size=(n, n)) * (rng.random((n, n)) < 0.3) * 0.4,
+        w_in=rng.normal(size=(n, 3)),
+        w_out=rng.normal(size=(2, n)),
+        bias=rng.normal(size=n) * 0.2,
+        bias_out=rng.normal(size=2),
+        dt_s=0.1,
+        tau_s=0.1 / alpha,
+    )
+    x = np.repeat(rng.normal(size=(5, 8, 3)), 6, axis=0)
+    scale = conversion.balance(conversion.activities(network, x).reshape(-1, n), percentile=100)
+    states = network.states(x)
+    errors = []
+    for substeps in (4, 64):
+        spiking = conversion.convert(network, scale, substeps=substeps, mode=mode)
+        y, spikes = spiking.run(x)
+        estimate = spiking.states(spikes) if mode == "hold" else None
+        if estimate is not None:
+            # The readout is that of the estimated state.
+            np.testing.assert_allclose(y, estimate @ network.w_out.T + network.bias_out, atol=1e-3)
+            errors.append(np.sqrt(((estimate - states) ** 2).mean() / (states**2).mean()))
+        else:
+            errors.append(np.sqrt(((y - network.run(x)[0]) ** 2).mean() / (network.run(x)[0] ** 2).mean()))
+    # hold is exact in the limit; continuous follows a continuous equation, close to it but not equal.
+    assert errors[1] < (0.05 if mode == "hold" else 0.15)
+    assert errors[1] < errors[0]
+
+
+def test_sparse_and_dense_products_agree():
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(30, 30)) * (rng.random((30, 30)) < 0.05)
+    network = Network(
+        w_rec=w,
+        w_in=rng.normal(size=(30, 4)),
+        w_out=np.eye(30),
+        bias=np.zeros(30),
+        bias_out=np.zeros(30),
+        dt_s=0.1,
+        tau_s=0.2,
+    )
+    x = rng.random((10, 5, 4))
+    assert network.n_synapses < 90
+    for mode in ("hold", "continuous"):
+        spiking = conversion.convert(network, np.full(30, 3.0), substeps=5, mode=mode)
+        # Weights of almost nothing make the matrix dense without changing what it does.
+        dense = replace(spiking, w_rec=type(spiking.w_rec)(spiking.w_rec.toarray() + 1e-30))
+        np.testing.assert_allclose(spiking.run(x)[0], dense.run(x)[0], atol=1e-5)
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(UsageError, match="alpha = 1"):
+        one_neuron(0, substeps=2, mode="continuous")
+    with pytest.raises(UsageError, match="substep"):
+        one_neuron(0, substeps=0)
+    with pytest.raises(UsageError, match="delay"):
+        one_neuron(0, substeps=4, alpha=0.5, mode="continuous", delay=5)
+    with pytest.raises(UsageError, match="delay"):
+        one_neuron(0, substeps=4, delay=1)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from neuromod import conversion, verification
+from neuromod.errors import VerificationError
+from neuromod.evaluation import trials_for
+from neuromod.exporting import onnx as exporting
+from neuromod.exporting import snn
+
+
+def test_healthy_onnx_passes(solver, tmp_path):
+    exporting.write(solver, tmp_path)
+    result = verification.verify_onnx(tmp_path, solver, n_trials=100)
+    assert result["passed"]
+    assert result["max_abs_error"] <= 1e-5
+    assert result["decision_agreement"] == 1
+    assert result["steps"] >= 200
+    assert result["state_bounded"]
+    assert result["accuracy"] == result["accuracy_reference"] == 1
+
+
+@pytest.mark.parametrize("name", ["network.onnx", "network_step.onnx"])
+@pytest.mark.parametrize("fault", ["w_rec", "w_in", "w_out", "bias", "bias_out", "keep", "alpha"])
+def test_a_changed_number_in_either_file_fails(solver, tmp_path, name, fault):
+    exporting.write(solver, tmp_path)
+    model = onnx.load(tmp_path / name)
+    tensor = next(t for t in model.graph.initializer if t.name in (fault, f"{fault}.value"))
+    values = numpy_helper.to_array(tensor).copy()
+    values.reshape(-1)[-1] += 0.05
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    onnx.save(model, tmp_path / name)
+    assert not verification.verify_onnx(tmp_path, solver, n_trials=50)["passed"]
+
+
+def test_not_a_number_fails(solver, tmp_path):
+    exporting.write(replace(solver, bias_out=np.full(17, 1e-3)), tmp_path)
+    for path in tmp_path.iterdir():
+        model = onnx.load(path)
+        tensor = next(t for t in model.graph.initializer if t.name == "bias_out")
+        tensor.CopyFrom(numpy_helper.from_array(np.full(17, np.nan, np.float32), "bias_out"))
+        onnx.save(model, path)
+    assert not verification.verify_onnx(tmp_path, solver, n_trials=50)["passed"]
+
+
+def test_network_that_grows_without_bound_is_compared_trial_by_trial(solver, tmp_path):
+    growing = replace(solver, w_rec=solver.w_rec * 1.5)
+    exporting.write(growing, tmp_path)
+    result = verification.verify_onnx(tmp_path, growing, n_trials=50)
+    assert not result["state_bounded"]
+    assert result["passed"]
+
+
+def test_truncated_and_missing_files_are_one_sentence(solver, tmp_path):
+    exporting.write(solver, tmp_path)
+    whole = (tmp_path / "network.onnx").read_bytes()
+    (tmp_path / "network.onnx").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(VerificationError, match="does not load in onnxruntime"):
+        verification.verify_onnx(tmp_path, solver, n_trials=50)
+    (tmp_path / "network.onnx").unlink()
+    with pytest.raises(VerificationError, match="cannot be read"):
+        verification.verify_onnx(tmp_path, solver, n_trials=50)
+
+
+def test_network_of_another_size_is_one_sentence(solver, tmp_path):
+    exporting.write(solver.subset(np.arange(16)), tmp_path)
+    with pytest.raises(VerificationError, match="does not run in onnxruntime"):
+        verification.verify_onnx(tmp_path, solver, n_trials=50)
+
+
+@pytest.fixture
+def snn_folder(solver, tmp_path):
+    x = trials_for(solver, 200, seed=9)
+    scale = conversion.balance(conversion.activities(solver, x.inputs)[x.mask])
+    snn.write(conversion.convert(solver, scale, substeps=10), tmp_path / "snn", network=solver)
+    return tmp_path / "snn"
+
+
+def test_healthy_snn_passes(solver, snn_folder):
+    result = verification.verify_snn(snn_folder, solver, n_trials=200)
+    assert result["passed"]
+    assert result["substeps"] == 10
+    assert 0 < result["spikes_per_neuron_per_step"] < 10
+    low, high = result["decision_agreement_interval"]
+    assert low < result["decision_agreement"] <= high
+    assert not verification.verify_snn(snn_folder, solver, n_trials=200, min_agreement=1.01)["passed"]
+
+
+def test_wrong_snn_fails(solver, snn_folder):
+    # Exported from a network whose ring is turned by one position.
+    turned = replace(solver, w_out=np.roll(solver.w_out, 1, axis=0))
+    assert not verification.verify_snn(snn_folder, turned, n_trials=200)["passed"]
+
+
+def test_changed_code_is_not_run(solver, snn_folder, tmp_path):
+    text = (snn_folder / "model.py").read_text()
+    (snn_folder / "model.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{text}")
+    with pytest.raises(VerificationError, match="was not run"):
+        verification.verify_snn(snn_folder, solver, n_trials=50)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("change", [{"n": 18}, {"substeps": "many"}, {"mode": None, "alpha": None}])
+def test_broken_config_is_one_sentence(solver, snn_folder, change):
+    config = json.loads((snn_folder / "config.json").read_text())
+    (snn_folder / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(VerificationError, match=r"snn does not (load|run) in snnTorch"):
+        verification.verify_snn(snn_folder, solver, n_trials=50)
+
+
+def test_streams_are_whole_trials_without_padding(solver):
+    trials = trials_for(solver, 20, seed=0)
+    x = verification.streams(trials, 100, 3, np.random.default_rng(0))
+    assert x.shape == (100, 3, 53)
+    first = x[:, 0]
+    starts = [
+        i
+        for i in range(trials.n_trials)
+        if np.array_equal(first[: trials.last_step[i] + 1], trials.inputs[: trials.last_step[i] + 1, i])
+    ]
+    assert len(starts) == 1
