@@ -12,21 +12,29 @@ from .output import Talk, table
 
 @click.command()
 @click.option(
+    "--collection",
+    type=click.Choice(["yang19", "modcog", "modcog93"]),
+    default="yang19",
+    show_default=True,
+    help="Which tasks: Yang et al. 2019, the 82 of Mod-Cog, all 93 in Mod-Cog's code.",
+)
+@click.option(
     "--semantics",
     type=click.Choice(["go-cue", "neurogym-2.3"]),
     default="go-cue",
     show_default=True,
-    help="What the tasks mean: as up to NeuroGym 2.0.0, or as in the present one.",
+    help="What the tasks of yang19 mean: as up to NeuroGym 2.0.0, or as in the present one.",
 )
 @output_options
-def command(semantics: str, talk: Talk) -> None:
+def command(collection: str, semantics: str, talk: Talk) -> None:
     """List the tasks with the accuracy that an ideal observer reaches.
 
     \b
       neuromod tasks
       neuromod tasks --semantics neurogym-2.3 --json
+      neuromod tasks --collection modcog
     """
-    content = list_tasks(semantics)
+    content = list_tasks(collection, semantics)
     rows = [
         (
             item["name"],
@@ -44,20 +52,21 @@ def command(semantics: str, talk: Talk) -> None:
         content,
         f"{listed}\n\n"
         f"Steps of {content['dt_ms']} ms. Ceiling: accuracy of an ideal observer of the noisy stimuli, "
-        f"{content['trials_per_task']:,} simulated trials a task; mean {content['mean_ceiling']:.3f}.",
+        f"{content['trials_per_task']:,} simulated trials a task; mean {content['mean_ceiling']:.3f}.\n"
+        f"Collections: {', '.join(f'{name} ({n} tasks)' for name, n in content['collections'].items())}.",
     )
 
 
-def list_tasks(semantics: str = "go-cue") -> dict[str, Any]:
+def list_tasks(collection: str = "yang19", semantics: str = "go-cue") -> dict[str, Any]:
     """Describe the tasks: the object that ``--json`` prints."""
-    from neuromod.tasks import find
+    from neuromod.tasks import COLLECTIONS, find
     from neuromod.tasks.ceilings import DT_MS, TRIALS, ceiling
 
-    tasks, _, _ = find("yang19", semantics=semantics)
+    tasks, _, _ = find(collection, semantics=semantics)
     listed: list[dict[str, Any]] = [
         {
             "name": task.name,
-            "collection": "yang19",
+            "collection": collection,
             "family": task.family,
             "steps": list(task.steps(DT_MS)),
             "asks": task.asks,
@@ -66,6 +75,8 @@ def list_tasks(semantics: str = "go-cue") -> dict[str, Any]:
         for task in tasks
     ]
     return {
+        "collection": collection,
+        "collections": {name: len(tasks) for name, tasks in COLLECTIONS.items()},
         "semantics": semantics,
         "dt_ms": DT_MS,
         "trials_per_task": TRIALS,

@@ -106,6 +106,9 @@ class TrainingSettings:
         Largest norm of the gradient of the task loss.
     response_weight : float
         Weight in the loss of steps that ask for a response and of last steps.
+    label_smoothing : float
+        Share of each target that is spread over all classes. It bounds the readout and so the state, which keeps
+        firing rates and rounding errors small.
     log_every : int
         Steps between lines of ``metrics.jsonl``.
     checkpoint_every : int
@@ -119,12 +122,13 @@ class TrainingSettings:
 
     steps: int = 10000
     batch: int = 64
-    learning_rate: float = 4e-3
+    learning_rate: float = 6e-3
     warmup: float = 0.02
     decay: float = 0.4
-    carry: float = 0.5
+    carry: float = 0.25
     clip: float = 1.0
     response_weight: float = 20.0
+    label_smoothing: float = 0.1
     log_every: int = 100
     checkpoint_every: int = 500
     test_trials: int = 200
@@ -226,6 +230,7 @@ def check(settings: Settings) -> None:
         ("training.carry", training.carry, 0, 1),
         ("training.clip", training.clip, 1e-9, 1e9),
         ("training.response_weight", training.response_weight, 1e-9, 1e6),
+        ("training.label_smoothing", training.label_smoothing, 0, 0.99),
         ("training.log_every", training.log_every, 1, 1e9),
         ("training.checkpoint_every", training.checkpoint_every, 1, 1e9),
         ("training.test_trials", training.test_trials, 1, 1e6),

@@ -83,7 +83,7 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed) -> Trials:
     Parameters
     ----------
     network : Network
-        With ``tasks``, ``semantics`` and ``dt_ms`` in its `info`.
+        With ``tasks``, ``semantics`` and ``dt_ms`` in its `info`, and ``strict`` for Mod-Cog as published.
     n_trials, seed
         As for `neuromod.tasks.generate`.
 
@@ -99,7 +99,14 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed) -> Trials:
             f"the network does not say on which tasks it was trained (no {', '.join(missing)} in its info); "
             "give inputs of your own, or train it with `neuromod train`"
         )
-    trials = generate(info["tasks"], n_trials, seed=seed, dt_ms=info["dt_ms"], semantics=info["semantics"])
+    trials = generate(
+        info["tasks"],
+        n_trials,
+        seed=seed,
+        dt_ms=info["dt_ms"],
+        semantics=info["semantics"],
+        strict=bool(info.get("strict", False)),
+    )
     if trials.inputs.shape[2] != network.n_in:
         raise UsageError(f"its tasks have {trials.inputs.shape[2]} inputs, but the network takes {network.n_in}")
     return trials

@@ -198,6 +198,8 @@ def _settle(network: Network, tonic: npt.NDArray[np.bool_]) -> npt.NDArray[np.fl
     alpha = network.alpha
     for _ in range(_SETTLE_STEPS):
         new: npt.NDArray[np.float64] = (1 - alpha) * h + alpha * np.maximum(0, network.w_rec @ h + network.bias) * tonic
+        if not np.isfinite(new).all():
+            return None
         if np.abs(new - h).max() <= _SETTLE_TOLERANCE * max(1.0, np.abs(new).max()):
             return new
         h = new

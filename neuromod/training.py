@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -226,7 +227,8 @@ def _step(
     h = model.states(parameters, packed, _initial_states(settings, state), alpha=settings.alpha, noise=noise)
     state.carried = h.detach()[packed.last]
     y = model.logits(parameters, h)
-    losses = functional.cross_entropy(y, packed.targets, reduction="none")
+    smoothing = training.label_smoothing
+    losses = functional.cross_entropy(y, packed.targets, reduction="none", label_smoothing=smoothing)
     loss = (losses * packed.weights).sum()
 
     state.optimizer.zero_grad(set_to_none=True)
@@ -401,7 +403,16 @@ def load_checkpoint(path: Path, settings: config.Settings) -> State:
         raise UsageError(
             f"{path} does not exist, so there is nothing to resume; start with `neuromod train`"
         ) from error
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, OSError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        OSError,
+        pickle.UnpicklingError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"cannot read {path}: it is truncated or corrupt ({reason}); train again") from error
     if {**found, "device": ""} != {**config.to_dict(settings), "device": ""}:

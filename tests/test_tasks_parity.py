@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neuromod.tasks import generate
+from neuromod.tasks import find, generate
 from neuromod.tasks.design import PERIODS, draw
+from neuromod.tasks.generation import spread
 from neuromod.tasks.yang19 import GO_CUE, NEUROGYM_2_3
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -33,7 +34,7 @@ def test_rule_units_follow_neurogym_order(semantics):
 @both
 @pytest.mark.parametrize("dt_ms", [20, 30, 100])
 def test_recorded_trials_are_rendered_exactly(semantics, dt_ms):
-    found = golden["compare"](RECORDINGS[semantics], dt_ms, semantics=semantics)
+    found = golden["compare"](RECORDINGS[semantics], f"dt{dt_ms}", collection="yang19", semantics=semantics)
     assert list(found) == NAMES
     for name, (n, error, wrong) in found.items():
         assert n >= 2
@@ -42,7 +43,7 @@ def test_recorded_trials_are_rendered_exactly(semantics, dt_ms):
 
 
 def test_the_comparison_tells_the_two_meanings_apart():
-    found = golden["compare"](RECORDINGS["go-cue"], 100, semantics="neurogym-2.3")
+    found = golden["compare"](RECORDINGS["go-cue"], "dt100", collection="yang19", semantics="neurogym-2.3")
     assert {name for name, (_, error, _) in found.items() if error > 0.5} == set(NAMES[6:])
 
 
@@ -108,8 +109,6 @@ def test_distributions_are_those_recorded(semantics, quantity):
 
 def _period(trials, semantics):
     """Period of every step, (time, trial), read off the design that the same seed draws."""
-    from neuromod.tasks import find, spread
-
     rng = np.random.default_rng(5)
     tasks, rules, _ = find("yang19", semantics=semantics)
     task = spread(20, trials.n_trials, rng)

@@ -61,6 +61,8 @@ class Task:
         Mod-Cog: the answer moves on the ring during the decision, to the left or right.
     strict : bool
         Mod-Cog: with what its published code does otherwise than meant, see `neuromod.tasks.modcog`.
+    origin : str
+        Mod-Cog: name of the yang19 task that it is made from; its stimuli are as noisy and as hard to tell apart.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Task:
     integrate: int = 0
     sequence: int = 0
     strict: bool = False
+    origin: str = ""
 
     def steps(self, dt_ms: int) -> tuple[int, int]:
         """Length of the shortest and the longest trial in time steps of `dt_ms`."""

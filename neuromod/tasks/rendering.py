@@ -25,9 +25,9 @@ N_CLASSES = 1 + RING
 
 THETA = 2 * np.pi * np.arange(RING) / RING
 
-# Mod-Cog's speed: radians per millisecond of delay for reach tasks, ring positions per millisecond otherwise.
+# Mod-Cog's speeds: of the stimulus of reach tasks, in rad per ms of delay, and of all else.
 OMEGA = 0.01
-_MS_PER_POSITION = 100
+MS_PER_POSITION = 100
 
 _AFTER_END = len(PERIODS)
 
@@ -137,7 +137,7 @@ def _noisy_channels(design: Design, of: Mapping[str, Array]) -> Array:
 
 def _classes(design: Design, of: Mapping[str, Array], since: Array, dt_ms: int) -> Array:
     """Class wanted if the decision period has lasted `since`, (time, n) int64, steps."""
-    family, strict = of["family"], of["strict"]
+    family = of["family"]
     evidence = (of["weights"][:, :, None] * design.strengths).sum(axis=1)
     difference = evidence[:, 0] - evidence[:, 1]
     # Strengths that are equal in decimals differ by rounding only.
@@ -146,14 +146,9 @@ def _classes(design: Design, of: Mapping[str, Array], since: Array, dt_ms: int) 
     second = matching | ((family != "reach") & ~first)
     position = np.where(second, design.positions[:, 1], design.positions[:, 0])
 
-    moved = np.where(family == "reach", 0, of["integrate"]) * design.durations_ms[:, DELAY]
-    # In floating point 0.01 · 700 exceeds 7, so that the published code steps one position too far to the left.
-    as_published = np.mod(position + OMEGA * moved, RING).astype(np.int64)
-    position = np.where(strict, as_published, (position + moved // _MS_PER_POSITION) % RING)
-
-    shift = np.zeros((1, len(design)), np.int64)
+    moved_ms = np.where(family == "reach", 0, of["integrate"]) * design.durations_ms[:, DELAY]
+    moved = moved_ms // MS_PER_POSITION
     if of["sequence"].any():
-        exactly = of["sequence"] * (since * dt_ms // _MS_PER_POSITION)
-        shift = np.where(strict, np.trunc(of["sequence"] * since * OMEGA * dt_ms).astype(np.int64), exactly)
-    classes = np.where(strict, (1 + position + shift) % RING, 1 + (position + shift) % RING)
+        moved = moved + of["sequence"] * (since * dt_ms // MS_PER_POSITION)
+    classes = np.where(of["strict"], (1 + position + moved) % RING, 1 + (position + moved) % RING)
     return np.where(matching & (design.match != of["go_on_match"]), 0, classes)

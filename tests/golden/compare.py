@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,22 @@ def load(path: Path) -> Recording:
         return dict(file)
 
 
-def steps_of(recording: Recording) -> list[int]:
-    """Time steps in ms for which the recording has trials."""
-    return sorted(int(name[2:-5]) for name in recording if re.fullmatch(r"dt\d+_task", name))
+def parts_of(recording: Recording) -> list[str]:
+    """Names of the sets of trials in a recording, as ``dt100`` or ``strict_dt100``."""
+    return sorted(name.removesuffix("_task") for name in recording if re.search(r"dt\d+_task$", name))
 
 
-def compare(recording: Recording, dt_ms: int, **meaning: Any) -> dict[str, tuple[int, float, int]]:
+def compare(recording: Recording, part: str, *, collection: str, **meaning: Any) -> dict[str, tuple[int, float, int]]:
     """Render the recorded trials without noise and compare.
+
+    Parameters
+    ----------
+    recording, part
+        The recording and the name of the set of trials.
+    collection
+        Collection that its tasks are of here.
+    **meaning
+        What else `neuromod.tasks.find` takes.
 
     Returns
     -------
@@ -37,37 +47,46 @@ def compare(recording: Recording, dt_ms: int, **meaning: Any) -> dict[str, tuple
         time steps with another target.
     """
     names = [str(name) for name in recording["names"]]
-    tasks, rules, n_rules = find(names, **meaning)
-    part = {name.split("_", 1)[1]: value for name, value in recording.items() if name.startswith(f"dt{dt_ms}_")}
-    recorded_answer = part["targets"][np.arange(len(part["task"])), part["length"] - 1].astype(np.int64)
+    tasks, rules, n_rules = find([f"{collection}.{name}" for name in names], **meaning)
+    its = {name.removeprefix(f"{part}_"): value for name, value in recording.items() if name.startswith(f"{part}_")}
     design = Design(
-        task=part["task"],
-        rule=rules[part["task"]],
-        durations_ms=part["durations_ms"],
-        positions=part["positions"],
-        strengths=part["strengths"],
-        match=part["match"],
-        # Who wins a tie is NeuroGym's draw; it is used for ties alone.
-        coin=recorded_answer == 1 + part["positions"][:, 0],
+        task=its["task"],
+        rule=rules[its["task"]],
+        durations_ms=its["durations_ms"],
+        positions=its["positions"],
+        strengths=its["strengths"],
+        match=its["match"],
+        coin=np.zeros(len(its["task"]), bool),
     )
+    dt_ms = int(part.rpartition("dt")[2])
     trials = render(design, tasks, n_rules=n_rules, dt_ms=dt_ms)
-    same_length = trials.mask.sum(axis=0) == part["length"]
-    time = min(len(trials.mask), part["inputs"].shape[1])
-    difference = np.abs(trials.inputs[:time].swapaxes(0, 1) - part["inputs"][:, :time]).max(axis=(1, 2))
+    other = render(replace(design, coin=~design.coin), tasks, n_rules=n_rules, dt_ms=dt_ms)
+    same_length = trials.mask.sum(axis=0) == its["length"]
+    time, width = min(len(trials.mask), its["inputs"].shape[1]), its["inputs"].shape[2]
+    difference = np.abs(trials.inputs[:time, :, :width].swapaxes(0, 1) - its["inputs"][:, :time]).max(axis=(1, 2))
     difference[~same_length] = np.inf
-    wrong = (part["targets"][:, :time] != trials.targets[:time].T).sum(axis=1)
+    # NeuroGym decides ties by chance and does not say how: either way will do, and nothing else depends on it.
+    wrong = np.minimum(*((its["targets"][:, :time] != side.targets[:time].T).sum(axis=1) for side in (trials, other)))
     found = {}
     for i, name in enumerate(names):
-        rows = part["task"] == i
+        rows = its["task"] == i
         found[name] = (int(rows.sum()), float(difference[rows].max()), int(wrong[rows].sum()))
     return found
+
+
+def meaning_of(recording: Recording, part: str) -> dict[str, Any]:
+    """What a set of recorded trials is to be compared with."""
+    version = str(recording["version"])
+    if version.startswith("Mod-Cog"):
+        return {"collection": "modcog93", "strict": part.startswith("strict")}
+    return {"collection": "yang19", "semantics": "go-cue" if version < "2.1" else "neurogym-2.3"}
 
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
         recording = load(Path(argument))
-        semantics = "go-cue" if str(recording["version"]) < "2.1" else "neurogym-2.3"
-        for dt in steps_of(recording):
-            print(f"{argument}: NeuroGym {recording['version']}, dt = {dt} ms")
-            for name, (n, error, wrong) in compare(recording, dt, semantics=semantics).items():
-                print(f"  {name:12} {n:5} trials  largest input difference {error:.2e}  wrong targets {wrong}")
+        for part in parts_of(recording):
+            meaning = meaning_of(recording, part)
+            print(f"{argument}: {recording['version']}, {part}, as {meaning}")
+            for name, (n, error, wrong) in compare(recording, part, **meaning).items():
+                print(f"  {name:17} {n:5} trials  largest input difference {error:.2e}  wrong targets {wrong}")

@@ -25,6 +25,9 @@ def drawn(env):
     periods = ["fixation", "decision"] if getattr(inner, "reaction", False) else list(inner.timing)
     for name in periods:
         durations[PERIODS[name]] = (inner.end_ind[name] - inner.start_ind[name]) * inner.dt
+    if getattr(inner, "integrate", 0):
+        # Mod-Cog reckons with the delay before it is floored to whole time steps.
+        durations[2] = inner.timing["delay"]
     strengths = np.zeros((2, 2))
     match = False
     if "theta1" in trial:

@@ -1,0 +1,95 @@
+"""`neuromod demo`: the whole way from tasks to a verified export, in one go."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import output_options, run_option
+from .output import Talk, clock
+
+# A network that trains in about a minute on one core; everything else is as in `neuromod train`.
+SETTINGS = {"network.neurons": 144, "training.steps": 5000, "wiring.strength": 0.2}
+
+# What a network so small and so briefly trained must still reach as a spiking network.
+MIN_AGREEMENT, MAX_ACCURACY_GAP = 0.93, 0.03
+
+
+@click.command("demo")
+@click.option("--cores", default="4x4", show_default=True, metavar="ROWSxCOLUMNS", help="Grid of cores.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed.")
+@run_option
+@output_options
+def command(cores: str, seed: int, run_path: Path | None, talk: Talk) -> None:
+    """Train, prune, map, estimate, export, verify and report, in less than three minutes on two cores.
+
+    \b
+    Examples:
+      neuromod demo
+      neuromod demo --cores 8x8 --run my-first-run
+    """
+    from neuromod import config, rundir
+    from neuromod.errors import VerificationError
+
+    from .estimate import estimate_stage
+    from .export import export_stage
+    from .map import map_stage
+    from .options import CoresType
+    from .prune import prune_stage
+    from .report import report_stage
+    from .train import train_stage
+    from .verify import verify_stage
+
+    grid = CoresType().convert(cores, None, None)
+    begun = time.monotonic()
+    settings = config.load(flags={**SETTINGS, "seed": seed})
+    run = rundir.create("demo", run_path)
+    result: dict[str, Any] = {"run": str(run.path)}
+
+    def stage(name: str, words: str) -> None:
+        talk.say(f"[{clock(time.monotonic() - begun)}] {name}: {words}")
+
+    stage("train", f"{settings.network.neurons} neurons on {', '.join(settings.tasks.names)}")
+    result["train"] = train_stage(run, settings, talk=talk)
+    stage("prune", "as many synapses as the accuracy allows")
+    result["prune"] = prune_stage(run, talk=talk, seed=seed)
+    stage("map", f"onto {cores} cores")
+    result["map"] = map_stage(run, talk=talk, cores=grid, seed=seed)
+    stage("estimate", "traffic, beside the shuffled placement")
+    result["estimate"] = estimate_stage(run, talk=talk)
+    stage("export", "ONNX and spiking snnTorch")
+    result["export"] = export_stage(run, talk=talk, seed=seed)
+    stage("verify", "the exported files in their runtimes")
+    result["verify"] = verify_stage(run, talk=talk, min_agreement=MIN_AGREEMENT, max_accuracy_gap=MAX_ACCURACY_GAP)
+    stage("report", "one HTML file")
+    report = report_stage(run, talk=talk)
+    result = {
+        **result,
+        "accuracy": result["prune"]["accuracy_after"],
+        "neurons": settings.network.neurons,
+        "seed": seed,
+        "report": report["report"],
+        "seconds": round(time.monotonic() - begun, 3),
+    }
+    talk.result(result, describe(result))
+    if not result["verify"]["passed"]:
+        raise VerificationError(f"verification failed; see {run.file('verify.json')}")
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Return the result in words."""
+    prune, estimate, verify = result["prune"], result["estimate"], result["verify"]
+    fewer = estimate["shuffled"]["hops_per_step"] / max(estimate["hops_per_step"], 1e-12)
+    return (
+        f"accuracy   {result['accuracy']:.3f} over {len(prune['accuracy_per_task'])} tasks after pruning "
+        f"{prune['sparsity']:.1%} of the recurrent weights\n"
+        f"traffic    {estimate['hops_per_step']:.1f} hops per step on {result['map']['grid']} cores, "
+        f"{fewer:.1f} times fewer than shuffled (estimate)\n"
+        f"verified   onnx: error {verify['onnx'].get('max_abs_error', float('nan')):.1e}; spiking: "
+        f"{verify['snn'].get('decision_agreement', float('nan')):.3f} of the decisions agree\n"
+        f"report     {result['report']}\n"
+        f"time       {clock(result['seconds'])}"
+    )
