@@ -67,7 +67,7 @@ def lengths(
 
 
 def wiring_cost(parameters: Mapping[str, torch.Tensor], prices: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Return C: the sum over all priced tensors of |weight| times price, a scalar tensor."""
+    """Return C: the sum over all priced tensors of the magnitude of each weight times its price, a scalar tensor."""
     terms = [(parameters[name].abs() * price).sum() for name, price in prices.items()]
     return torch.stack(terms).sum() if terms else torch.zeros(())
 

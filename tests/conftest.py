@@ -13,8 +13,8 @@ from neuromod import Network, rundir
 from neuromod.rundir import Run
 
 
-@pytest.fixture
-def solver() -> Network:
+@pytest.fixture(scope="session")
+def solver_network() -> Network:
     """A network made by hand that solves go, rtgo and dlygo: a neuron for each ring position that remembers."""
     w_in = np.zeros((17, 53))
     w_in[0, 0] = 1  # the fixation cue
@@ -32,6 +32,12 @@ def solver() -> Network:
         neuron_ids=np.arange(100, 117),
         info={"tasks": ["go", "rtgo", "dlygo"], "semantics": "go-cue", "dt_ms": 100},
     )
+
+
+@pytest.fixture
+def solver(solver_network: Network) -> Network:
+    """The same, by its short name."""
+    return solver_network
 
 
 @pytest.fixture

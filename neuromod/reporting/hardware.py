@@ -55,7 +55,7 @@ def placed(findings: Findings) -> Section | None:
 
 def cores(findings: Findings) -> Section | None:
     """Return the grid of cores with its traffic, None without an estimate."""
-    drawn = _cores(findings)
+    drawn = cores_of(findings)
     if drawn is None or findings.traffic is None:
         return None
     names = [f"({row}, {column})" for row, column in drawn.grid.coordinates()]
@@ -80,7 +80,14 @@ def cores(findings: Findings) -> Section | None:
     }
 
 
-def _cores(findings: Findings) -> Cores | None:
+def cores_of(findings: Findings) -> Cores | None:
+    """Return the cores with their loads, None without an estimate.
+
+    Raises
+    ------
+    UsageError
+        If the estimate does not fit the placement.
+    """
     placement, traffic = findings.placement, findings.traffic
     if placement is None or traffic is None:
         return None
