@@ -40,10 +40,11 @@ class SpikingRNN(nn.Module):
     """Integrate-and-fire neurons, recurrent synapses with an exponential trace, linear readout of the trace.
 
     `config` holds n_in, n, n_out, substeps, alpha, mode (hold, continuous), delay, reset (soft, hard), floor (a number
-    or null), start and input (constant, poisson).
+    or null), start and input (constant: a current for the whole time step; poisson: random spikes).
     """
 
     scale: Tensor
+    input_peak: Tensor
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -54,6 +55,7 @@ class SpikingRNN(nn.Module):
         self.w_out = nn.Linear(n, n_out, bias=False)
         self.bias_out = nn.Parameter(torch.zeros(n_out))
         self.register_buffer("scale", torch.ones(n))
+        self.register_buffer("input_peak", torch.ones(n_in))
         # Integrates and fires; the reset is below, because snnTorch's own loses spikes of a membrane above twice the
         # threshold and knows no floor. The membrane is handed in with every call, so no state stays in the module.
         self.neuron = snntorch.Leaky(beta=1.0, threshold=1.0, reset_mechanism="none")
@@ -107,9 +109,9 @@ class SpikingRNN(nn.Module):
         return membrane if floor is None else membrane.clamp(min=floor)
 
     def poisson(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Signed spikes at random whose mean is x, at most `input_peak` in size."""
-        peak: float = self.config["input_peak"]
-        return peak * x.sign() * torch.bernoulli((x.abs() / peak).clamp(max=1), generator=generator)
+        """Spikes at random, each of the size `input_peak` and with the sign of x, whose mean is x."""
+        hit = torch.bernoulli((x.abs() / self.input_peak).clamp(max=1), generator=generator)
+        return x.sign() * hit * self.input_peak
 
 
 def load(folder: str | Path) -> SpikingRNN:
@@ -125,11 +127,15 @@ def load(folder: str | Path) -> SpikingRNN:
             ("w_out", model.w_out.weight),
             ("bias_out", model.bias_out),
             ("scale", model.scale),
+            ("input_peak", model.input_peak),
         ):
             if name in tensors:
                 if tensors[name].shape != target.shape:
                     raise ValueError(f"{name} has the shape {tuple(tensors[name].shape)}, needed {tuple(target.shape)}")
                 target.copy_(tensors[name])
             else:  # a sparse matrix: flat places, row by row, and the values there
-                target.zero_().view(-1)[tensors[f"{name}.index"].long()] = tensors[f"{name}.value"]
+                values = tensors[f"{name}.value"].to(target.dtype)
+                target.zero_().view(-1)[tensors[f"{name}.index"].long()] = values
+            if f"{name}.step" in tensors:  # integers, in units of one step size for each row
+                target.mul_(tensors[f"{name}.step"][:, None])
     return model.eval()
