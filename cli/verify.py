@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FILES = {"onnx": ["exports/network.onnx", "exports/network_step.onnx"], "snn": ["exports/snn"]}
 
 
-@click.command(name="verify", short_help="Run the exported files elsewhere and compare them with the network.")
+@click.command(name="verify", short_help="Run the exported files elsewhere and compare.")
 @click.option(
     "--trials", "n_trials", type=click.IntRange(10, 10**6), default=1000, show_default=True, help="Number of trials."
 )

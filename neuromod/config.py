@@ -76,10 +76,10 @@ class WiringSettings:
     """
 
     regularizer: str = "bimt"
-    strength: float = 0.3
-    layer_spacing: float = 0.1
-    ramp_from: float = 0.3
-    ramp_to: float = 0.6
+    strength: float = 0.8
+    layer_spacing: float = 0.02
+    ramp_from: float = 0.4
+    ramp_to: float = 0.7
     bias_from: float = 0.75
     swap_every: int = 100
 
@@ -120,7 +120,7 @@ class TrainingSettings:
         loses much on a busy one; the result is bit-identical for equal numbers of threads only.
     """
 
-    steps: int = 10000
+    steps: int = 12000
     batch: int = 64
     learning_rate: float = 6e-3
     warmup: float = 0.02
