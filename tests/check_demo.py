@@ -1,6 +1,6 @@
 """Holds what ``neuromod demo --json`` printed against what is promised of it, with nothing but the standard library.
 
-``python check_demo.py demo.json --seconds 120``, with the file in the folder in which the demo ran. Prints every promise
+``python check_demo.py demo.json --seconds 120``, with the file in the folder in which the demo ran. Prints each promise
 with what was found and ends with exit code 1 if one is broken.
 """
 
