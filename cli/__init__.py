@@ -66,7 +66,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
 def group() -> None:
-    """Train spatial recurrent networks, map them onto neuromorphic cores, export and verify them.
+    """Train spatial recurrent networks, map them onto neuromorphic cores, and export what is proven.
 
     \b
       neuromod demo                     all of it in one go, in three minutes

@@ -51,6 +51,11 @@ def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
       snn    in snnTorch: decisions, accuracy, spikes
 
     An export that is missing is reported as not verified. Ends with exit code 4 if one does not behave as the network.
+
+    \b
+    Examples:
+      neuromod verify
+      neuromod verify --trials 5000 --seed 7 --json
     """
     from neuromod.errors import VerificationError
     from neuromod.rundir import open_run

@@ -45,7 +45,8 @@ def test_help_lists_every_command_with_what_it_does(flag):
     done = CliRunner().invoke(cli.group, [flag])
     assert done.exit_code == 0
     for name in cli.COMMANDS:
-        line = next(line for line in done.output.splitlines() if line.strip().startswith(f"{name} "))
+        listed = done.output.split("Commands:")[1].splitlines()
+        line = next(line for line in listed if line.startswith(f"  {name} "))
         assert len(line.split()) > 3, line
 
 

@@ -41,6 +41,7 @@ def render(findings: Findings, *, run_name: str) -> str:
     context: dict[str, Any] = {
         "title": f"{heading} · neuromod report",
         "heading": heading,
+        "label": findings.label,
         "run_name": run_name,
         "created": findings.created or "unknown",
         "version": __version__,

@@ -11,8 +11,15 @@ from neuromod.reporting.words import UNKNOWN, count, is_number, percent, ratio
 
 def heading(findings: Findings) -> str:
     """Return what the run is about, for the title."""
-    about = findings.label or "A run"
-    return f"{about}: {count(findings.network.n)} neurons" if findings.network is not None else about
+    network, placement = findings.network, findings.placement
+    parts = []
+    if network is not None:
+        parts.append(f"{count(network.n)} neurons")
+        if isinstance(tasks := network.info.get("tasks"), list):
+            parts.append(f"{len(tasks)} cognitive tasks" if len(tasks) > 1 else f"the task {tasks[0]}")
+    if placement is not None:
+        parts.append(f"{placement.grid} cores")
+    return ", ".join(parts) or findings.label or "A run"
 
 
 def sentences(findings: Findings) -> list[str]:
@@ -88,8 +95,9 @@ def _pruning(findings: Findings) -> str:
     )
     if is_number(before) and is_number(after):
         points = 100 * (after - before)
-        change = f"{abs(points):.1f} points {'more' if points > 0 else 'less'}" if abs(points) >= 0.05 else "no change"
-        said += f", at {change} in accuracy"
+        words = f"{abs(points):.1f} points {'more' if points > 0 else 'less'} accuracy"
+        change = words if abs(points) >= 0.05 else "the same accuracy"
+        said += f", at {change}"
     return said + "."
 
 
