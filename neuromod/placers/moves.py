@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.kernels import compiled
+from neuromod.kernels import compiled, compiled_for
 from neuromod.placers.problem import Problem
 from neuromod.placers.tables import AWAY, CORE, HEAD, ID, USED, Tables
 
@@ -57,7 +57,7 @@ def _count_axons(rows, first, usage, local):  # type: ignore[no-untyped-def]  # 
 @compiled
 def reach(rows, u, local, chip_of):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Number of destinations of row u."""
-    home = rows[u + CORE]
+    home = np.int64(rows[u + CORE])
     if home < 0:
         return 0
     end = u + HEAD + 2 * rows[u + USED]
@@ -81,11 +81,11 @@ def excess(rows, first, usage, limits, local, chip_of):  # type: ignore[no-untyp
             total += max(0, usage[core, column] - limits[column])
     if limits[3] < _FREE:
         for i in range(len(first)):
-            total += max(0, reach(rows, first[i], local, chip_of) - limits[3])
+            total += max(0, reach(rows, np.int64(first[i]), local, chip_of) - limits[3])
     return total
 
 
-@compiled
+@compiled_for("int64(int64[:, ::1], int64[::1], int64, int64, int64)")
 def _take(usage, limits, core, column, amount):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Change one count; return by how much the excess changes."""
     before = max(0, usage[core, column] - limits[column])
@@ -96,11 +96,11 @@ def _take(usage, limits, core, column, amount):  # type: ignore[no-untyped-def] 
 @compiled
 def move(rows, in_ptr, sources, v, b):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Put the neuron of row v on core b, in the tables of the cost alone."""
-    a = rows[v + CORE]
+    a = np.int64(rows[v + CORE])
     rows[v + CORE] = b
     i = rows[v + ID]
     for q in range(in_ptr[i], in_ptr[i + 1]):
-        _shift(rows, sources[q], a, b)
+        _shift(rows, np.int64(sources[q]), a, b)
 
 
 @compiled
@@ -139,7 +139,7 @@ def move_and_count(  # type: ignore[no-untyped-def]  # pragma: no cover
     rows, in_ptr, sources, synapses, usage, limits, local, chip_of, v, b
 ):
     """Put the neuron of row v on core b, in all tables; return by how much the excess changes."""
-    a = rows[v + CORE]
+    a = np.int64(rows[v + CORE])
     i = rows[v + ID]
     change = _take(usage, limits, a, SYNAPSES, -synapses[i]) + _take(usage, limits, b, SYNAPSES, synapses[i])
     few = limits[3] < _FREE
@@ -161,7 +161,7 @@ def move_and_count(  # type: ignore[no-untyped-def]  # pragma: no cover
     if few:
         change += max(0, reach(rows, v, local, chip_of) - limits[3])
     for q in range(in_ptr[i], in_ptr[i + 1]):
-        u = sources[q]
+        u = np.int64(sources[q])
         home = rows[u + CORE]
         before = max(0, reach(rows, u, local, chip_of) - limits[3]) if few else 0
         leaves, enters = _shift(rows, u, a, b)
@@ -183,14 +183,14 @@ def update_border(  # type: ignore[no-untyped-def]  # pragma: no cover
     rows, out_ptr, targets, in_ptr, sources, border, place, n_border, v, a
 ):
     """Keep the list of neurons with neighbours on other cores, after the neuron of row v came from core a."""
-    b = rows[v + CORE]
+    b = np.int64(rows[v + CORE])
     i = rows[v + ID]
     away = 0
     for side in range(2):
         begin = out_ptr[i] if side == 0 else in_ptr[i]
         end = out_ptr[i + 1] if side == 0 else in_ptr[i + 1]
         for p in range(begin, end):
-            u = targets[p] if side == 0 else sources[p]
+            u = np.int64(targets[p]) if side == 0 else np.int64(sources[p])
             core = rows[u + CORE]
             if core < 0:
                 continue

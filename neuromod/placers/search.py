@@ -13,7 +13,7 @@ from neuromod.placers.arrangement import anneal_cores, count_packets, relabel
 from neuromod.placers.congestion import reprice
 from neuromod.placers.moves import chips, count_usage, excess, make_limits
 from neuromod.placers.problem import Problem
-from neuromod.placers.tables import MATRIX, MULTICAST, Tables, make_tables
+from neuromod.placers.tables import Tables, make_tables
 from neuromod.placers.tries import find_border, probe, search
 from neuromod.routing import busiest_link
 
@@ -53,8 +53,7 @@ class Search:
         self.limits = make_limits(problem)
         self.chips = chips(problem)
         self.cost = problem.cost.copy()
-        self.routers = problem.grid.routers().astype(np.int64)
-        self.kind = MULTICAST if problem.objective == "multicast" else MATRIX
+        self.routers = problem.grid.routers() if problem.objective == "multicast" else None
         self.members, self.slot = _list_members(problem, self.tables)
         self.border = np.zeros(problem.n, np.int32)
         self.border_place = np.zeros(problem.n, np.int32)
@@ -71,8 +70,8 @@ class Search:
         t = self.tables
         return float(
             probe(
-                t.rows, t.rates, t.out_ptr, t.targets, t.in_ptr, t.sources, self.kind, self.cost,
-                self.routers[:, 0], self.routers[:, 1], self.border, self.counters[0], self.random.copy(),
+                t.rows, t.rates, t.out_ptr, t.targets, t.in_ptr, t.sources, self.cost, self.routers,
+                self.border, self.counters[0], self.random.copy(),
             )
         )  # fmt: skip
 
@@ -131,7 +130,7 @@ class Search:
 
     def _exchange_cores(self, temperature: float) -> None:
         k = self.problem.grid.cores
-        if self.kind != MATRIX or k > _MOST_EXCHANGED or self.problem.limits.chip_of is not None:
+        if self.routers is not None or k > _MOST_EXCHANGED or self.problem.limits.chip_of is not None:
             return
         t, first = self.tables, self.tables.first[: self.problem.n]
         packets = np.empty((k, k))
@@ -147,9 +146,9 @@ class Search:
         t, limits = self.tables, self.problem.limits
         search(
             t.rows, t.rates, t.first[: self.problem.n], t.out_ptr, t.targets, t.in_ptr, t.sources,
-            self.kind, self.cost, self.routers[:, 0], self.routers[:, 1], self.sizes, self.problem.capacity,
+            self.cost, self.routers, self.sizes, self.problem.capacity,
             self.members, self.slot, self.border, self.border_place, self.counters,
-            limits.any, self.problem.synapses, self.usage, self.limits, limits.local_axons, self.chips,
+            self.problem.synapses, self.usage if limits.any else None, self.limits, limits.local_axons, self.chips,
             self.random, temperature, cooling, tries, 4 * _HOT * self.unit,
         )  # fmt: skip
 

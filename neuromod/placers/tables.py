@@ -7,6 +7,9 @@ row costs one or two cache lines:
 
     core, cores in the list, number of the source, neighbours on other cores, rate (two places), (core, targets) ...
 
+The cost is that of a matrix between cores or, where the kernels are given the routers of the cores, the multicast tree
+that XY routing makes. (Numba compiles the two cases apart; without routers it leaves the trees out.)
+
 An input channel has a row too, with core -1: it sends nothing that is paid for, but takes axons.
 """
 
@@ -23,8 +26,6 @@ from neuromod.placers.problem import Problem
 
 # Places in a row; the rate takes two, so that it lies on a multiple of eight bytes.
 CORE, USED, ID, AWAY, RATE, HEAD = 0, 1, 2, 3, 4, 6
-
-MATRIX, MULTICAST = 0, 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,30 +127,30 @@ def _count_away(rows, first, out_ptr, targets, in_ptr, sources):  # type: ignore
 
 
 @compiled
-def tree(rows, u, home, drop, add, row_of, column_of):  # type: ignore[no-untyped-def]  # pragma: no cover
+def tree(rows, u, home, drop, add, routers):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Links of the multicast tree of row u if its core were `home`, without the core `drop`, with the core `add`.
 
     The tree has a trunk along the row of the source and, in each column, one branch up and one down.
     """
-    row = row_of[home]
-    left = right = column_of[home]
+    row = routers[home, 0]
+    left = right = routers[home, 1]
     length = 0
     end = u + HEAD + 2 * rows[u + USED]
     for p in range(u + HEAD, end + 2, 2):
         core = add if p == end else rows[p]
         if core < 0 or (core == drop and p < end):
             continue
-        column = column_of[core]
+        column = routers[core, 1]
         left = min(left, column)
         right = max(right, column)
-        down = max(row_of[core] - row, 0)
-        up = max(row - row_of[core], 0)
+        down = max(routers[core, 0] - row, 0)
+        up = max(row - routers[core, 0], 0)
         # A branch counts once, where it is longest; of equal ones the first counts.
         for q in range(u + HEAD, end + 2, 2):
             other = add if q == end else rows[q]
-            if q == p or other < 0 or (other == drop and q < end) or column_of[other] != column:
+            if q == p or other < 0 or (other == drop and q < end) or routers[other, 1] != column:
                 continue
-            deeper = row_of[other] - row
+            deeper = routers[other, 0] - row
             if deeper > down or (deeper == down and q < p):
                 down = 0
             if -deeper > up or (-deeper == up and q < p):
@@ -159,7 +160,7 @@ def tree(rows, u, home, drop, add, row_of, column_of):  # type: ignore[no-untype
 
 
 @compiled
-def of_source(rows, rates, kind, cost, row_of, column_of, u, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover
+def of_source(rows, rates, cost, routers, u, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Change of the cost of row u if one of its targets goes from core a to core b."""
     leaves = False
     enters = True
@@ -169,73 +170,73 @@ def of_source(rows, rates, kind, cost, row_of, column_of, u, a, b):  # type: ign
             leaves = rows[p + 1] == 1
         elif core == b:
             enters = False
-    home = rows[u + CORE]
+    home = np.int64(rows[u + CORE])
     if home < 0 or not (leaves or enters):
         return 0.0
     change = 0.0
-    if kind == MATRIX:
+    if routers is None:
         if leaves:
             change -= cost[home, a]
         if enters:
             change += cost[home, b]
     else:
-        drop = a if leaves else -1
-        add = b if enters else -1
-        before = tree(rows, u, home, -1, -1, row_of, column_of)
-        change = np.float64(tree(rows, u, home, drop, add, row_of, column_of) - before)
+        drop = a if leaves else np.int64(-1)
+        add = b if enters else np.int64(-1)
+        before = tree(rows, u, home, np.int64(-1), np.int64(-1), routers)
+        change = np.float64(tree(rows, u, home, drop, add, routers) - before)
     return change * rates[(u + RATE) // 2]
 
 
 @compiled
-def of_itself(rows, rates, kind, cost, row_of, column_of, v, b, linked):  # type: ignore[no-untyped-def]  # pragma: no cover
+def of_itself(rows, rates, cost, routers, v, b, linked):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Change of the cost of row v if its neuron goes to core b and, if `linked`, one of its targets comes from b."""
-    a = rows[v + CORE]
+    a = np.int64(rows[v + CORE])
     change = 0.0
     to_a = False
-    drop = -1
+    drop = np.int64(-1)
     for p in range(v + HEAD, v + HEAD + 2 * rows[v + USED], 2):
         core = rows[p]
         to_a = to_a or core == a
         if linked and core == b and rows[p + 1] == 1:
             drop = b
-        if kind == MATRIX:
+        if routers is None:
             change -= cost[a, core]
             if core != drop:
                 change += cost[b, core]
-    add = a if linked and not to_a else -1
-    if kind == MATRIX:
+    add = a if linked and not to_a else np.int64(-1)
+    if routers is None:
         if add >= 0:
             change += cost[b, a]
     else:
-        before = tree(rows, v, a, -1, -1, row_of, column_of)
-        change = np.float64(tree(rows, v, b, drop, add, row_of, column_of) - before)
+        before = tree(rows, v, a, np.int64(-1), np.int64(-1), routers)
+        change = np.float64(tree(rows, v, b, drop, add, routers) - before)
     return change * rates[(v + RATE) // 2]
 
 
 @compiled
 def move_change(  # type: ignore[no-untyped-def]  # pragma: no cover
-    rows, rates, in_ptr, sources, kind, cost, row_of, column_of, v, b
+    rows, rates, in_ptr, sources, cost, routers, v, b
 ):
     """Change of the cost if the neuron of row v goes to core b."""
-    a = rows[v + CORE]
-    change = of_itself(rows, rates, kind, cost, row_of, column_of, v, b, False)
+    a = np.int64(rows[v + CORE])
+    change = of_itself(rows, rates, cost, routers, v, b, np.bool_(False))
     i = rows[v + ID]
     for q in range(in_ptr[i], in_ptr[i + 1]):
-        change += of_source(rows, rates, kind, cost, row_of, column_of, sources[q], a, b)
+        change += of_source(rows, rates, cost, routers, np.int64(sources[q]), a, b)
     return change
 
 
 @compiled
 def swap_change(  # type: ignore[no-untyped-def]  # pragma: no cover
-    rows, rates, in_ptr, sources, kind, cost, row_of, column_of, v, w
+    rows, rates, in_ptr, sources, cost, routers, v, w
 ):
     """Change of the cost if the neurons of the rows v and w, on different cores, exchange their cores.
 
     Both lists of sources increase, so that walking along them together finds the sources of both, which do not
     change, and whether one neuron is a source of the other.
     """
-    a = rows[v + CORE]
-    b = rows[w + CORE]
+    a = np.int64(rows[v + CORE])
+    b = np.int64(rows[w + CORE])
     i = rows[v + ID]
     j = rows[w + ID]
     q = in_ptr[i]
@@ -243,10 +244,10 @@ def swap_change(  # type: ignore[no-untyped-def]  # pragma: no cover
     change = 0.0
     v_to_w = False
     w_to_v = False
-    last = np.int32(2147483647)
+    last = np.int64(2147483647)
     while q < in_ptr[i + 1] or r < in_ptr[j + 1]:
-        x = sources[q] if q < in_ptr[i + 1] else last
-        y = sources[r] if r < in_ptr[j + 1] else last
+        x = np.int64(sources[q]) if q < in_ptr[i + 1] else last
+        y = np.int64(sources[r]) if r < in_ptr[j + 1] else last
         if x == y:
             q += 1
             r += 1
@@ -255,12 +256,12 @@ def swap_change(  # type: ignore[no-untyped-def]  # pragma: no cover
             if x == w:
                 w_to_v = True
             else:
-                change += of_source(rows, rates, kind, cost, row_of, column_of, x, a, b)
+                change += of_source(rows, rates, cost, routers, x, a, b)
         else:
             r += 1
             if y == v:
                 v_to_w = True
             else:
-                change += of_source(rows, rates, kind, cost, row_of, column_of, y, b, a)
-    change += of_itself(rows, rates, kind, cost, row_of, column_of, v, b, v_to_w)
-    return change + of_itself(rows, rates, kind, cost, row_of, column_of, w, a, w_to_v)
+                change += of_source(rows, rates, cost, routers, y, b, a)
+    change += of_itself(rows, rates, cost, routers, v, b, v_to_w)
+    return change + of_itself(rows, rates, cost, routers, w, a, w_to_v)

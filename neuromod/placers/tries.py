@@ -61,7 +61,7 @@ def find_border(rows, first, border, place):  # type: ignore[no-untyped-def]  # 
 
 @compiled
 def probe(  # type: ignore[no-untyped-def]  # pragma: no cover
-    rows, rates, out_ptr, targets, in_ptr, sources, kind, cost, row_of, column_of, border, n_border, random
+    rows, rates, out_ptr, targets, in_ptr, sources, cost, routers, border, n_border, random
 ):
     total = 0.0
     count = 0
@@ -70,7 +70,7 @@ def probe(  # type: ignore[no-untyped-def]  # pragma: no cover
         w = _neighbour(rows, out_ptr, targets, in_ptr, sources, v, draw(random))
         if w < 0 or rows[w + CORE] == rows[v + CORE]:
             continue
-        change = move_change(rows, rates, in_ptr, sources, kind, cost, row_of, column_of, v, rows[w + CORE])
+        change = move_change(rows, rates, in_ptr, sources, cost, routers, v, np.int64(rows[w + CORE]))
         if change > 0:
             total += change
             count += 1
@@ -79,8 +79,8 @@ def probe(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @compiled
 def search(  # type: ignore[no-untyped-def]  # pragma: no cover
-    rows, rates, first, out_ptr, targets, in_ptr, sources, kind, cost, row_of, column_of, sizes, capacity,
-    members, slot, border, place, counters, limited, synapses, usage, limits, local, chip_of,
+    rows, rates, first, out_ptr, targets, in_ptr, sources, cost, routers, sizes, capacity,
+    members, slot, border, place, counters, synapses, usage, limits, local, chip_of,
     random, temperature, cooling, tries, penalty,
 ):  # fmt: skip
     n = len(first)
@@ -103,22 +103,22 @@ def search(  # type: ignore[no-untyped-def]  # pragma: no cover
                     break
             if w < 0:
                 continue
-        a = rows[v + CORE]
-        b = rows[w + CORE]
+        a = np.int64(rows[v + CORE])
+        b = np.int64(rows[w + CORE])
         if a == b:
             continue
         bits = draw(random)
-        swap = sizes[b] >= capacity or _below(bits, 1024) < 1024 * _SWAPS
+        swap = sizes[b] >= capacity or _share(bits >> np.uint64(32)) < _SWAPS
         if swap and not anywhere:
             w = np.int64(members[b, _below(draw(random), sizes[b])])
         if swap:
-            change = swap_change(rows, rates, in_ptr, sources, kind, cost, row_of, column_of, v, w)
+            change = swap_change(rows, rates, in_ptr, sources, cost, routers, v, w)
         else:
-            change = move_change(rows, rates, in_ptr, sources, kind, cost, row_of, column_of, v, b)
+            change = move_change(rows, rates, in_ptr, sources, cost, routers, v, b)
         threshold = -temperature * np.log(_share(bits)) if temperature > 0 else 0.0
         if beyond == 0 and change > threshold:
             continue
-        if limited:
+        if usage is not None:
             more = move_and_count(rows, in_ptr, sources, synapses, usage, limits, local, chip_of, v, b)
             if swap:
                 more += move_and_count(rows, in_ptr, sources, synapses, usage, limits, local, chip_of, w, a)
