@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
 import time
@@ -17,7 +18,7 @@ from torch.nn import functional
 
 from neuromod import bimt, config, model, swapping, tasks
 from neuromod.errors import InterruptedRunError, UsageError
-from neuromod.files import replacing
+from neuromod.files import write_bytes
 from neuromod.network import Network
 
 CHECKPOINT = "neuromod/checkpoint/1"
@@ -365,8 +366,10 @@ def save_checkpoint(path: Path, settings: config.Settings, state: State) -> None
         "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
         "optimizer": state.optimizer.state_dict(),
     }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    # In memory first: on a full disk PyTorch's own writer fails in its own words.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path, settings: config.Settings) -> State:
