@@ -145,7 +145,7 @@ def describe(result: dict[str, Any]) -> str:
 @click.option("--tasks", metavar="NAMES", help="Collection or task names, separated by commas.  [default: yang19]")
 @click.option("--neurons", type=int, help="Neurons, on a square grid.  [default: 256]")
 @click.option("--steps", type=int, help="Training steps.  [default: 10000]")
-@click.option("--regularizer", help="bimt, l1 or none.  [default: bimt]")
+@click.option("--regularizer", help="bimt, l1, l1-local, l1-swap, sernn, lm-rnn or none.  [default: bimt]")
 @click.option("--strength", type=float, help="λ, the weight of the wiring cost.  [default: 0.3]")
 @click.option("--semantics", help="Meaning of the tasks: go-cue or neurogym-2.3.  [default: go-cue]")
 @click.option("--seed", type=int, help="Random seed.  [default: 0]")

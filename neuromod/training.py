@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from neuromod import bimt, config, model, swapping, tasks
+from neuromod import bimt, config, model, regularizers, swapping, tasks
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.files import write_bytes
 from neuromod.network import Network
@@ -234,6 +234,7 @@ def _step(
 
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    _mask_gradient(settings, state)
     torch.nn.utils.clip_grad_norm_(parameters.values(), training.clip)
     for group in state.optimizer.param_groups:
         group["lr"] = _learning_rate(training, share)
@@ -266,7 +267,7 @@ def _initial_states(settings: config.Settings, state: State) -> torch.Tensor:
 
 def _swaps_after(settings: config.Settings, step: int) -> bool:
     every = settings.wiring.swap_every
-    return settings.wiring.regularizer == "bimt" and every > 0 and step % every == 0
+    return regularizers.FAMILY[settings.wiring.regularizer].swaps and every > 0 and step % every == 0
 
 
 def _bias_step(settings: config.Settings) -> int:
@@ -275,14 +276,22 @@ def _bias_step(settings: config.Settings) -> int:
 
 def _prices_change(settings: config.Settings, step: int) -> bool:
     """Whether the prices at step `step` differ from those of the step before."""
+    if regularizers.FAMILY[settings.wiring.regularizer].depends_on_weights:
+        return bimt.strength_at(settings.wiring, step / settings.training.steps) > 0
     return _swaps_after(settings, step) or step == _bias_step(settings)
 
 
 def _prices(settings: config.Settings, state: State) -> dict[str, torch.Tensor]:
     with_biases = state.step >= _bias_step(settings)
-    prices = bimt.lengths(settings.wiring, state.positions, with_biases=with_biases)
-    device = state.parameters["w_rec"].device
-    return {name: price.to(device) for name, price in prices.items()}
+    return regularizers.prices(settings.wiring, state.positions, state.parameters, with_biases=with_biases)
+
+
+def _mask_gradient(settings: config.Settings, state: State) -> None:
+    """Zero the gradient of weights that may not exist: Adam never moves them from the zero that they start at."""
+    allowed = regularizers.mask(settings.wiring, state.positions)
+    gradient = state.parameters["w_rec"].grad
+    if allowed is not None and gradient is not None:
+        gradient.mul_(torch.from_numpy(allowed).to(gradient.device))
 
 
 def _noise(settings: config.Settings, state: State, packed: model.Packed) -> torch.Tensor | None:
