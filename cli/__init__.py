@@ -36,6 +36,7 @@ class _Commands(click.Group):
             return None
         command = import_module(f"neuromod.cli.{COMMANDS[cmd_name]}").command
         assert isinstance(command, click.Command)
+        command.name = cmd_name
         return command
 
     def resolve_command(
@@ -66,7 +67,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
 def group() -> None:
-    """Train spatial recurrent networks, map them onto neuromorphic cores, export and verify them.
+    """Train spatial recurrent networks, map them onto neuromorphic cores, and export what is proven.
 
     \b
       neuromod demo                     all of it in one go, in three minutes

@@ -29,7 +29,12 @@ _ROWS = {
 @run_option
 @output_options
 def command(run_path: Path | None, talk: Talk) -> None:
-    """Estimate packets, hops and link loads of the placement from the network's own activity on task trials."""
+    """Estimate packets, hops and link loads of the placement from the network's own activity on task trials.
+
+    \b
+      neuromod estimate
+      neuromod estimate --json
+    """
     from neuromod import rundir
 
     result = estimate_stage(rundir.open_run(run_path), talk=talk)

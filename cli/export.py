@@ -127,8 +127,10 @@ def export_stage(
             outputs=outputs,
             result=part,
         )
-        result[kind] = part
-        files += part["files"]
+        # Nothing in a run is absolute; what is printed opens from where the user is.
+        there = [{**file, "path": str(run.file(file["path"]))} for file in part["files"]]
+        result[kind] = {**part, "files": there}
+        files += there
     return {**result, "files": files}
 
 

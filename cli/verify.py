@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FILES = {"onnx": ["exports/network.onnx", "exports/network_step.onnx"], "snn": ["exports/snn"]}
 
 
-@click.command(name="verify", short_help="Run the exported files elsewhere and compare them with the network.")
+@click.command(name="verify", short_help="Run the exported files elsewhere and compare.")
 @click.option(
     "--trials", "n_trials", type=click.IntRange(10, 10**6), default=1000, show_default=True, help="Number of trials."
 )
@@ -51,6 +51,11 @@ def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
       snn    in snnTorch: decisions, accuracy, spikes
 
     An export that is missing is reported as not verified. Ends with exit code 4 if one does not behave as the network.
+
+    \b
+    Examples:
+      neuromod verify
+      neuromod verify --trials 5000 --seed 7 --json
     """
     from neuromod.errors import VerificationError
     from neuromod.rundir import open_run
@@ -97,6 +102,7 @@ def verify_stage(
     from neuromod.errors import StageError, VerificationError
     from neuromod.files import write_json
     from neuromod.network import Network
+    from neuromod.placement import Placement
 
     begun = time.monotonic()
     there = {name: all(run.file(file).exists() for file in files) for name, files in FILES.items()}
@@ -104,6 +110,7 @@ def verify_stage(
         raise StageError(f"{run.path} has no export to verify; run `neuromod export`")
     name = run.network_file()
     network = Network.load(run.file(name))
+    placement = Placement.load(run.file("placement.json")) if run.state("map")[0] == "fresh" else None
     arguments: dict[str, Any] = {
         "n_trials": n_trials,
         "max_error": max_error,
@@ -116,7 +123,8 @@ def verify_stage(
         "snn": {"min_agreement": min_agreement, "max_accuracy_gap": max_accuracy_gap},
     }
     result: dict[str, Any] = {"schema": "neuromod/verify/1", "run": str(run.path)}
-    for kind, runner in verification.RUNNERS.items():
+    for kind in FILES:
+        runner = verification.RUNNERS[kind]
         if not there[kind]:
             reason = f"there is no {kind} export; run `neuromod export --format {kind}`"
             result[kind] = {"verified": False, "passed": False, "reason": reason}
@@ -125,7 +133,7 @@ def verify_stage(
         talk.say(f"Running the {kind} export …")
         target = run.file("exports") if kind == "onnx" else run.file("exports/snn")
         try:
-            result[kind] = runner(target, network, n_trials=n_trials, seed=seed, **limits[kind])
+            result[kind] = runner(target, network, placement=placement, n_trials=n_trials, seed=seed, **limits[kind])
             if result[kind].get("state_bounded") is False:
                 talk.warn(
                     "the network's state grows without bound when trials follow each other without a reset; "

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from neuromod.errors import UsageError
 
-REGULARIZERS = ("bimt", "l1", "none")
+REGULARIZERS = ("bimt", "l1", "l1-local", "l1-swap", "sernn", "lm-rnn", "none")
 DEVICES = ("auto", "cpu", "cuda")
 SEMANTICS = ("go-cue", "neurogym-2.3")
 
@@ -62,7 +62,7 @@ class WiringSettings:
     Parameters
     ----------
     regularizer : str
-        ``bimt``, ``l1`` or ``none``.
+        ``bimt``, ``l1``, ``l1-local``, ``l1-swap``, ``sernn``, ``lm-rnn`` or ``none``; see `neuromod.regularizers`.
     strength : float
         λ at its full height.
     layer_spacing : float
@@ -73,15 +73,18 @@ class WiringSettings:
         Share of the training from which on biases cost l0, too.
     swap_every : int
         Steps between rounds of swapping; 0 for none.
+    reach : float
+        Longest connection of ``lm-rnn``, in pitches of the grid.
     """
 
     regularizer: str = "bimt"
-    strength: float = 0.3
-    layer_spacing: float = 0.1
+    strength: float = 0.4
+    layer_spacing: float = 0.005
     ramp_from: float = 0.3
-    ramp_to: float = 0.6
+    ramp_to: float = 0.5
     bias_from: float = 0.75
     swap_every: int = 100
+    reach: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ class TrainingSettings:
         loses much on a busy one; the result is bit-identical for equal numbers of threads only.
     """
 
-    steps: int = 10000
+    steps: int = 12000
     batch: int = 64
     learning_rate: float = 6e-3
     warmup: float = 0.02
@@ -222,6 +225,7 @@ def check(settings: Settings) -> None:
         ("wiring.ramp_to", wiring.ramp_to, wiring.ramp_from, 1),
         ("wiring.bias_from", wiring.bias_from, 0, 1),
         ("wiring.swap_every", wiring.swap_every, 0, 1e9),
+        ("wiring.reach", wiring.reach, 0, 1e6),
         ("training.steps", training.steps, 1, 1e9),
         ("training.batch", training.batch, 1, 1e6),
         ("training.learning_rate", training.learning_rate, 1e-9, 1),

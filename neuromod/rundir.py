@@ -21,12 +21,11 @@ from neuromod.files import read_json, sha256, write_json, write_text
 
 SCHEMA = "neuromod/run/1"
 
-# Step -> the command that makes it again.
+# Step -> the command that makes it again; a step that is not here is part of the command that needs it.
 COMMANDS = {
     "train": "neuromod train",
     "import": "neuromod import",
     "prune": "neuromod prune",
-    "activity": "neuromod estimate",
     "map": "neuromod map",
     "estimate": "neuromod estimate",
     "export-onnx": "neuromod export --format onnx",
@@ -34,6 +33,9 @@ COMMANDS = {
     "verify": "neuromod verify",
     "report": "neuromod report",
 }
+
+# All steps: those, and the one that `map` and `estimate` take on their way.
+STEPS = (*COMMANDS, "activity")
 
 State = Literal["fresh", "missing", "stale"]
 
@@ -146,12 +148,17 @@ class Run:
 
     def mend(self, name: str) -> str:
         """Return the command that makes the earliest broken step that `name` needs."""
+        return self._mend_inputs(name) or COMMANDS.get(name, name)
+
+    def _mend_inputs(self, name: str) -> str | None:
         steps = self.manifest()["steps"]
         for item in (steps.get(name) or {"inputs": {}})["inputs"]:
             for maker, other in steps.items():
                 if maker != name and item in other["outputs"] and self.state(maker)[0] != "fresh":
-                    return self.mend(maker)
-        return COMMANDS.get(name, name)
+                    command = self._mend_inputs(maker) or COMMANDS.get(maker)
+                    if command:
+                        return command
+        return None
 
     def network_file(self) -> str:
         """Name of the network that later stages work on: the pruned one, or an imported one as it is.

@@ -26,7 +26,7 @@ class Swaps:
     pairs : tuple of (int, int)
         The swaps, in order.
     change : float
-        Change of Σ |w_ij| d_ij, in pitch units; never positive.
+        Change of ``Σ |w_ij| d_ij``, in pitch units; never positive.
     """
 
     positions: npt.NDArray[np.float32]
@@ -50,7 +50,7 @@ def changes(coupling: Matrix, distance: Matrix, product: Matrix | None = None) -
     Parameters
     ----------
     coupling : (n, n)
-        S = |W| + |W|ᵀ with a zero diagonal.
+        ``S = |W| + |W|ᵀ`` with a zero diagonal.
     distance : (n, n)
         D, symmetric with a zero diagonal.
     product : (n, n), optional
@@ -84,7 +84,7 @@ def swap(w_rec: npt.NDArray[np.floating], positions: npt.NDArray[np.float32], *,
     Returns
     -------
     Swaps
-        New positions and what was swapped; the wiring length Σ |w_ij| d_ij never grows.
+        New positions and what was swapped; the wiring length ``Σ |w_ij| d_ij`` never grows.
 
     Notes
     -----

@@ -13,8 +13,8 @@ from neuromod import Network, rundir
 from neuromod.rundir import Run
 
 
-@pytest.fixture
-def solver() -> Network:
+@pytest.fixture(scope="session")
+def solver_network() -> Network:
     """A network made by hand that solves go, rtgo and dlygo: a neuron for each ring position that remembers."""
     w_in = np.zeros((17, 53))
     w_in[0, 0] = 1  # the fixation cue
@@ -32,6 +32,12 @@ def solver() -> Network:
         neuron_ids=np.arange(100, 117),
         info={"tasks": ["go", "rtgo", "dlygo"], "semantics": "go-cue", "dt_ms": 100},
     )
+
+
+@pytest.fixture
+def solver(solver_network: Network) -> Network:
+    """The same, by its short name."""
+    return solver_network
 
 
 @pytest.fixture
@@ -84,18 +90,21 @@ def _local_network(n_side: int = 10, *, seed: int = 0, reach: float = 1.6, **cha
     return Network(**{**given, **changes})
 
 
-def _full_run(path: Path, network: Network | None = None) -> Run:
+def _full_run(path: Path, network: Network | None = None, *, verify: bool = True) -> Run:
     from neuromod.cli.estimate import estimate_stage
     from neuromod.cli.export import export_stage
+    from neuromod.cli.map import map_stage
     from neuromod.cli.output import Talk
     from neuromod.cli.verify import verify_stage
 
     run, talk = rundir.create("yang19", path), Talk(quiet=True)
     network = network or _local_network()
     _pretend_to_train(run, network)
+    map_stage(run, talk=talk, placer="tiles")
     estimate_stage(run, talk=talk)
     export_stage(run, formats=("onnx",), talk=talk)
-    verify_stage(run, talk=talk, n_trials=100)
+    if verify:
+        verify_stage(run, talk=talk, n_trials=100)
     return run
 
 

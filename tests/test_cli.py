@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from neuromod.cli.options import CoresType
 
 from neuromod import cli, errors
-from neuromod.cli.options import CoresType
 
 
 def installed():
@@ -45,7 +45,8 @@ def test_help_lists_every_command_with_what_it_does(flag):
     done = CliRunner().invoke(cli.group, [flag])
     assert done.exit_code == 0
     for name in cli.COMMANDS:
-        line = next(line for line in done.output.splitlines() if line.strip().startswith(f"{name} "))
+        listed = done.output.split("Commands:")[1].splitlines()
+        line = next(line for line in listed if line.startswith(f"  {name} "))
         assert len(line.split()) > 3, line
 
 
@@ -91,8 +92,8 @@ def test_without_a_run_the_message_names_the_command_to_run(tmp_path):
     [
         (errors.NeuromodError("x"), 1), (errors.UsageError("x"), 2), (errors.DoesNotFitError("x"), 3),
         (errors.VerificationError("x"), 4), (errors.StageError("x"), 5), (errors.InterruptedRunError("x"), 130),
-        (KeyboardInterrupt(), 130), (click.Abort(), 130), (MemoryError(), 2), (OSError(28, "No space left on device"), 2),
-        (RuntimeError("x"), 1),
+        (KeyboardInterrupt(), 130), (click.Abort(), 130), (MemoryError(), 2), (RuntimeError("x"), 1),
+        (OSError(28, "No space left on device"), 2),
     ],
 )  # fmt: skip
 def test_every_failure_has_its_exit_code_and_one_sentence(monkeypatch, capsys, error, code):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,9 +22,10 @@ def test_onnx_export_states_files_bytes_opset(solver, run_of):
     done = invoke("export", "--format", "onnx", "--run", run.path, "--json")
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
-    assert {file["path"] for file in result["files"]} == {"exports/network.onnx", "exports/network_step.onnx"}
+    expected = {str(run.path / "exports" / name) for name in ("network.onnx", "network_step.onnx")}
+    assert {file["path"] for file in result["files"]} == expected
     for file in result["files"]:
-        assert (run.path / file["path"]).stat().st_size == file["bytes"]
+        assert Path(file["path"]).stat().st_size == file["bytes"]
     assert (result["onnx"]["opset"], result["onnx"]["ir_version"]) == (21, 10)
     assert result["placement"] is False
     assert "no placement" in done.stderr

@@ -53,6 +53,18 @@ def test_tasks_as_text_says_the_same():
     assert max(map(len, lines)) <= 130
 
 
+def test_tasks_of_mod_cog():
+    content = json.loads(invoke("tasks", "--collection", "modcog", "--json")[1])
+    assert len(content["tasks"]) == content["collections"]["modcog"] == 82
+    assert content["collections"] == {"yang19": 20, "modcog": 82, "modcog93": 93}
+    listed = {task["name"]: task for task in content["tasks"]}
+    assert listed["modcog.dlygointr"]["steps"] == [15, 26]
+    assert listed["modcog.multidmseql"]["ceiling"] == ceiling("multidm")
+    code, _, stderr = invoke("tasks", "--collection", "nope")
+    assert code == 2
+    assert "modcog93" in stderr
+
+
 def test_unknown_semantics():
     code, stdout, stderr = invoke("tasks", "--semantics", "paper")
     assert code == 2

@@ -18,9 +18,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     files.write_json(path, {"schema": "s", "x": 1})
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.write_json(path, {"x": float("nan")})
-    with pytest.raises(RuntimeError), files.replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def die_half_way() -> None:
+        with files.replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        die_half_way()
     assert names(tmp_path) == ["a.json"]
     assert files.read_json(path, schema="s")["x"] == 1
 

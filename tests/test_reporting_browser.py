@@ -128,16 +128,22 @@ def test_it_asks_for_nothing_and_complains_of_nothing(browser, report, scheme, w
 
 CONTRAST = """
 (() => {
-  const rgb = (text) => { const c = document.createElement('canvas').getContext('2d'); c.fillStyle = text; c.fillRect(0, 0, 1, 1);
-    return [...c.getImageData(0, 0, 1, 1).data].slice(0, 3); };
-  const light = (c) => c.map((v) => v / 255).map((v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, k) => sum + v * [.2126, .7152, .0722][k], 0);
+  const canvas = document.createElement('canvas').getContext('2d');
+  const rgb = (text) => {
+    canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const linear = (v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = (c) => c.map((v) => linear(v / 255)).reduce((sum, v, k) => sum + v * [.2126, .7152, .0722][k], 0);
   const paper = light(rgb(getComputedStyle(document.documentElement).backgroundColor));
   const found = [];
-  for (const node of document.querySelectorAll('h1,h2,h3,p,dt,dd,td,th,a,summary,figcaption,li,label,caption,svg.curve text')) {
+  const texts = 'h1,h2,h3,p,dt,dd,td,th,a,summary,figcaption,li,label,caption,svg.curve text';
+  for (const node of document.querySelectorAll(texts)) {
     const style = getComputedStyle(node);
     const ink = light(rgb(node instanceof SVGElement ? style.fill : style.color));
-    found.push([(Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05), node.tagName + ': ' + node.textContent.slice(0, 30)]);
+    const ratio = (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05);
+    found.push([ratio, node.tagName + ': ' + node.textContent.slice(0, 30)]);
   }
   return found.sort((a, b) => a[0] - b[0])[0];
 })()

@@ -56,6 +56,16 @@ def test_a_change_upstream_makes_everything_after_it_stale(run: rundir.Run) -> N
         run.require("map")
 
 
+def test_a_step_without_a_command_of_its_own_is_mended_by_the_one_that_needs_it(run: rundir.Run) -> None:
+    make(run, "train", [], ["network.safetensors"])
+    make(run, "prune", ["network.safetensors"], ["pruned.safetensors"])
+    make(run, "activity", ["pruned.safetensors"], ["activity.safetensors"])
+    make(run, "map", ["pruned.safetensors", "activity.safetensors"], ["placement.json"])
+    make(run, "prune", ["network.safetensors"], ["pruned.safetensors"], text="2")
+    with pytest.raises(StageError, match="run `neuromod map`"):
+        run.require("map")
+
+
 def test_an_edited_or_deleted_artefact_is_noticed(run: rundir.Run) -> None:
     make(run, "train", [], ["network.safetensors"])
     run.file("network.safetensors").write_text("edited")

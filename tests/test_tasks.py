@@ -13,6 +13,7 @@ from scipy import stats
 from neuromod.errors import UsageError
 from neuromod.tasks import SEMANTICS, Trials, decisions, find, generate, resolve
 from neuromod.tasks.design import draw
+from neuromod.tasks.noise import standard_normal
 from neuromod.tasks.rendering import bump, render
 from neuromod.tasks.yang19 import GO_CUE
 
@@ -205,6 +206,22 @@ def test_a_generator_goes_on_where_its_state_says():
     resumed = np.random.default_rng(99)
     resumed.bit_generator.state = state
     np.testing.assert_array_equal(generate("yang19", 20, seed=resumed).inputs, second.inputs)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (400, 500)])
+def test_normal_numbers(shape):
+    drawn = standard_normal(shape, np.random.default_rng(3))
+    assert drawn.shape == shape
+    assert drawn.dtype == np.float32
+    assert np.isfinite(drawn).all()
+    if drawn.size > 1000:
+        assert stats.kstest(drawn.ravel(), "norm").pvalue > 0.01
+        assert stats.kurtosistest(drawn, axis=None).pvalue > 0.01
+        # The method makes numbers in pairs, which share a radius and must still not depend on each other.
+        first, second = drawn.ravel().reshape(2, -1).astype(float)
+        for power in (1, 2):
+            assert stats.pearsonr(first**power, second**power).pvalue > 0.01
+        assert abs(drawn).max() < 5.8
 
 
 @pytest.mark.parametrize("dt_ms", [20, 50, 100])

@@ -58,7 +58,7 @@ def draw_cores(cores: Cores) -> Element:
         "the table below the figure lists them",
         class_="cores",
     )
-    corner = grid.coordinates()[:, ::-1] * pitch + 4
+    corner = grid.coordinates()[:, ::-1].astype(np.float64) * pitch + 4
     _draw_links(root, cores, corner + _CELL / 2)
     busiest = max(float(cores.load.max(initial=0)), 1e-12)
     lettered = max(grid.rows, grid.columns) <= _MOST_LETTERED

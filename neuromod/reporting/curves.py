@@ -36,7 +36,9 @@ def draw_curve(
         Kind of the value axis.
     """
     x, y = np.asarray(step, np.float64), np.asarray(value, np.float64)
-    usable = np.isfinite(x) & np.isfinite(y) & ((y > 0) | (not logarithmic))
+    # Beyond these magnitudes a figure has no meaning and its arithmetic no room.
+    size = np.abs(y)
+    usable = np.isfinite(x) & (size < 1e100) & ((y > 1e-100) if logarithmic else (size > 1e-100) | (y == 0))
     x, y = _thinned(x[usable], y[usable])
     described = f"from {words(y[0])} to {words(y[-1])} over {x[-1]:,.0f} steps" if len(x) else "nothing was logged"
     root = figure(_WIDTH, _HEIGHT, title, described, class_="curve")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from neuromod.files import load_tensors, read_json
 from neuromod.network import Network
 from neuromod.placement import Placement
-from neuromod.rundir import COMMANDS, Run, State
+from neuromod.rundir import COMMANDS, STEPS, Run, State
 
 METRICS = "metrics.jsonl"
 
@@ -81,7 +81,7 @@ def gather(run: Run) -> Findings:
         If a file that its stage vouches for cannot be read.
     """
     manifest = run.manifest()
-    stages = {name: _stage(run, name) for name in COMMANDS}
+    stages = {name: _stage(run, name) for name in STEPS}
 
     def fresh(step: str, file: str) -> bool:
         return stages[step].fresh and file in stages[step].outputs
@@ -96,9 +96,9 @@ def gather(run: Run) -> Findings:
     rates = _rates(run, network) if fresh("activity", "activity.safetensors") else None
     if network is not None and rates is None and network.rates is not None:
         rates = network.rates.astype(np.float64)
-    traffic = (
-        read_json(run.file("traffic.json"), schema="neuromod/traffic/1") if fresh("estimate", "traffic.json") else None
-    )
+    traffic = None
+    if fresh("estimate", "traffic.json"):
+        traffic = read_json(run.file("traffic.json"), schema="neuromod/traffic/1")
     if network is not None and placement is not None and len(placement.core_of) != network.n:
         placement = None
     # Results are shown beside artefacts: whatever a step makes anew makes the report stale.
@@ -127,7 +127,7 @@ def _stage(run: Run, name: str) -> Stage:
         return Stage(name, run.mend(name), state, why)
     return Stage(
         name,
-        COMMANDS[name],
+        COMMANDS.get(name, name),
         state,
         why,
         result=dict(record["result"]),

@@ -10,9 +10,10 @@ import numpy as np
 
 from neuromod.errors import UsageError
 from neuromod.reporting.cores import Cores, draw_cores
-from neuromod.reporting.findings import Findings
+from neuromod.reporting.findings import Findings, Stage
 from neuromod.reporting.svg import document
-from neuromod.reporting.words import UNKNOWN, count, duration, is_number, percent, scientific
+from neuromod.reporting.words import count, duration, is_number, percent, scientific
+from neuromod.rundir import COMMANDS
 
 Section = dict[str, Any]
 
@@ -42,11 +43,12 @@ def placed(findings: Findings) -> Section | None:
     on = placement.neurons_on
     result = findings.result("map")
     said = (
-        f"{count(len(placement.core_of))} neurons on {count(int((on > 0).sum()))} of {count(placement.grid.cores)} cores "
-        f"of {placement.target} ({placement.grid}), at most {count(placement.neurons_per_core)} a core, placed by "
-        f"{placement.placer} (seed {placement.seed})."
+        f"{count(len(placement.core_of))} neurons on {count(int((on > 0).sum()))} of {count(placement.grid.cores)} "
+        f"cores of {placement.target} ({placement.grid}), at most {count(placement.neurons_per_core)} a core, placed "
+        f"by {placement.placer} (seed {placement.seed})."
     )
-    inside, between = result.get("intra_core_synapses"), result.get("inter_core_synapses")
+    inside: Any = result.get("intra_core_synapses")
+    between: Any = result.get("inter_core_synapses")
     if is_number(inside) and is_number(between) and inside + between:
         said += f" {percent(inside / (inside + between))} of the synapses stay inside a core."
     return {"words": said}
@@ -54,7 +56,7 @@ def placed(findings: Findings) -> Section | None:
 
 def cores(findings: Findings) -> Section | None:
     """Return the grid of cores with its traffic, None without an estimate."""
-    drawn = _cores(findings)
+    drawn = cores_of(findings)
     if drawn is None or findings.traffic is None:
         return None
     names = [f"({row}, {column})" for row, column in drawn.grid.coordinates()]
@@ -65,10 +67,10 @@ def cores(findings: Findings) -> Section | None:
     order = np.argsort(-drawn.link_load, kind="stable")
     return {
         "svg": document(draw_cores(drawn)),
-        "caption": "Squares are cores, with their row, column and number of neurons; the stronger the colour, the more packets they "
-        f"send and receive (at most {count(float(drawn.load.max()))} per time step). Arrows are the links between "
-        f"neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets per time "
-        "step, which go along the row first, then along the column).",
+        "caption": "Squares are cores, with their row, column and number of neurons; the stronger the colour, the more "
+        f"packets they send and receive (at most {count(float(drawn.load.max()))} per time step). Arrows are the links "
+        f"between neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets "
+        "per time step, which go along the row first, then along the column).",
         "header": ("Core", *PER_CORE.values()),
         "rows": rows,
         "links": [
@@ -79,27 +81,31 @@ def cores(findings: Findings) -> Section | None:
     }
 
 
-def _cores(findings: Findings) -> Cores | None:
+def cores_of(findings: Findings) -> Cores | None:
+    """Return the cores with their loads, None without an estimate.
+
+    Raises
+    ------
+    UsageError
+        If the estimate does not fit the placement.
+    """
     placement, traffic = findings.placement, findings.traffic
     if placement is None or traffic is None:
         return None
     grid = placement.grid
     at = grid.coordinates()
     try:
-        load = np.array(
-            [core["packets_sent_per_step"] + core["packets_received_per_step"] for core in traffic["per_core"]]
-        )
+        ways = ("packets_sent_per_step", "packets_received_per_step")
+        load = np.array([[core[way] for way in ways] for core in traffic["per_core"]], np.float64).sum(axis=1)
         if load.shape != (grid.cores,):
             raise ValueError(f"{len(load)} cores instead of {grid.cores}")
         source, target, link_load = [], [], []
-        for name, (down, right) in DIRECTIONS.items():
+        for name, way in DIRECTIONS.items():
             loads = np.array(traffic["links"][name], np.float64).reshape(grid.rows, grid.columns)
-            inside = ((at + (down, right)) >= 0).all(axis=1) & ((at + (down, right)) < (grid.rows, grid.columns)).all(
-                axis=1
-            )
-            cores = np.flatnonzero(inside)
+            to = at + np.array(way)
+            cores = np.flatnonzero(((to >= 0) & (to < (grid.rows, grid.columns))).all(axis=1))
             source.append(cores)
-            target.append(cores + down * grid.columns + right)
+            target.append(to[cores] @ (grid.columns, 1))
             link_load.append(loads.reshape(-1)[cores])
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"traffic.json does not hold a valid estimate ({error!r}); run `neuromod estimate`") from error
@@ -139,10 +145,7 @@ def verification(findings: Findings) -> Section | None:
                 "remarks": "; ".join(_remarks(found)),
             }
         )
-    return {
-        "rows": rows,
-        "caption": "Each file run in another runtime, on trials drawn anew, against the network itself",
-    }
+    return {"rows": rows, "caption": "Each file in another runtime, on trials drawn anew, against the network itself"}
 
 
 def _remarks(found: Mapping[str, Any]) -> list[str]:
@@ -162,10 +165,14 @@ def _remarks(found: Mapping[str, Any]) -> list[str]:
 def steps(findings: Findings) -> list[tuple[str, ...]]:
     """Return what ran: command, seed, time."""
     return [
-        (stage.command, str(stage.arguments.get("seed", "")), duration(stage.seconds))
+        (_made_by(stage), str(stage.arguments.get("seed", "")), duration(stage.seconds))
         for stage in findings.stages.values()
         if stage.fresh and stage.name != "report"
     ]
+
+
+def _made_by(stage: Stage) -> str:
+    return stage.command if stage.name in COMMANDS else f"({stage.name}, by the first command that needed it)"
 
 
 def arguments(findings: Findings) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 from neuromod import __version__
 from neuromod.reporting import hardware, sections, summary
 from neuromod.reporting.findings import Findings
+from neuromod.reporting.svg import printable
 
 SECTIONS = (
     ("space", "Neurons"),
@@ -34,12 +35,13 @@ def render(findings: Findings, *, run_name: str) -> str:
     """
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=_printable)
     script = "\n" + _text("page.js")
     heading = summary.heading(findings)
     context: dict[str, Any] = {
         "title": f"{heading} · neuromod report",
         "heading": heading,
+        "label": findings.label,
         "run_name": run_name,
         "created": findings.created or "unknown",
         "version": __version__,
@@ -65,6 +67,10 @@ def render(findings: Findings, *, run_name: str) -> str:
         "arguments": hardware.arguments(findings),
     }
     return environment.from_string(_text("page.html")).render(context) + "\n"
+
+
+def _printable(value: Any) -> Any:
+    return printable(value) if type(value) is str else value
 
 
 def _text(name: str) -> str:

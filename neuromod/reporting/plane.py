@@ -91,10 +91,11 @@ def plane_of(network: Network, placement: Placement | None, rates: npt.ArrayLike
     rate = np.full(network.n, np.nan) if rates is None else np.asarray(rates, np.float64)
     at, where = _places(network, placement)
     weights = network.w_rec.tocoo()
-    source, target, weight = weights.col.astype(np.int64), weights.row.astype(np.int64), weights.data.astype(np.float64)
+    source, target = weights.col.astype(np.int64), weights.row.astype(np.int64)
+    weight: Array = weights.data.astype(np.float64)
     grid = None if placement is None else placement.grid
-    fan_in = np.bincount(target, minlength=network.n)
-    fan_out = np.bincount(source, minlength=network.n)
+    fan_in: Index = np.bincount(target, minlength=network.n)
+    fan_out: Index = np.bincount(source, minlength=network.n)
     members = np.ones(network.n, np.int64)
     if network.n > MOST_NEURONS:
         cell = _cells(at, core, MOST_NEURONS)
@@ -102,12 +103,13 @@ def plane_of(network: Network, placement: Placement | None, rates: npt.ArrayLike
         members = np.bincount(cell, minlength=m)
         at = np.stack([np.bincount(cell, at[:, k], m) / members for k in (0, 1)], axis=1)
         rate = np.bincount(cell, rate, m) / members
-        fan_in, fan_out = np.bincount(cell, fan_in, m).astype(np.int64), np.bincount(cell, fan_out, m).astype(np.int64)
+        fan_in, fan_out = (np.bincount(cell, fan, m).astype(np.int64) for fan in (fan_in, fan_out))
         core_of_cell = np.zeros(m, np.int64)
         core_of_cell[cell] = core
         core = core_of_cell
-        pair, inverse = np.unique(cell[source] * m + cell[target], return_inverse=True)
-        source, target, weight = pair // m, pair % m, np.bincount(inverse, weight)
+        pairs, which = np.unique(cell[source] * m + cell[target], return_inverse=True)
+        source, target = pairs // m, pairs % m
+        weight = np.bincount(which, weight).astype(np.float64)
         names = [f"{k:,} neurons" for k in members]
     else:
         names = [f"Neuron {i}" for i in network.neuron_ids]
@@ -212,7 +214,8 @@ def _draw_connections(root: Element, plane: Plane, xy: Array) -> None:
     step = xy[target] - xy[source]
     # A slight bend to the left of the way: two neurons that excite each other show two lines.
     bend = 0.5 * step + 0.13 * np.stack([step[:, 1], -step[:, 0]], axis=1)
-    start, bend, step = (np.rint(part).astype(np.int64) for part in (xy[source], bend, step))
+    # Whole numbers: a coordinate has three digits, and the figure is drawn at about this size.
+    start, bend, step = np.rint([xy[source], bend, step]).astype(np.int64)
     strength = np.searchsorted(WEIGHT_CLASSES, np.abs(weight) / np.abs(weight).max(), side="right")
     colour = np.array([core_colour(core, plane.grid) for core in plane.core.tolist()])[source]
     # One group for all lines that look the same: level, then -1 between cores or the colour of the core, then sign.

@@ -54,8 +54,8 @@ def _plane_caption(drawn: Plane, n: int) -> str:
         said += " A rim marks a neuron that excites or inhibits itself."
     if drawn.n < n:
         said = (
-            f"Each disc stands for the neurons of one cell ({count(n)} neurons in {count(drawn.n)} cells), and a line for all connections between two cells. "
-            + said
+            f"Each disc stands for the neurons of one cell ({count(n)} neurons in {count(drawn.n)} cells), and a line "
+            f"for all connections between two cells. {said}"
         )
     elif len(drawn.weight) < drawn.n_connections:
         said += f" Drawn are the {count(len(drawn.weight))} strongest of {count(drawn.n_connections)} connections."
@@ -69,7 +69,7 @@ def _neuron_rows(findings: Findings) -> list[tuple[str, ...]]:
     assert network is not None
     fan_in = np.diff(network.w_rec.indptr)
     fan_out = np.bincount(network.w_rec.indices, minlength=network.n)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for i in range(network.n):
         at = network.positions[i] if network.positions is not None else None
         core = divmod(int(placement.core_of[i]), placement.grid.columns) if placement is not None else UNKNOWN
@@ -114,9 +114,10 @@ def tasks(findings: Findings) -> Section | None:
         )
     below = [name for name, value in found.items() if is_number(value) and value < 0.9]
     said = f"Mean over {len(found)} tasks: {percent(float(np.mean(values)))}" if values else "Nothing was measured"
-    ceilings = [known[name][1] for name in found if name in known and is_number(known[name][1])]
+    ceilings = [ceiling for name in found if is_number(ceiling := known.get(name, ("", None))[1])]
     if ceilings and len(ceilings) == len(found):
-        said += f"; an ideal observer, who knows the tasks and sees the same noise, reaches {percent(float(np.mean(ceilings)))}"
+        best = percent(float(np.mean(ceilings)))
+        said += f"; an ideal observer, who knows the tasks and sees the same noise, reaches {best}"
     said += f". Below 90 %: {', '.join(below)}." if below else "."
     return {"rows": rows, "low": low, "ceilings": bool(ceilings), "words": said}
 
@@ -164,7 +165,9 @@ def pruning(findings: Findings) -> list[tuple[str, ...]] | None:
     result = findings.result("prune")
     if not result:
         return None
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    before: Any
+    after: Any
     for name, key in (("recurrent synapses", "synapses"), ("neurons", "neurons")):
         before, after = result.get(f"{key}_before"), result.get(f"{key}_after")
         share = percent(after / before) if is_number(before) and is_number(after) and before else UNKNOWN
@@ -176,13 +179,14 @@ def pruning(findings: Findings) -> list[tuple[str, ...]] | None:
 
 def exports(findings: Findings) -> list[tuple[str, ...]]:
     """Return the exported files: name, format, size."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for step in ("export-onnx", "export-snn"):
-        result = findings.result(step)
-        files = result.get("files")
-        for file in files if isinstance(files, list) else []:
-            if isinstance(file, dict):
-                rows.append((str(file.get("path", UNKNOWN)), step.removeprefix("export-"), size(file.get("bytes"))))
+        files = findings.result(step).get("files")
+        rows += [
+            (str(file.get("path", UNKNOWN)), step.removeprefix("export-"), size(file.get("bytes")))
+            for file in (files if isinstance(files, list) else [])
+            if isinstance(file, dict)
+        ]
     return rows
 
 
@@ -201,16 +205,14 @@ def traffic(findings: Findings) -> Section | None:
     )
     rows = []
     for key, name, unit in kinds:
-        ours, other = result.get(key), shuffled.get(key)
+        ours: Any = result.get(key)
+        other: Any = shuffled.get(key)
         bars = None
         if is_number(ours) and is_number(other) and max(ours, other) > 0:
             bars = tuple(round(100 * value / max(ours, other), 1) for value in (ours, other))
         rows.append({"name": name, "unit": unit, "ours": count(ours), "shuffled": count(other),
                      "ratio": ratio(ours, other), "bars": bars})  # fmt: skip
-    said = f"{count(result.get('hops_per_step'))} packet-hops per time step against {count(shuffled.get('hops_per_step'))}."
+    said = f"{rows[0]['ours']} packet-hops per time step against {rows[0]['shuffled']}."
     lines = (findings.traffic or {}).get("assumptions")
-    return {
-        "rows": rows,
-        "words": said,
-        "assumptions": [str(line) for line in lines] if isinstance(lines, list) else [],
-    }
+    assumed = [str(line) for line in lines] if isinstance(lines, list) else []
+    return {"rows": rows, "words": said, "assumptions": assumed}

@@ -11,8 +11,15 @@ from neuromod.reporting.words import UNKNOWN, count, is_number, percent, ratio
 
 def heading(findings: Findings) -> str:
     """Return what the run is about, for the title."""
-    about = findings.label or "A run"
-    return f"{about}: {count(findings.network.n)} neurons" if findings.network is not None else about
+    network, placement = findings.network, findings.placement
+    parts = []
+    if network is not None:
+        parts.append(f"{count(network.n)} neurons")
+        if isinstance(tasks := network.info.get("tasks"), list):
+            parts.append(f"{len(tasks)} cognitive tasks" if len(tasks) > 1 else f"the task {tasks[0]}")
+    if placement is not None:
+        parts.append(f"{placement.grid} cores")
+    return ", ".join(parts) or findings.label or "A run"
 
 
 def sentences(findings: Findings) -> list[str]:
@@ -38,9 +45,7 @@ def key_figures(findings: Findings) -> list[dict[str, str]]:
         {
             "name": "recurrent synapses",
             "figure": count(network.n_synapses) if network is not None else UNKNOWN,
-            "note": f"{percent(prune['sparsity'])} of the weights are zero"
-            if "sparsity" in prune
-            else "not pruned yet",
+            "note": f"{percent(prune.get('sparsity'))} of the weights are zero" if prune else "not pruned yet",
         },
         {
             "name": "hops per step between cores",
@@ -82,15 +87,17 @@ def _pruning(findings: Findings) -> str:
     prune = findings.result("prune")
     if not prune:
         return ""
-    before, after = prune.get("accuracy_before"), prune.get("accuracy_after")
+    before: Any = prune.get("accuracy_before")
+    after: Any = prune.get("accuracy_after")
     said = (
-        f"Pruning kept {count(prune.get('synapses_after'))} of {count(prune.get('synapses_before'))} recurrent synapses "
-        f"and {count(prune.get('neurons_after'))} of {count(prune.get('neurons_before'))} neurons"
+        f"Pruning kept {count(prune.get('synapses_after'))} of {count(prune.get('synapses_before'))} recurrent "
+        f"synapses and {count(prune.get('neurons_after'))} of {count(prune.get('neurons_before'))} neurons"
     )
     if is_number(before) and is_number(after):
         points = 100 * (after - before)
-        change = f"{abs(points):.1f} points {'more' if points > 0 else 'less'}" if abs(points) >= 0.05 else "no change"
-        said += f", at {change} in accuracy"
+        words = f"{abs(points):.1f} points {'more' if points > 0 else 'less'} accuracy"
+        change = words if abs(points) >= 0.05 else "the same accuracy"
+        said += f", at {change}"
     return said + "."
 
 
@@ -103,8 +110,8 @@ def _traffic(findings: Findings) -> str:
     share = ratio(hops, _mapping(result.get("shuffled")).get("hops_per_step"))
     compared = "" if share == UNKNOWN else f", {share} of what the same neurons cost when shuffled over the cores"
     return (
-        f"On {placement.grid} cores of {placement.target} it causes an estimated {count(hops)} packet-hops per time step "
-        f"between cores{compared}."
+        f"On {placement.grid} cores of {placement.target} it causes an estimated {count(hops)} packet-hops per time "
+        f"step between cores{compared}."
     )
 
 
@@ -115,9 +122,7 @@ def _verification(findings: Findings) -> str:
     said = []
     onnx, snn = _mapping(result.get("onnx")), _mapping(result.get("snn"))
     if onnx:
-        said.append(
-            f"the ONNX file decides as the reference in {percent(onnx.get('decision_agreement'))} of the trials"
-        )
+        said.append(f"the ONNX file decides as the network in {percent(onnx.get('decision_agreement'))} of the trials")
     if snn:
         said.append(f"the spiking network in {percent(snn.get('decision_agreement'))}")
     verdict = "The exports passed verification" if result.get("passed") is True else "The exports failed verification"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from xml.etree import ElementTree as ET
 
 Element = ET.Element
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def element(parent: Element | None, tag: str, text: str | None = None, /, **attributes: object) -> Element:
@@ -53,12 +56,7 @@ def number(value: float) -> str:
 
 def printable(text: str) -> str:
     """Replace control characters and lone surrogates, which no document can hold."""
-    return "".join(
-        c
-        if (c >= " " or c in "\t\n") and not "\ud800" <= c <= "\udfff" and c < "\ufffe" or c > "\uffff"
-        else "\N{REPLACEMENT CHARACTER}"
-        for c in text
-    )
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def ticks(low: float, high: float, *, logarithmic: bool = False, most: int = 5) -> list[float]:

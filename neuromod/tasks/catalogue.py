@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -31,6 +32,7 @@ _OTHER_MEANINGS = {
 FOREIGN = "neurogym:"
 
 
+@cache
 def _names() -> dict[str, tuple[str, str]]:
     """What a task may be called -> its collection and its name; an unqualified name means the first collection."""
     known: dict[str, tuple[str, str]] = {}
@@ -117,7 +119,11 @@ def find(
     """
     if semantics not in SEMANTICS:
         raise UsageError(f"semantics must be one of {', '.join(SEMANTICS)}, found '{semantics}'")
-    chosen = resolve(names)
+    return _find(resolve(names), semantics, strict)
+
+
+@cache
+def _find(chosen: tuple[str, ...], semantics: str, strict: bool) -> tuple[tuple[Task, ...], Array, int]:
     if chosen[0].startswith(FOREIGN):
         raise UsageError(f"{chosen[0]} is made by NeuroGym, so nothing more is known about it here")
     collection = next(name for name, tasks in COLLECTIONS.items() if any(task.name == chosen[0] for task in tasks))
@@ -131,4 +137,5 @@ def find(
         raise UsageError(f"the semantics {semantics} is a meaning of yang19; {collection} has go-cue alone")
     place = {task.name: i for i, task in enumerate(tasks)}
     rules = np.array([place[name] for name in chosen])
+    rules.setflags(write=False)
     return tuple(tasks[i] for i in rules), rules, len(tasks)

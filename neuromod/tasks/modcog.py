@@ -2,14 +2,15 @@
 
 Three groups, each to the right (``r``) and to the left (``l``):
 
-* ``int``: the delay varies and the answer depends on it. Decision and match tasks: it is moved by one ring position per
-  100 ms of delay, to higher positions for ``r``. Reach tasks: the *stimulus* is moved, by 0.01 rad per ms and to higher
-  angles for ``r``, so that the answer lies behind it and between the positions of the ring. Both as published.
+* ``int``: the answer depends on the delay, of 0 to 1100 ms for reach and match tasks, of 500 ms for delayed decisions.
+  Decisions and match: the answer is moved by one ring position per 100 ms, to higher positions for ``r``. Reach: the
+  *stimulus* is moved, by 0.01 rad per ms and to higher angles for ``r``, so that the answer lies behind it, and it
+  between the positions of the ring. Both as published.
 * ``seq``: during the decision the answer moves by one position per 100 ms, to higher positions for ``r``.
 * ``intseq``: both, to the right only; in the published file, but not in its list of 82 tasks.
 
-The delay of the delayed decisions is 500 ms, that of the match tasks varies, and go and anti have one too: they equal
-dlygo and dlyanti but for the rule input.
+Otherwise the delay of the delayed decisions is 500 ms, that of the match tasks is between 200 and 1200 ms, and go and
+anti have one of 500 ms: they equal dlygo and dlyanti but for the rule input.
 
 `STRICT` is what the published code does. `CORRECTED`, the default, differs in two points:
 

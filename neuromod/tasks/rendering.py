@@ -18,6 +18,7 @@ from neuromod.tasks.design import (
     Task,
     columns,
 )
+from neuromod.tasks.noise import standard_normal
 from neuromod.tasks.trials import Array, Trials
 
 N_CHANNELS = 1 + 2 * RING
@@ -30,6 +31,9 @@ OMEGA = 0.01
 MS_PER_POSITION = 100
 
 _AFTER_END = len(PERIODS)
+
+# Channels that can be noisy together: all, both rings, one of them.
+_NOISY = (slice(0, 1 + 2 * RING), slice(1, 1 + 2 * RING), slice(1, 1 + RING), slice(1 + RING, 1 + 2 * RING))
 
 
 def bump(angle: Array, strength: Array) -> Array:
@@ -51,6 +55,9 @@ def bump(angle: Array, strength: Array) -> Array:
     distance = np.minimum(apart, 2 * np.pi - apart) / (np.pi / 8)
     activity: Array = 0.8 * np.exp(-(distance**2) / 2) * np.asarray(strength)[..., None]
     return activity
+
+
+_TEMPLATES = bump(THETA, np.ones(RING))
 
 
 def render(
@@ -80,7 +87,7 @@ def render(
     rows = np.arange(len(design))
     ends = (design.durations_ms // dt_ms).cumsum(axis=1)
     time = np.arange(ends[:, -1].max(initial=0))[:, None]
-    period = np.zeros((len(time), len(design)), np.int64)
+    period = np.zeros((len(time), len(design)), np.int8)
     for end in ends.T:
         period += time >= end
 
@@ -93,12 +100,15 @@ def render(
     inputs = shown.reshape(-1, shown.shape[2]).take(rows * (len(PERIODS) + 1) + period, axis=0)
 
     if rng is not None:
-        channels = _noisy_channels(design, of)
-        stimulus = (period == STIMULUS_1) | (period == STIMULUS_2)
-        step, trial = np.nonzero(stimulus & channels.any(axis=1))
-        noise = rng.standard_normal((len(step), N_CHANNELS), dtype=np.float32)
-        noise *= (channels / np.sqrt(dt_ms)).astype(np.float32)[trial]
-        inputs[step, trial, :N_CHANNELS] += noise
+        noisy = _noisy_channels(design, of)
+        cells = np.flatnonzero(((period == STIMULUS_1) | (period == STIMULUS_2)) & (noisy >= 0))
+        noisy = noisy[cells % len(design)]
+        flat = inputs.reshape(-1, inputs.shape[2])
+        for i, channels in enumerate(_NOISY):
+            rows = cells[noisy == i]
+            noise = standard_normal((len(rows), channels.stop - channels.start), rng)
+            noise /= np.float32(np.sqrt(dt_ms))
+            flat[rows, channels] += noise
 
     return Trials(
         inputs=inputs,
@@ -113,9 +123,13 @@ def render(
 def _rings(design: Design, of: Mapping[str, Array]) -> Array:
     """Activity of both rings in each period, (n, 5, 32) float32."""
     n, reach = len(design), of["family"] == "reach"
-    # A reach stimulus leads the answer by what the delay will turn it, and half a turn more if anti.
-    turn = np.where(reach, of["integrate"] * OMEGA * design.durations_ms[:, DELAY] + of["anti"] * np.pi, 0)
-    activity = bump(np.mod(THETA[design.positions] + turn[:, None], 2 * np.pi), np.ones((n, 2)))
+    activity = _TEMPLATES[(design.positions + (RING // 2) * of["anti"][:, None]) % RING]
+    # The stimulus of an integrating reach task leads the answer by what the delay turns, to between the positions.
+    turned = np.flatnonzero(reach & (of["integrate"] != 0))
+    if len(turned):
+        turn = of["integrate"] * OMEGA * design.durations_ms[:, DELAY] + of["anti"] * np.pi
+        angle = np.mod(THETA[design.positions[turned]] + turn[turned, None], 2 * np.pi)
+        activity[turned] = bump(angle, np.ones(angle.shape))
     # Reaction tasks have no stimulus period: the stimulus comes with the decision.
     reaction = reach & (design.durations_ms[:, STIMULUS_1] == 0)
     two = (of["family"] == "delayed decision") | (of["family"] == "match")
@@ -127,12 +141,11 @@ def _rings(design: Design, of: Mapping[str, Array]) -> Array:
 
 
 def _noisy_channels(design: Design, of: Mapping[str, Array]) -> Array:
-    """Channels that are noisy in the stimulus periods, (n, 33) bool."""
-    family = of["family"][:, None]
-    deciding = (family == "decision") | (family == "delayed decision")
-    used = (design.strengths > 0).any(axis=2)
-    rings = deciding | ((family == "match") & used)
-    return np.repeat(np.concatenate([deciding & of["noisy_cue"][:, None], rings], axis=1), (1, RING, RING), axis=1)
+    """Which of `_NOISY` are noisy in the stimulus periods, (n,) int8; -1 = none."""
+    deciding = (of["family"] == "decision") | (of["family"] == "delayed decision")
+    ring = np.where(design.strengths[:, 1].any(axis=1), 3, 2)
+    of_rings = np.where(of["family"] == "match", ring, -1)
+    return np.where(deciding, np.where(of["noisy_cue"], 0, 1), of_rings).astype(np.int8)
 
 
 def _classes(design: Design, of: Mapping[str, Array], since: Array, dt_ms: int) -> Array:
