@@ -19,6 +19,7 @@ COMMANDS = {
     "export": "export",
     "verify": "verify",
     "report": "report",
+    "analyze": "analyze",
     "tasks": "tasks",
     "targets": "targets",
     "runs": "runs",
