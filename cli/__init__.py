@@ -37,6 +37,7 @@ class _Commands(click.Group):
             return None
         command = import_module(f"neuromod.cli.{COMMANDS[cmd_name]}").command
         assert isinstance(command, click.Command)
+        command.name = cmd_name
         return command
 
     def resolve_command(

@@ -31,18 +31,19 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     import dataclasses
     import json
 
-    from neuromod import config, evaluation, training, wiring
+    from neuromod import checkpoints, config, evaluation, training, wiring
+    from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
 
     checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
     state = None
     if resume and checkpoint.exists():
-        state = training.load_checkpoint(checkpoint, settings)
+        state = checkpoints.load(checkpoint, settings)
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
     kept = _lines_until(metrics, state.step) if state else []
     write_text(metrics, "".join(kept))
     write_text(run.file("config.toml"), config.dump(settings))
-    talk.detail(f"device {training.device_of(settings)}")
+    talk.detail(f"device {checkpoints.device_of(settings)}")
 
     def on_step(progress: training.Progress) -> None:
         with metrics.open("a", encoding="utf-8") as file:
@@ -54,14 +55,17 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
             done=progress.step == progress.steps,
         )
 
-    with _stop_request() as should_stop:
-        network = training.train(
-            settings,
-            state=state,
-            on_step=on_step,
-            on_checkpoint=lambda state: training.save_checkpoint(checkpoint, settings, state),
-            should_stop=should_stop,
-        )
+    try:
+        with _stop_request() as should_stop:
+            network = training.train(
+                settings,
+                state=state,
+                on_step=on_step,
+                on_checkpoint=lambda state: checkpoints.save(checkpoint, settings, state),
+                should_stop=should_stop,
+            )
+    except InterruptedRunError as error:
+        raise InterruptedRunError(f"{error}; go on with `neuromod train --resume --run {run.path}`") from None
     seconds = float(json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["seconds"])
     network.save(run.file("network.safetensors"))
     names = network.info["tasks"]
@@ -177,7 +181,7 @@ def command(
     """
     from neuromod import config, rundir
     from neuromod import tasks as generators
-    from neuromod.errors import InterruptedRunError, UsageError
+    from neuromod.errors import UsageError
 
     flags = {
         "tasks.names": tasks,
@@ -207,9 +211,6 @@ def command(
         run = rundir.create(label, run_path)
     begun = time.monotonic()
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")
-    try:
-        result = train_stage(run, settings, talk=talk, resume=resume)
-    except InterruptedRunError as error:
-        raise InterruptedRunError(f"{error}; go on with `neuromod train --resume --run {run.path}`") from None
+    result = train_stage(run, settings, talk=talk, resume=resume)
     talk.detail(f"{clock(time.monotonic() - begun)} in all")
     talk.result(result, describe(result))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -11,14 +12,20 @@ from scipy import sparse
 from neuromod.agreement import Agreement, agreement
 from neuromod.evaluation import evaluate, trials_for
 from neuromod.network import Array, Network
-from neuromod.spiking import Mode, Reset, SpikingNetwork
+from neuromod.quantization import Granularity, quantize
+from neuromod.spiking import Input, Mode, Reset, SpikingNetwork
 from neuromod.tasks import Trials
 
 # Tried in this order until one is good enough.
 SUBSTEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
 
-# Low percentiles resolve small activities, high ones do not cut off large ones; which is better depends on substeps.
-PERCENTILES = (98.0, 99.0, 99.5, 99.9)
+# Percentile of the activity and multiple of it at which a neuron fires in every substep. Low ones resolve small
+# activities, high ones do not cut off large ones; which is better depends on the substeps. A hard reset loses the more
+# the higher the drive, so its thresholds are tried at multiples, too.
+THRESHOLDS: dict[Reset, tuple[tuple[float, float], ...]] = {
+    "soft": ((98.0, 1.0), (99.0, 1.0), (99.5, 1.0), (99.9, 1.0)),
+    "hard": tuple((percentile, multiple) for percentile in (99.0, 99.9) for multiple in (1.0, 2.0, 4.0, 8.0)),
+}
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,10 @@ class Candidate:
     ----------
     substeps : int
         Steps of the neurons in one time step.
-    percentile : float
-        Of the activity, at which a neuron fires in every substep.
+    percentile, multiple : float
+        A neuron fires in every substep at this multiple of this percentile of its activity.
+    tuned : bool
+        Whether it was fine-tuned.
     accuracy, accuracy_rate : float
         Mean accuracy over tasks of the spiking and of the rate network.
     agreement : Agreement
@@ -43,6 +52,8 @@ class Candidate:
 
     substeps: int
     percentile: float
+    multiple: float
+    tuned: bool
     accuracy: float
     accuracy_rate: float
     agreement: Agreement
@@ -114,7 +125,15 @@ def balance(samples: Array, *, percentile: float = 99.5, floor: float = 0.05) ->
 
 
 def convert(
-    network: Network, scale: Array, *, substeps: int, mode: Mode = "hold", reset: Reset = "soft"
+    network: Network,
+    scale: Array,
+    *,
+    substeps: int,
+    mode: Mode = "hold",
+    reset: Reset = "soft",
+    floor: float | None = 0.0,
+    input: Input = "constant",
+    input_peak: Array | None = None,
 ) -> SpikingNetwork:
     """Turn a rate network into a spiking one with given thresholds.
 
@@ -126,7 +145,7 @@ def convert(
         Activity at which each neuron fires in every substep, see `balance`.
     substeps : int
         Steps of the neurons in one time step.
-    mode, reset
+    mode, reset, floor, input, input_peak
         See `SpikingNetwork`; ``continuous`` gets an axonal delay of half a time step.
 
     Raises
@@ -137,7 +156,7 @@ def convert(
     scale = np.asarray(scale, np.float32)
     w_rec = sparse.diags_array(1 / scale) @ network.w_rec @ sparse.diags_array(scale)
     return SpikingNetwork(
-        w_rec=sparse.csr_array(w_rec.astype(np.float32)),
+        w_rec=w_rec,
         w_in=network.w_in / scale[:, None],
         bias=network.bias / scale,
         w_out=network.w_out * scale,
@@ -149,6 +168,9 @@ def convert(
         mode=mode,
         delay=substeps // 2 if mode == "continuous" else 0,
         reset=reset,
+        floor=floor,
+        input=input,
+        input_peak=np.ones(network.n_in) if input_peak is None else input_peak,
     )
 
 
@@ -158,6 +180,11 @@ def choose(
     substeps: Sequence[int] = SUBSTEPS,
     mode: Mode = "hold",
     reset: Reset = "soft",
+    floor: float | None = 0.0,
+    input: Input = "constant",
+    weight_bits: int | None = None,
+    granularity: Granularity = "row",
+    tune_steps: int = 0,
     max_accuracy_drop: float = 0.01,
     min_agreement: float = 0.95,
     n_trials: int = 1000,
@@ -166,8 +193,8 @@ def choose(
 ) -> Conversion:
     """Convert with the smallest number of substeps that is good enough.
 
-    For each number of substeps, in rising order, the percentile of `balance` is chosen on one set of trials and the
-    result measured on a second one.
+    For each number of substeps, in rising order, the thresholds are chosen on one set of trials, the network is
+    fine-tuned if that is wanted, and the result is measured on a second set.
 
     Parameters
     ----------
@@ -175,8 +202,12 @@ def choose(
         The rate network, with its tasks in `info`.
     substeps : sequence of int
         What to try; a single one is taken as it is.
-    mode, reset
+    mode, reset, floor, input
         See `SpikingNetwork`.
+    weight_bits, granularity
+        Quantise the weights, see `quantization.quantize`; not at all if `weight_bits` is None.
+    tune_steps : int
+        Steps of fine-tuning, see `tuning.tune`; 0 for none.
     max_accuracy_drop : float
         Largest loss of mean accuracy against the rate network.
     min_agreement : float
@@ -191,21 +222,36 @@ def choose(
     Raises
     ------
     UsageError
-        If the network does not say what its tasks are, or the mode does not fit its leak.
+        If the network does not say what its tasks are, the mode does not fit its leak or the bits are out of range.
     """
     first, second = np.random.SeedSequence([seed, 5]).spawn(2)
     calibration, test = trials_for(network, n_trials, seed=first), trials_for(network, n_trials, seed=second)
     samples = activities(network, calibration.inputs)[calibration.mask]
-    scales = {percentile: balance(samples, percentile=percentile) for percentile in PERCENTILES}
-    tried: list[Candidate] = []
-    kept: list[tuple[SpikingNetwork, Array]] = []
+    scales = {
+        (percentile, multiple): multiple * balance(samples, percentile=percentile)
+        for percentile, multiple in THRESHOLDS[reset]
+    }
+    peak = np.abs(calibration.inputs).max(axis=(0, 1))
+    peak[peak == 0] = 1
+    tried: list[tuple[Candidate, SpikingNetwork, Array]] = []
     met = False
     for count in sorted(set(substeps)):
-        options = {p: convert(network, scale, substeps=count, mode=mode, reset=reset) for p, scale in scales.items()}
-        percentile = max(options, key=lambda p: _measure(network, options[p], p, calibration)[0].agreement.share)
-        candidate, spikes = _measure(network, options[percentile], percentile, test)
-        tried.append(candidate)
-        kept.append((options[percentile], spikes))
+        options = {}
+        for thresholds, scale in scales.items():
+            options[thresholds] = convert(
+                network, scale, substeps=count, mode=mode, reset=reset, floor=floor, input=input, input_peak=peak
+            )
+            if weight_bits is not None and not tune_steps:
+                options[thresholds] = quantize(options[thresholds], weight_bits, granularity=granularity)
+        best = max(options, key=lambda key: _measure(network, options[key], calibration, key)[0].agreement.share)
+        spiking = options[best]
+        if tune_steps:
+            from neuromod.tuning import tune
+
+            bits: dict[str, Any] = {"weight_bits": weight_bits, "granularity": granularity}
+            spiking = tune(network, spiking, steps=tune_steps, seed=seed, **bits)
+        candidate, spikes = _measure(network, spiking, test, best, tuned=tune_steps > 0)
+        tried.append((candidate, spiking, spikes))
         if on_try:
             on_try(candidate)
         met = (
@@ -214,29 +260,39 @@ def choose(
         )
         if met:
             break
-    best = len(tried) - 1 if met else max(range(len(tried)), key=lambda i: tried[i].agreement.share)
-    spiking, spikes = kept[best]
+    chosen, spiking, spikes = tried[-1] if met else max(tried, key=lambda item: item[0].agreement.share)
     counts = spikes[test.mask]
     silent = network.neuron_ids[~counts.any(axis=0)]
     saturated = network.neuron_ids[(counts >= spiking.substeps).mean(axis=0) > 0.05]
-    return Conversion(spiking, tried[best], tuple(tried), met, tuple(silent.tolist()), tuple(saturated.tolist()))
+    return Conversion(
+        spiking=spiking,
+        chosen=chosen,
+        sweep=tuple(candidate for candidate, _, _ in tried),
+        met=met,
+        silent=tuple(silent.tolist()),
+        saturated=tuple(saturated.tolist()),
+    )
 
 
-def _measure(network: Network, spiking: SpikingNetwork, percentile: float, trials: Trials) -> tuple[Candidate, Array]:
-    y, spikes = spiking.run(trials.inputs)
+def _measure(
+    network: Network, spiking: SpikingNetwork, trials: Trials, thresholds: tuple[float, float], *, tuned: bool = False
+) -> tuple[Candidate, Array]:
+    response = spiking.run(trials.inputs, rng=np.random.default_rng(0))
     states = network.states(trials.inputs, dtype=np.float32)
     rate = evaluate(network, trials, runner=lambda _: states @ network.w_out.T + network.bias_out)
-    converted = evaluate(network, trials, runner=lambda _: y)
+    converted = evaluate(network, trials, runner=lambda _: response.y)
     mask = trials.mask
     size = float(np.sqrt(np.mean(states[mask] ** 2)))
-    error = float(np.sqrt(np.mean((spiking.states(spikes) - states)[mask] ** 2)))
+    error = float(np.sqrt(np.mean((response.traces * spiking.scale - states)[mask] ** 2)))
     candidate = Candidate(
         substeps=spiking.substeps,
-        percentile=percentile,
+        percentile=thresholds[0],
+        multiple=thresholds[1],
+        tuned=tuned,
         accuracy=converted.accuracy,
         accuracy_rate=rate.accuracy,
         agreement=agreement(rate.decisions, converted.decisions),
         state_error=error / size if size else 0.0,
-        spikes_per_neuron_per_step=float(spikes[mask].mean()),
+        spikes_per_neuron_per_step=float(response.spikes[mask].mean()),
     )
-    return candidate, spikes
+    return candidate, response.spikes

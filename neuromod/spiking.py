@@ -2,34 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
 
 from neuromod.errors import UsageError
+from neuromod.files import load_tensors, save_tensors
 from neuromod.network import Array
+
+SCHEMA = "neuromod/spiking/1"
 
 Mode = Literal["hold", "continuous"]
 Reset = Literal["soft", "hard"]
+Input = Literal["constant", "poisson"]
+
+_ARRAYS = ("w_in", "bias", "w_out", "bias_out", "scale", "input_peak", "step_in", "step_out")
+_NUMBERS = (
+    "alpha", "dt_s", "substeps", "mode", "delay", "reset", "floor", "start", "input", "weight_bits",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that a spiking network remembers between two time steps, float32.
+
+    Parameters
+    ----------
+    membrane : (batch, n)
+        In units of the threshold.
+    current : (batch, n)
+        Trace of the recurrent synapses.
+    readout : (batch, n_out)
+        Trace of the readout's synapses.
+    travelling : (delay, batch, n)
+        Spikes on their way, the next to arrive first.
+    """
+
+    membrane: Array
+    current: Array
+    readout: Array
+    travelling: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """What a spiking network did.
+
+    Parameters
+    ----------
+    y : (time, batch, n_out) float32
+        Readout at the end of every time step.
+    spikes : (time, batch, n) float32
+        Number of spikes in every time step.
+    traces : (time, batch, n) float32
+        Low-passed share of the substeps in which each neuron fired, from 0 at the start.
+    margin : (time, batch, n) float32
+        Least distance of the membrane from the threshold in the substeps of each time step: where it is within
+        rounding, another runtime may fire one substep earlier or later.
+    last : State
+        State after the last step.
+    """
+
+    y: Array
+    spikes: Array
+    traces: Array
+    margin: Array
+    last: State
 
 
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
     r"""Integrate-and-fire neurons with threshold 1 and an exponential trace behind the recurrent synapses.
 
-    In each of the `substeps` of a time step, with the trace u, the membrane v and the spikes s,
+    In each of the `substeps` K of a time step, with the trace u, the membrane v and the spikes s,
 
     .. math::
 
         v \leftarrow v + W_{in} x_t + b + u, \quad s = [v > 1], \quad v \leftarrow \max(v - s, floor)
 
     ``hold`` takes the spikes into the trace at the end of the time step,
-    :math:`u \leftarrow (1 - \alpha) u + \alpha W_{rec} \sum s / K`, and so converges to the rate network as the number
-    of substeps K grows. ``continuous`` does so in every substep with :math:`\alpha_K = 1 - (1 - \alpha)^{1/K}`, `delay`
-    substeps after the spike, and needs no barrier; the delay of half a time step stands for the mean time that the
-    rate network holds a state before it acts.
+    :math:`u \leftarrow (1 - \alpha) u + \alpha W_{rec} \sum s / K`, and so converges to the rate network as K grows.
+    ``continuous`` does so in every substep with :math:`\alpha_K = 1 - (1 - \alpha)^{1/K}`, `delay` substeps after the
+    spike, and needs no barrier; a delay of half a time step stands for the mean time that the rate network holds a
+    state before it acts.
 
     Parameters
     ----------
@@ -57,6 +115,15 @@ class SpikingNetwork:
         Lower bound of the membrane.
     start : float
         Membrane before the first step.
+    input : {'constant', 'poisson'}
+        Whether an input is a current that stays for the time step, or spikes at random in each substep whose mean it
+        is, each of the size `input_peak` and with the input's sign.
+    input_peak : (n_in,) float32
+        Largest input of each channel that random spikes stand for; one if omitted.
+    weight_bits : int or None
+        Bits of the weights if they are quantised, see `neuromod.quantization`.
+    step_in, step_out : (n,) and (n_out,) float32, optional
+        If they are: `w_in` and `w_rec` are whole multiples of each row's `step_in`, `w_out` of `step_out`.
     """
 
     w_rec: sparse.csr_array
@@ -73,6 +140,11 @@ class SpikingNetwork:
     reset: Reset = "soft"
     floor: float | None = 0.0
     start: float = 0.5
+    input: Input = "constant"
+    input_peak: Array = field(default=None)  # type: ignore[arg-type]
+    weight_bits: int | None = None
+    step_in: Array | None = None
+    step_out: Array | None = None
 
     def __post_init__(self) -> None:
         if self.substeps < 1:
@@ -81,45 +153,66 @@ class SpikingNetwork:
             raise UsageError("alpha = 1 leaves no trace to run continuously; use the mode hold")
         if not 0 <= self.delay <= self.substeps or (self.delay and self.mode == "hold"):
             raise UsageError(f"needed a delay of 0 to {self.substeps} substeps (0 with hold), found {self.delay}")
+        object.__setattr__(self, "w_rec", self.w_rec.astype(np.float32).tocsr())
+        peak = np.ones(self.w_in.shape[1]) if self.input_peak is None else self.input_peak
+        object.__setattr__(self, "input_peak", peak)
+        for name in _ARRAYS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.asarray(getattr(self, name), np.float32))
 
     @property
     def n(self) -> int:
         """Number of neurons."""
         return len(self.scale)
 
-    def run(self, x: Array) -> tuple[Array, Array]:
-        """Run from rest.
+    @property
+    def share(self) -> float:
+        """Share of the trace that is replaced at once: in a substep (``continuous``) or in a time step (``hold``)."""
+        return float(1 - (1 - self.alpha) ** (1 / self.substeps)) if self.mode == "continuous" else self.alpha
+
+    def rest(self, batch: int) -> State:
+        """State before the first step."""
+        return State(
+            membrane=np.full((batch, self.n), self.start, np.float32),
+            current=np.zeros((batch, self.n), np.float32),
+            readout=np.zeros((batch, len(self.bias_out)), np.float32),
+            travelling=np.zeros((self.delay, batch, self.n), np.float32),
+        )
+
+    def run(self, x: Array, state: State | None = None, *, rng: np.random.Generator | None = None) -> Response:
+        """Run the network: the reference for every spiking export.
 
         Parameters
         ----------
         x : (time, batch, n_in)
-            Inputs, a current that stays for the time step.
-
-        Returns
-        -------
-        y : (time, batch, n_out) float32
-            Readout at the end of every time step.
-        spikes : (time, batch, n) float32
-            Number of spikes in every time step.
+            Inputs.
+        state : State, optional
+            Where to start; at rest if omitted.
+        rng : numpy.random.Generator, optional
+            Source of the input spikes, for `input` = ``poisson``.
         """
         x = np.asarray(x, np.float32)
         time, batch = x.shape[:2]
-        drive = x @ self.w_in.T + self.bias
-        dense = self.w_rec.nnz > 0.1 * self.n**2
-        w_rec = self.w_rec.toarray() if dense else self.w_rec
-        membrane = np.full((batch, self.n), self.start, np.float32)
-        current = np.zeros((batch, self.n), np.float32)
-        traces = np.empty((time, batch, self.n), np.float32)
+        state = state or self.rest(batch)
+        membrane, current, readout = state.membrane.copy(), state.current, state.readout
+        queue = list(state.travelling)
         spikes = np.zeros((time, batch, self.n), np.float32)
-        continuous = self.mode == "continuous"
-        share = np.float32(1 - (1 - self.alpha) ** (1 / self.substeps) if continuous else self.alpha)
+        traces = np.empty_like(spikes)
+        margin = np.full_like(spikes, np.inf)
+        y = np.empty((time, batch, len(self.bias_out)), np.float32)
         trace = np.zeros((batch, self.n), np.float32)
-        queue = [np.zeros((batch, self.n), np.float32)] * self.delay
+        share, keep = np.float32(self.share), np.float32(1 - self.share)
+        # Dense products are faster above a density of some percent.
+        w_rec = self.w_rec.toarray() if self.w_rec.nnz > 0.1 * self.n**2 else self.w_rec
         for t in range(time):
+            fresh = np.zeros((batch, self.n), np.float32)  # what this time step adds to the trace
+            drive = x[t] @ self.w_in.T + self.bias
             for _ in range(self.substeps):
-                membrane += drive[t]
-                membrane += current
+                if self.input == "poisson":
+                    drive = self._random_spikes(x[t], rng) @ self.w_in.T + self.bias
+                membrane += drive + current
                 spike = (membrane > 1).astype(np.float32)
+                np.minimum(margin[t], np.abs(membrane - 1), out=margin[t])
                 if self.reset == "soft":
                     membrane -= spike
                 else:
@@ -127,26 +220,56 @@ class SpikingNetwork:
                 if self.floor is not None:
                     np.maximum(membrane, self.floor, out=membrane)
                 spikes[t] += spike
-                if continuous:
+                if self.mode == "continuous":
                     queue.append(spike)
-                    arrived = queue.pop(0)
-                    current = (1 - share) * current + share * (
-                        arrived @ w_rec.T if dense else np.ascontiguousarray((w_rec @ arrived.T).T)
-                    )
-                    trace = (1 - share) * trace + share * spike
-            if not continuous:
-                mean = spikes[t] / np.float32(self.substeps)
-                trace = (1 - share) * trace + share * mean
-                # The trace of the synapses is linear in that of the spikes, so one product a time step will do.
-                current = trace @ w_rec.T if dense else np.ascontiguousarray((w_rec @ trace.T).T)
-            traces[t] = trace
-        return traces @ self.w_out.T + self.bias_out, spikes
+                    current = keep * current + share * np.ascontiguousarray((w_rec @ queue.pop(0).T).T)
+                    fresh = keep * fresh + share * spike
+            if self.mode == "hold":
+                fresh = share * spikes[t] / np.float32(self.substeps)
+                current = keep * current + np.ascontiguousarray((w_rec @ fresh.T).T)
+            decay = np.float32(1 - self.alpha)
+            trace = decay * trace + fresh
+            readout = decay * readout + fresh @ self.w_out.T
+            traces[t], y[t] = trace, readout + self.bias_out
+        travelling = np.stack(queue) if queue else state.travelling
+        return Response(y, spikes, traces, margin, State(membrane, current, readout, travelling))
 
-    def states(self, spikes: Array) -> Array:
-        """Rate network's state after every time step, (time, batch, n), as the spikes (same shape) stand for it."""
-        trace = np.zeros(spikes.shape[1:])
-        out = np.empty(spikes.shape)
-        for t, count in enumerate(spikes):
-            trace = (1 - self.alpha) * trace + self.alpha * count / self.substeps
-            out[t] = trace * self.scale
-        return out
+    def save(self, path: Path | str) -> None:
+        """Write the network as safetensors; equal networks give equal bytes."""
+        tensors: dict[str, Array] = {
+            "w_rec.indptr": self.w_rec.indptr.astype(np.int64),
+            "w_rec.indices": self.w_rec.indices.astype(np.int32),
+            "w_rec.data": self.w_rec.data,
+        }
+        tensors |= {name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None}
+        save_tensors(Path(path), tensors, {"schema": SCHEMA, **self.numbers()})
+
+    def numbers(self) -> dict[str, Any]:
+        """Everything but the arrays, as JSON holds it."""
+        return {name: getattr(self, name) for name in _NUMBERS}
+
+    @classmethod
+    def load(cls, path: Path | str) -> SpikingNetwork:
+        """Read a network that `save` wrote.
+
+        Raises
+        ------
+        UsageError
+            If the file is missing, truncated or corrupt, or holds something else.
+        """
+        tensors, metadata = load_tensors(Path(path), schema=SCHEMA)
+        try:
+            indptr, indices, data = (tensors.pop(f"w_rec.{part}") for part in ("indptr", "indices", "data"))
+            n = len(indptr) - 1
+            w_rec = sparse.csr_array((data, indices, indptr), shape=(n, n))
+            w_rec.check_format(full_check=True)
+            content: dict[str, Any] = {**tensors, **{name: metadata[name] for name in _NUMBERS}}
+            return cls(w_rec=w_rec, **content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"cannot read {path}: it does not hold a valid spiking network ({error})") from error
+
+    def _random_spikes(self, x: Array, rng: np.random.Generator | None) -> Array:
+        if rng is None:
+            raise UsageError("random input needs a source of randomness: give rng=numpy.random.default_rng(seed)")
+        hit = rng.random(x.shape, dtype=np.float32) < np.abs(x) / self.input_peak
+        return np.asarray(np.sign(x) * hit * self.input_peak, np.float32)

@@ -46,9 +46,8 @@ def promises(demo, folder, seconds):
     ours, shuffled = (part["hops_per_step"] for part in (demo["estimate"], demo["estimate"]["shuffled"]))
     yield "hops at most 1/5 of the shuffled placement's", f"{ours:.1f} against {shuffled:.1f}", ours <= shuffled / 5
 
-    run = folder / demo["train"]["run"]
     for file in demo["export"]["files"]:
-        path = run / file["path"]
+        path = folder / file["path"]
         there = path.is_file() and path.stat().st_size == file["bytes"]
         yield f"{file['path']} is there, as large as told", f"{file['bytes']:,} bytes", there
     onnx, snn = demo["verify"]["onnx"], demo["verify"]["snn"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import linalg, optimize
 
-from neuromod import bimt, config, regularizers, training
+from neuromod import bimt, checkpoints, config, regularizers, training
 from neuromod.config import REGULARIZERS, WiringSettings
 
 L0 = 0.2
@@ -144,7 +144,7 @@ def small(name: str, **wiring: float) -> config.Settings:
 @pytest.mark.parametrize("name", REGULARIZERS)
 def test_training_with_each(name: str) -> None:
     settings = small(name, reach=1.0, strength=30.0 if name == "sernn" else 0.05)
-    state = training.start(settings)
+    state = checkpoints.start(settings)
     network = training.train(settings, state=state)
     w, kind = network.w_rec.toarray(), regularizers.FAMILY[name]
     assert (state.swaps > 0) == kind.swaps
@@ -162,11 +162,11 @@ def test_communicability_makes_resuming_bit_identical(tmp_path) -> None:
     settings = small("sernn", strength=30.0)
     whole = training.train(settings)
 
-    def stop_and_save(state: training.State) -> None:
+    def stop_and_save(state: checkpoints.State) -> None:
         if state.step == 7:
-            training.save_checkpoint(tmp_path / "c.pt", settings, state)
+            checkpoints.save(tmp_path / "c.pt", settings, state)
 
     seven = dataclasses.replace(settings, training=dataclasses.replace(settings.training, checkpoint_every=7))
     training.train(seven, on_checkpoint=stop_and_save)
-    resumed = training.train(settings, state=training.load_checkpoint(tmp_path / "c.pt", settings))
+    resumed = training.train(settings, state=checkpoints.load(tmp_path / "c.pt", settings))
     assert resumed.sha256() == whole.sha256()

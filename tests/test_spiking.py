@@ -30,7 +30,7 @@ def test_soft_reset_fires_at_the_rate_of_a_rectified_clipped_line(drive, substep
     # In T time steps the membrane takes in T K drive and gives off one for each spike, so the rate is the drive
     # itself to within the one spike that the membrane can hold.
     steps = 20
-    _, spikes = one_neuron(drive, substeps=substeps).run(np.full((steps, 1, 1), drive))
+    spikes = one_neuron(drive, substeps=substeps).run(np.full((steps, 1, 1), drive)).spikes
     rate = min(1, max(0, np.float32(drive)))
     assert abs(spikes.sum() - rate * substeps * steps) <= 1.001
 
@@ -38,33 +38,34 @@ def test_soft_reset_fires_at_the_rate_of_a_rectified_clipped_line(drive, substep
 def test_hard_reset_loses_the_overshoot():
     # 0.4 needs three substeps to pass 1 from 0 (1.2, and 0.2 are lost): one spike in three instead of two in five.
     x = np.full((30, 1, 1), 0.4)
-    _, hard = one_neuron(0.4, substeps=1, reset="hard", start=0.0).run(x)
-    _, soft = one_neuron(0.4, substeps=1, start=0.0).run(x)
+    hard = one_neuron(0.4, substeps=1, reset="hard", start=0.0).run(x).spikes
+    soft = one_neuron(0.4, substeps=1, start=0.0).run(x).spikes
     assert hard.sum() == 10
     assert abs(soft.sum() - 12) <= 1
 
 
 def test_floor_forgets_inhibition():
     x = np.concatenate([np.full((5, 1, 1), -3.0), np.full((2, 1, 1), 0.6)])
-    assert one_neuron(0, substeps=1).run(x)[1].sum() == 1
-    assert one_neuron(0, substeps=1, floor=None).run(x)[1].sum() == 0
+    assert one_neuron(0, substeps=1).run(x).spikes.sum() == 1
+    assert one_neuron(0, substeps=1, floor=None).run(x).spikes.sum() == 0
 
 
 def test_trace_of_a_spike_decays_with_the_leak():
     # One spike at t = 0, then nothing: the readout is alpha (1 - alpha)^t.
     x = np.zeros((4, 1, 1))
     x[0] = 1.0
-    y, spikes = one_neuron(0, substeps=1, alpha=0.25).run(x)
-    assert spikes[:, 0, 0].tolist() == [1, 0, 0, 0]
-    np.testing.assert_allclose(y[:, 0, 0], 0.25 * 0.75 ** np.arange(4), rtol=1e-6)
+    response = one_neuron(0, substeps=1, alpha=0.25).run(x)
+    assert response.spikes[:, 0, 0].tolist() == [1, 0, 0, 0]
+    np.testing.assert_allclose(response.y[:, 0, 0], 0.25 * 0.75 ** np.arange(4), rtol=1e-6)
 
 
 def test_continuous_trace_decays_by_alpha_in_a_time_step():
     spiking = replace(one_neuron(0, substeps=4, alpha=0.25), mode="continuous", delay=2)
     x = np.zeros((6, 1, 1))
     x[0] = 0.2  # one spike, from 0.5 in the third substep
-    y, spikes = spiking.run(x)
-    assert spikes.sum() == 1
+    response = spiking.run(x)
+    y = response.y
+    assert response.spikes.sum() == 1
     np.testing.assert_allclose(y[2:, 0, 0] / y[1:-1, 0, 0], 0.75, rtol=1e-5)
 
 
@@ -82,7 +83,7 @@ def test_spikes_reach_other_neurons_after_the_delay():
     base = conversion.convert(network, np.ones(2), substeps=6, mode="continuous")
     assert base.delay == 3
     for delay in (0, 1, 5):
-        _, spikes = replace(base, delay=delay).run(np.ones((1, 1, 1)))
+        spikes = replace(base, delay=delay).run(np.ones((1, 1, 1))).spikes
         assert spikes[0, 0].tolist() == [6, 6 - 1 - delay]
 
 
@@ -106,14 +107,11 @@ def test_many_substeps_converge_to_the_rate_network(seed, mode, alpha):
     errors = []
     for substeps in (4, 64):
         spiking = conversion.convert(network, scale, substeps=substeps, mode=mode)
-        y, spikes = spiking.run(x)
-        estimate = spiking.states(spikes) if mode == "hold" else None
-        if estimate is not None:
-            # The readout is that of the estimated state.
-            np.testing.assert_allclose(y, estimate @ network.w_out.T + network.bias_out, atol=1e-3)
-            errors.append(np.sqrt(((estimate - states) ** 2).mean() / (states**2).mean()))
-        else:
-            errors.append(np.sqrt(((y - network.run(x)[0]) ** 2).mean() / (network.run(x)[0] ** 2).mean()))
+        response = spiking.run(x)
+        estimate = response.traces * spiking.scale
+        # The readout is that of the estimated state.
+        np.testing.assert_allclose(response.y, estimate @ network.w_out.T + network.bias_out, atol=1e-3)
+        errors.append(np.sqrt(((estimate - states) ** 2).mean() / (states**2).mean()))
     # hold is exact in the limit; continuous follows a continuous equation, close to it but not equal.
     assert errors[1] < (0.05 if mode == "hold" else 0.15)
     assert errors[1] < errors[0]
@@ -137,7 +135,7 @@ def test_sparse_and_dense_products_agree():
         spiking = conversion.convert(network, np.full(30, 3.0), substeps=5, mode=mode)
         # Weights of almost nothing make the matrix dense without changing what it does.
         dense = replace(spiking, w_rec=type(spiking.w_rec)(spiking.w_rec.toarray() + 1e-30))
-        np.testing.assert_allclose(spiking.run(x)[0], dense.run(x)[0], atol=1e-5)
+        np.testing.assert_allclose(spiking.run(x).y, dense.run(x).y, atol=1e-5)
 
 
 def test_impossible_settings_are_refused():
@@ -149,3 +147,51 @@ def test_impossible_settings_are_refused():
         one_neuron(0, substeps=4, alpha=0.5, mode="continuous", delay=5)
     with pytest.raises(UsageError, match="delay"):
         one_neuron(0, substeps=4, delay=1)
+
+
+@pytest.mark.parametrize("mode", ["hold", "continuous"])
+def test_going_on_from_a_state_leaves_no_seam(solver, mode):
+    spiking = conversion.convert(solver, np.full(17, 2.0), substeps=4, mode=mode)
+    x = np.random.default_rng(0).random((9, 3, 53))
+    whole, first = spiking.run(x), spiking.run(x[:4])
+    second = spiking.run(x[4:], first.last)
+    np.testing.assert_array_equal(np.concatenate([first.y, second.y]), whole.y)
+    np.testing.assert_array_equal(np.concatenate([first.spikes, second.spikes]), whole.spikes)
+    np.testing.assert_array_equal(second.last.travelling, whole.last.travelling)
+
+
+def test_margin_is_the_least_distance_from_the_threshold():
+    # Membranes before firing: 0.8, 1.1; after the spike 0.1, then 0.4.
+    response = one_neuron(0, substeps=3).run(np.full((1, 1, 1), 0.3))
+    assert response.spikes.item() == 1
+    assert response.margin.item() == pytest.approx(0.1, abs=1e-6)
+
+
+def test_random_input_has_the_inputs_mean_and_sign():
+    spiking = replace(one_neuron(0, substeps=1), input="poisson", input_peak=np.array([2.0]), floor=None)
+    x = np.full((1, 20000, 1), -0.5)
+    membrane = spiking.run(x, rng=np.random.default_rng(0)).last.membrane - 0.5
+    assert set(np.unique(membrane)) == {-2.0, 0.0}
+    assert abs(membrane.mean() + 0.5) < 0.03  # four standard errors
+    with pytest.raises(UsageError, match="rng"):
+        spiking.run(x)
+
+
+def test_saved_networks_come_back(solver, tmp_path):
+    from neuromod.quantization import quantize
+
+    spiking = quantize(conversion.convert(solver, np.linspace(1, 2, 17), substeps=4, mode="continuous"), 6)
+    spiking.save(tmp_path / "a.safetensors")
+    back = SpikingNetwork.load(tmp_path / "a.safetensors")
+    assert back.numbers() == spiking.numbers()
+    for name in ("w_in", "bias", "w_out", "bias_out", "scale", "input_peak", "step_in", "step_out"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(spiking, name))
+    np.testing.assert_array_equal(back.w_rec.toarray(), spiking.w_rec.toarray())
+    back.save(tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    (tmp_path / "a.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:100])
+    with pytest.raises(UsageError, match="truncated or corrupt"):
+        SpikingNetwork.load(tmp_path / "a.safetensors")
+    solver.save(tmp_path / "c.safetensors")
+    with pytest.raises(UsageError, match="schema"):
+        SpikingNetwork.load(tmp_path / "c.safetensors")

@@ -13,6 +13,7 @@ from neuromod.errors import VerificationError
 from neuromod.evaluation import trials_for
 from neuromod.exporting import onnx as exporting
 from neuromod.exporting import snn
+from neuromod.runners.common import streams
 
 
 def test_healthy_onnx_passes(solver, tmp_path):
@@ -116,7 +117,7 @@ def test_broken_config_is_one_sentence(solver, snn_folder, change):
 
 def test_streams_are_whole_trials_without_padding(solver):
     trials = trials_for(solver, 20, seed=0)
-    x = verification.streams(trials, 100, 3, np.random.default_rng(0))
+    x = streams(trials, 100, 3, np.random.default_rng(0))
     assert x.shape == (100, 3, 53)
     first = x[:, 0]
     starts = [

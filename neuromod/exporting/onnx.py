@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from neuromod.errors import UsageError
 from neuromod.files import write_bytes
 from neuromod.network import Array, Network
 from neuromod.placement import Placement
+from neuromod.quantization import steps
 
 FORMAT = "neuromod/onnx/1"
 OPSET = 21
@@ -61,7 +64,43 @@ def write(network: Network, folder: Path, *, placement: Placement | None = None)
     return paths
 
 
-def build(network: Network, *, placement: Placement | None = None, step: bool = False) -> onnx.ModelProto:
+def write_int8(network: Network, folder: Path, *, placement: Placement | None = None) -> list[Path]:
+    """Write the network in 8 bits: ``network_int8.onnx`` and ``network_int8_weights.onnx``.
+
+    The first computes in integers: weights with a step for each column of the products, activities with one chosen in
+    every step (onnxruntime's dynamic quantisation, within the `Scan`). The second holds 8-bit weights with a step for
+    each row and computes in floating point.
+
+    Parameters and errors are those of `write`.
+    """
+    from onnxruntime.quantization import quantize_dynamic
+
+    paths = [folder / "network_int8.onnx", folder / "network_int8_weights.onnx"]
+    with tempfile.TemporaryDirectory() as temporary:
+        # Only files go in and out of the quantiser.
+        before, after = Path(temporary) / "before.onnx", Path(temporary) / "after.onnx"
+        onnx.save(build(network, placement=placement, plain=True), before)
+        # It logs advice that does not apply here on the root logger.
+        level, logging.root.manager.disable = logging.root.manager.disable, logging.WARNING
+        try:
+            quantize_dynamic(before, after, per_channel=True, extra_options={"EnableSubgraph": True})
+        finally:
+            logging.root.manager.disable = level
+        quantized = onnx.load(after)
+    write_bytes(paths[0], quantized.SerializeToString(deterministic=True))
+    model = build(network, placement=placement, int8=True)
+    write_bytes(paths[1], model.SerializeToString(deterministic=True))
+    return paths
+
+
+def build(
+    network: Network,
+    *,
+    placement: Placement | None = None,
+    step: bool = False,
+    int8: bool = False,
+    plain: bool = False,
+) -> onnx.ModelProto:
     r"""Return the network as an ONNX model.
 
     The sequence model maps ``x (time, batch, n_in)``, ``h0 (batch, n)`` to ``y (time, batch, n_out)``, ``h_last
@@ -77,6 +116,10 @@ def build(network: Network, *, placement: Placement | None = None, step: bool = 
         Cores of the neurons, written into the metadata.
     step : bool
         One time step instead of a sequence.
+    int8 : bool
+        Store weights as 8-bit integers with a step size for each row; they are multiplied out when the file is loaded.
+    plain : bool
+        Store weights dense, transposed and with the leak multiplied in, as the quantiser of onnxruntime needs them.
 
     Returns
     -------
@@ -84,12 +127,18 @@ def build(network: Network, *, placement: Placement | None = None, step: bool = 
         Opset 21, IR version 10.
     """
     graph = _Graph([], [])
-    alpha = graph.constant("alpha", np.float32(network.alpha))
     keep = graph.constant("keep", np.float32(1 - network.alpha))
-    w_in = graph.node("Mul", graph.matrix("w_in", network.w_in), alpha, name="leaky_w_in")
-    w_rec = graph.node("Mul", graph.matrix("w_rec", network.w_rec), alpha, name="leaky_w_rec")
-    bias = graph.node("Mul", graph.constant("bias", network.bias), alpha, name="leaky_bias")
-    w_out = graph.matrix("w_out", network.w_out)
+    if plain:
+        w_rec = graph.constant("leaky_w_rec", network.w_rec.toarray().T * np.float32(network.alpha))
+        w_in = graph.constant("leaky_w_in", network.w_in.T * np.float32(network.alpha))
+        bias = graph.constant("leaky_bias", network.bias * np.float32(network.alpha))
+        w_out = graph.constant("w_out", np.ascontiguousarray(network.w_out.T))
+    else:
+        alpha = graph.constant("alpha", np.float32(network.alpha))
+        w_rec = graph.node("Mul", graph.matrix("w_rec", network.w_rec, int8=int8), alpha, name="leaky_w_rec")
+        w_in = graph.node("Mul", graph.matrix("w_in", network.w_in, int8=int8), alpha, name="leaky_w_in")
+        bias = graph.node("Mul", graph.constant("bias", network.bias), alpha, name="leaky_bias")
+        w_out = graph.matrix("w_out", network.w_out, int8=int8)
     bias_out = graph.constant("bias_out", network.bias_out)
 
     drive = graph.node("Add", graph.node("MatMul", "x", w_in, name="input"), bias, name="drive")
@@ -200,7 +249,7 @@ class _Graph:
         self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def matrix(self, name: str, matrix: Array | sparse.csr_array) -> str:
+    def matrix(self, name: str, matrix: Array | sparse.csr_array, *, int8: bool = False) -> str:
         """Add a weight matrix, row = target, and return the name of its transpose.
 
         Stored dense, or as the places and values of what is not zero, whichever is smaller. SparseTensorProto is not
@@ -208,21 +257,34 @@ class _Graph:
         """
         places = sparse.coo_array(matrix)
         places.eliminate_zeros()
+        values = places.data
+        if int8:
+            largest = np.zeros(places.shape[0])
+            np.maximum.at(largest, places.row, np.abs(values))
+            step = steps(largest, 8).astype(np.float32)
+            values = np.round(values / step[places.row]).astype(np.int8)
+        dense = self._dense(name, places, values)
+        if int8:
+            dense = self.node("Cast", dense, name=f"{name}.float", to=TensorProto.FLOAT)
+            dense = self.node("Mul", dense, self.constant(f"{name}.step", step[:, None]), name=f"{name}.scaled")
+        return self.node("Transpose", dense, name=f"{name}.transposed", perm=[1, 0])
+
+    def _dense(self, name: str, places: sparse.coo_array, values: Array) -> str:
         size = int(np.prod(places.shape))
         flat = places.row.astype(np.int64) * places.shape[1] + places.col
         kind = np.uint16 if size <= 2**16 else np.int32 if size <= 2**31 else np.int64
         index = flat.astype(kind)
-        if index.nbytes + places.data.nbytes < 4 * size:
+        if index.nbytes + values.nbytes < values.itemsize * size:
             order = np.argsort(flat)
             self.constant(f"{name}.index", index[order])
-            self.constant(f"{name}.value", places.data[order])
+            self.constant(f"{name}.value", values[order])
             at = f"{name}.index"
             if kind == np.uint16:
                 at = self.node("Cast", at, name=f"{name}.place", to=TensorProto.INT32)
-            zeros = self.node("ConstantOfShape", self.constant(f"{name}.size", np.array([size])), name=f"{name}.zeros")
+            zero = numpy_helper.from_array(np.zeros(1, values.dtype))
+            shape = self.constant(f"{name}.size", np.array([size]))
+            zeros = self.node("ConstantOfShape", shape, name=f"{name}.zeros", value=zero)
             filled = self.node("ScatterElements", zeros, at, f"{name}.value", name=f"{name}.flat", axis=0)
             shape = self.constant(f"{name}.shape", np.array(places.shape, np.int64))
-            dense = self.node("Reshape", filled, shape, name=f"{name}.dense")
-        else:
-            dense = self.constant(name, places.toarray())
-        return self.node("Transpose", dense, name=f"{name}.transposed", perm=[1, 0])
+            return self.node("Reshape", filled, shape, name=f"{name}.dense")
+        return self.constant(name, sparse.coo_array((values, (places.row, places.col)), places.shape).toarray())

@@ -91,7 +91,8 @@ def config(spiking: SpikingNetwork) -> dict[str, Any]:
         "reset": spiking.reset,
         "floor": spiking.floor,
         "start": spiking.start,
-        "input": "constant",
+        "input": spiking.input,
+        "weight_bits": spiking.weight_bits,
     }
 
 
@@ -101,18 +102,28 @@ def template() -> str:
 
 
 def _tensors(spiking: SpikingNetwork) -> dict[str, Array]:
-    tensors = {"bias": spiking.bias, "bias_out": spiking.bias_out, "scale": spiking.scale}
-    for name, matrix in (("w_in", spiking.w_in), ("w_rec", spiking.w_rec), ("w_out", spiking.w_out)):
+    tensors = {name: getattr(spiking, name) for name in ("bias", "bias_out", "scale", "input_peak")}
+    for name, matrix, step in (
+        ("w_in", spiking.w_in, spiking.step_in),
+        ("w_rec", spiking.w_rec, spiking.step_in),
+        ("w_out", spiking.w_out, spiking.step_out),
+    ):
         places = sparse.coo_array(matrix)
         places.eliminate_zeros()
+        values = places.data
+        if step is not None:
+            assert spiking.weight_bits is not None
+            tensors[f"{name}.step"] = step
+            kind = np.int8 if spiking.weight_bits <= 8 else np.int16
+            values = np.round(values / step[places.row]).astype(kind)
         size = int(np.prod(places.shape))
         flat = places.row.astype(np.int64) * places.shape[1] + places.col
         index = flat.astype(np.int32 if size <= 2**31 else np.int64)
-        if index.nbytes + places.data.nbytes < 4 * size:
+        if index.nbytes + values.nbytes < values.itemsize * size:
             order = np.argsort(flat)
-            tensors[f"{name}.index"], tensors[f"{name}.value"] = index[order], places.data[order]
+            tensors[f"{name}.index"], tensors[f"{name}.value"] = index[order], values[order]
         else:
-            tensors[name] = places.toarray()
+            tensors[name] = sparse.coo_array((values, (places.row, places.col)), shape=places.shape).toarray()
     return tensors
 
 

@@ -1,0 +1,1 @@
+"""Runtimes in which exports are verified, one file each."""
