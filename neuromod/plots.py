@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +37,10 @@ def task_variance(axes: Axes, content: Content) -> None:
 def plane(axes: Axes, content: Content) -> None:
     """Draw figure 2c: functional clusters in the plane."""
     at = np.asarray(content["positions"])
-    axes.scatter(*at.T, s=12, color="0.88", marker="s", linewidths=0)
+    axes.scatter(at[:, 0], at[:, 1], s=12, color="0.88", marker="s", linewidths=0)
     labels = np.asarray(content["clusters"]["labels"])
-    axes.scatter(*at[content["active"]].T, c=labels % 20, cmap="tab20", vmin=0, vmax=19, s=26, marker="s")
+    here = at[content["active"]]
+    axes.scatter(here[:, 0], here[:, 1], c=labels % 20, cmap="tab20", vmin=0, vmax=19, s=26, marker="s")
     axes.set(aspect="equal", xlabel="column", ylabel="row", title=f"{content['clusters']['k']} clusters")
     axes.invert_yaxis()
 
@@ -146,12 +146,12 @@ def write(content: Content, folder: Path) -> list[Path]:
     for name, (draw, needs) in FIGURES.items():
         if all(content.get(need) is not None for need in needs):
             path = folder / f"{name}.svg"
-            save(partial(draw, content=content), path)
+            save(draw, content, path)
             written.append(path)
     return written
 
 
-def save(draw: Callable[[Any], None], path: Path) -> None:
+def save(draw: Callable[[Axes, Any], None], content: Any, path: Path) -> None:
     """Write one figure, all or nothing; equal figures give equal bytes."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -159,5 +159,5 @@ def save(draw: Callable[[Any], None], path: Path) -> None:
 
     with matplotlib.rc_context({"svg.hashsalt": "neuromod", "svg.fonttype": "none"}), replacing(path) as temporary:
         figure = Figure(figsize=(4.6, 3.4), layout="constrained")
-        draw(figure.add_subplot())
+        draw(figure.add_subplot(), content)
         FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})  # type: ignore[no-untyped-call]
