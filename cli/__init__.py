@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "verify",
     "report": "report",
     "analyze": "analyze",
+    "sweep": "sweep",
     "tasks": "tasks",
     "targets": "targets",
     "runs": "runs",

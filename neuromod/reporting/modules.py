@@ -49,9 +49,10 @@ def _decimals(value: Any, digits: int) -> str:
 def _words(result: Mapping[str, Any]) -> str:
     said = []
     if is_number(result.get("clusters")):
+        silhouette = _decimals(result.get("silhouette"), 2)
         said.append(
             f"{count(result.get('active_neurons'))} neurons are active in the tasks and form "
-            f"{count(result['clusters'])} clusters by what they do (silhouette {_decimals(result.get('silhouette'), 2)})."
+            f"{count(result['clusters'])} clusters by what they do (silhouette {silhouette})."
         )
     gap = result.get("importance_gap")
     if isinstance(gap, Mapping) and is_number(gap.get("decades")):
