@@ -78,10 +78,10 @@ class WiringSettings:
     """
 
     regularizer: str = "bimt"
-    strength: float = 0.8
-    layer_spacing: float = 0.02
-    ramp_from: float = 0.4
-    ramp_to: float = 0.7
+    strength: float = 0.4
+    layer_spacing: float = 0.005
+    ramp_from: float = 0.3
+    ramp_to: float = 0.5
     bias_from: float = 0.75
     swap_every: int = 100
     reach: float = 3.0
