@@ -180,16 +180,12 @@ def load(path: Path | None = None, assignments: Sequence[str] = (), flags: Mappi
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values.update(_flatten(tomllib.loads(path.read_text(encoding="utf-8"))))
+            values.update(flatten(tomllib.loads(path.read_text(encoding="utf-8"))))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, RecursionError) as error:
             raise UsageError(f"cannot read {path}: it is not valid TOML ({error})") from error
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise UsageError(f"--set {assignment}: needed section.key=value, as --set training.steps=2000")
-        values[key.strip()] = _parse(text.strip())
+    values.update(parse_assignments(assignments))
     values.update({key: value for key, value in (flags or {}).items() if value is not None})
     settings: Settings = _build(Settings, values, "")
     check(settings)
@@ -256,11 +252,29 @@ def check(settings: Settings) -> None:
         raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")
 
 
-def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Read ``section.key=value``, the value as in TOML; a bare word is text.
+
+    Raises
+    ------
+    UsageError
+        If one has no ``=``.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set {assignment}: needed section.key=value, as --set training.steps=2000")
+        values[key.strip()] = _parse(text.strip())
+    return values
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as one, with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
     return flat
