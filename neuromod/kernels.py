@@ -23,9 +23,10 @@ def compiled_for(signature: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def _compile(function: Callable[..., Any], *signature: str) -> Callable[..., Any]:
+    compiler: Any = numba.njit
     try:
-        kernel: Callable[..., Any] = numba.njit(*signature, cache=True, nogil=True)(function)
+        kernel: Callable[..., Any] = compiler(*signature, cache=True, nogil=True)(function)
     except RuntimeError:
         # Numba found no folder that it may write to.
-        kernel = numba.njit(*signature, nogil=True)(function)
+        kernel = compiler(*signature, nogil=True)(function)
     return kernel
