@@ -19,6 +19,8 @@ COMMANDS = {
     "export": "export",
     "verify": "verify",
     "report": "report",
+    "analyze": "analyze",
+    "sweep": "sweep",
     "tasks": "tasks",
     "targets": "targets",
     "runs": "runs",
@@ -36,6 +38,7 @@ class _Commands(click.Group):
             return None
         command = import_module(f"neuromod.cli.{COMMANDS[cmd_name]}").command
         assert isinstance(command, click.Command)
+        command.name = cmd_name
         return command
 
     def resolve_command(

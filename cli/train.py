@@ -31,19 +31,19 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     import dataclasses
     import json
 
-    from neuromod import config, evaluation, training, wiring
+    from neuromod import checkpoints, config, evaluation, training, wiring
     from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
 
     checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
     state = None
     if resume and checkpoint.exists():
-        state = training.load_checkpoint(checkpoint, settings)
+        state = checkpoints.load(checkpoint, settings)
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
     kept = _lines_until(metrics, state.step) if state else []
     write_text(metrics, "".join(kept))
     write_text(run.file("config.toml"), config.dump(settings))
-    talk.detail(f"device {training.device_of(settings)}")
+    talk.detail(f"device {checkpoints.device_of(settings)}")
 
     def on_step(progress: training.Progress) -> None:
         with metrics.open("a", encoding="utf-8") as file:
@@ -61,7 +61,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
                 settings,
                 state=state,
                 on_step=on_step,
-                on_checkpoint=lambda state: training.save_checkpoint(checkpoint, settings, state),
+                on_checkpoint=lambda state: checkpoints.save(checkpoint, settings, state),
                 should_stop=should_stop,
             )
     except InterruptedRunError as error:
@@ -144,9 +144,9 @@ def describe(result: dict[str, Any]) -> str:
 @click.command("train")
 @click.option("--tasks", metavar="NAMES", help="Collection or task names, separated by commas.  [default: yang19]")
 @click.option("--neurons", type=int, help="Neurons, on a square grid.  [default: 256]")
-@click.option("--steps", type=int, help="Training steps.  [default: 10000]")
-@click.option("--regularizer", help="bimt, l1 or none.  [default: bimt]")
-@click.option("--strength", type=float, help="λ, the weight of the wiring cost.  [default: 0.3]")
+@click.option("--steps", type=int, help="Training steps.  [default: 12000]")
+@click.option("--regularizer", help="bimt, l1, l1-local, l1-swap, sernn, lm-rnn or none.  [default: bimt]")
+@click.option("--strength", type=float, help="λ, the weight of the wiring cost.  [default: 0.4]")
 @click.option("--semantics", help="Meaning of the tasks: go-cue or neurogym-2.3.  [default: go-cue]")
 @click.option("--seed", type=int, help="Random seed.  [default: 0]")
 @click.option("--device", help="auto, cpu or cuda.  [default: auto]")

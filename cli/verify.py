@@ -102,6 +102,7 @@ def verify_stage(
     from neuromod.errors import StageError, VerificationError
     from neuromod.files import write_json
     from neuromod.network import Network
+    from neuromod.placement import Placement
 
     begun = time.monotonic()
     there = {name: all(run.file(file).exists() for file in files) for name, files in FILES.items()}
@@ -109,6 +110,7 @@ def verify_stage(
         raise StageError(f"{run.path} has no export to verify; run `neuromod export`")
     name = run.network_file()
     network = Network.load(run.file(name))
+    placement = Placement.load(run.file("placement.json")) if run.state("map")[0] == "fresh" else None
     arguments: dict[str, Any] = {
         "n_trials": n_trials,
         "max_error": max_error,
@@ -121,7 +123,8 @@ def verify_stage(
         "snn": {"min_agreement": min_agreement, "max_accuracy_gap": max_accuracy_gap},
     }
     result: dict[str, Any] = {"schema": "neuromod/verify/1", "run": str(run.path)}
-    for kind, runner in verification.RUNNERS.items():
+    for kind in FILES:
+        runner = verification.RUNNERS[kind]
         if not there[kind]:
             reason = f"there is no {kind} export; run `neuromod export --format {kind}`"
             result[kind] = {"verified": False, "passed": False, "reason": reason}
@@ -130,7 +133,7 @@ def verify_stage(
         talk.say(f"Running the {kind} export …")
         target = run.file("exports") if kind == "onnx" else run.file("exports/snn")
         try:
-            result[kind] = runner(target, network, n_trials=n_trials, seed=seed, **limits[kind])
+            result[kind] = runner(target, network, placement=placement, n_trials=n_trials, seed=seed, **limits[kind])
             if result[kind].get("state_bounded") is False:
                 talk.warn(
                     "the network's state grows without bound when trials follow each other without a reset; "

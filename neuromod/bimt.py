@@ -18,7 +18,6 @@ import numpy.typing as npt
 import torch
 
 from neuromod.config import WiringSettings
-from neuromod.swapping import distances
 
 
 def grid_positions(n: int) -> npt.NDArray[np.float32]:
@@ -31,39 +30,6 @@ def grid_positions(n: int) -> npt.NDArray[np.float32]:
 def grid_side(n: int) -> int:
     """Neurons along a side of that grid."""
     return int(np.ceil(np.sqrt(n)))
-
-
-def lengths(
-    settings: WiringSettings, positions: npt.NDArray[np.float32], *, with_biases: bool
-) -> dict[str, torch.Tensor]:
-    """What a unit of weight costs in each tensor, divided by the number of neurons.
-
-    Parameters
-    ----------
-    settings : WiringSettings
-        ``bimt`` prices distance and l0; ``l1`` prices every connection alike, at 1; ``none`` prices nothing.
-    positions : (n, 2) float32
-        Positions of the neurons in pitch units.
-    with_biases : bool
-        Whether biases cost l0.
-
-    Returns
-    -------
-    dict of str to float32 tensor
-        For each priced parameter, a tensor that broadcasts to its shape.
-    """
-    n = len(positions)
-    if settings.regularizer == "none":
-        return {}
-    if settings.regularizer == "l1":
-        base, recurrent = 1.0, np.ones((1, 1))
-    else:
-        base = settings.layer_spacing
-        recurrent = distances(positions) / grid_side(n) + base
-    result = {"w_rec": torch.from_numpy((recurrent / n).astype(np.float32))}
-    names = ("w_in", "w_out", *(("bias",) if with_biases else ()))
-    result.update({name: torch.tensor(base / n, dtype=torch.float32) for name in names})
-    return result
 
 
 def wiring_cost(parameters: Mapping[str, torch.Tensor], prices: Mapping[str, torch.Tensor]) -> torch.Tensor:

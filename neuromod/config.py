@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from neuromod.errors import UsageError
 
-REGULARIZERS = ("bimt", "l1", "none")
+REGULARIZERS = ("bimt", "l1", "l1-local", "l1-swap", "sernn", "lm-rnn", "none")
 DEVICES = ("auto", "cpu", "cuda")
 SEMANTICS = ("go-cue", "neurogym-2.3")
 
@@ -62,7 +62,7 @@ class WiringSettings:
     Parameters
     ----------
     regularizer : str
-        ``bimt``, ``l1`` or ``none``.
+        ``bimt``, ``l1``, ``l1-local``, ``l1-swap``, ``sernn``, ``lm-rnn`` or ``none``; see `neuromod.regularizers`.
     strength : float
         λ at its full height.
     layer_spacing : float
@@ -73,15 +73,18 @@ class WiringSettings:
         Share of the training from which on biases cost l0, too.
     swap_every : int
         Steps between rounds of swapping; 0 for none.
+    reach : float
+        Longest connection of ``lm-rnn``, in pitches of the grid.
     """
 
     regularizer: str = "bimt"
-    strength: float = 0.8
-    layer_spacing: float = 0.02
-    ramp_from: float = 0.4
-    ramp_to: float = 0.7
+    strength: float = 0.4
+    layer_spacing: float = 0.005
+    ramp_from: float = 0.3
+    ramp_to: float = 0.5
     bias_from: float = 0.75
     swap_every: int = 100
+    reach: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -177,16 +180,12 @@ def load(path: Path | None = None, assignments: Sequence[str] = (), flags: Mappi
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values.update(_flatten(tomllib.loads(path.read_text(encoding="utf-8"))))
+            values.update(flatten(tomllib.loads(path.read_text(encoding="utf-8"))))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, RecursionError) as error:
             raise UsageError(f"cannot read {path}: it is not valid TOML ({error})") from error
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise UsageError(f"--set {assignment}: needed section.key=value, as --set training.steps=2000")
-        values[key.strip()] = _parse(text.strip())
+    values.update(parse_assignments(assignments))
     values.update({key: value for key, value in (flags or {}).items() if value is not None})
     settings: Settings = _build(Settings, values, "")
     check(settings)
@@ -222,6 +221,7 @@ def check(settings: Settings) -> None:
         ("wiring.ramp_to", wiring.ramp_to, wiring.ramp_from, 1),
         ("wiring.bias_from", wiring.bias_from, 0, 1),
         ("wiring.swap_every", wiring.swap_every, 0, 1e9),
+        ("wiring.reach", wiring.reach, 0, 1e6),
         ("training.steps", training.steps, 1, 1e9),
         ("training.batch", training.batch, 1, 1e6),
         ("training.learning_rate", training.learning_rate, 1e-9, 1),
@@ -252,11 +252,29 @@ def check(settings: Settings) -> None:
         raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")
 
 
-def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Read ``section.key=value``, the value as in TOML; a bare word is text.
+
+    Raises
+    ------
+    UsageError
+        If one has no ``=``.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set {assignment}: needed section.key=value, as --set training.steps=2000")
+        values[key.strip()] = _parse(text.strip())
+    return values
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as one, with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
     return flat

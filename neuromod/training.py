@@ -2,66 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from neuromod import bimt, config, model, swapping, tasks
+from neuromod import bimt, checkpoints, config, model, regularizers, swapping, tasks
+from neuromod.checkpoints import CARRY, NOISE, TRIALS, State, device_of, seed_of
 from neuromod.errors import InterruptedRunError, UsageError
-from neuromod.files import write_bytes
 from neuromod.network import Network
-
-CHECKPOINT = "neuromod/checkpoint/1"
 
 # Batches drawn together: one call of the generator costs less than many.
 _CHUNK = 16
 
-# One independent stream of random numbers for each purpose, so that resuming needs no generator's state.
-_INITIAL, _TRIALS, _NOISE, _CARRY = range(4)
-
 # A carried state beyond this has exploded; the trial starts at rest instead.
 _LARGEST_STATE = 1e4
-
-
-@dataclass
-class State:
-    """All that a training step changes.
-
-    Parameters
-    ----------
-    step : int
-        Steps done.
-    parameters : dict of str to float32 tensor
-        Named as in `model.PARAMETERS`.
-    optimizer : torch.optim.Adam
-        With its moments.
-    positions : (n, 2) float32
-        Column and row of each neuron.
-    carried : (trials, n) float32 tensor
-        States in which the trials of the last step ended; some trials of the next step start from them.
-    swaps : int
-        Swaps of neurons so far.
-    seconds : float
-        Time spent on these steps.
-    """
-
-    step: int
-    parameters: dict[str, torch.Tensor]
-    optimizer: torch.optim.Adam
-    positions: npt.NDArray[np.float32]
-    carried: torch.Tensor
-    swaps: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,34 +63,6 @@ class Progress:
     seconds_left: float
 
 
-def device_of(settings: config.Settings) -> torch.device:
-    """Return the device: for ``auto`` a GPU from 1,024 neurons on, because small networks run faster on a CPU.
-
-    Raises
-    ------
-    UsageError
-        If CUDA is asked for and not there.
-    """
-    there = torch.cuda.is_available()
-    if settings.device == "cuda" and not there:
-        raise UsageError("--device cuda: PyTorch finds no CUDA device here; use --device auto or cpu")
-    use = settings.device == "cuda" or (settings.device == "auto" and there and settings.network.neurons >= 1024)
-    return torch.device("cuda" if use else "cpu")
-
-
-def start(settings: config.Settings) -> State:
-    """Return the state before the first step."""
-    device = device_of(settings)
-    generator = torch.Generator().manual_seed(_seed(settings, _INITIAL, 0))
-    probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
-    n_in, n_out = probe.inputs.shape[2], probe.n_classes
-    drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
-    parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}
-    optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
-    rest = torch.zeros(settings.training.batch, settings.network.neurons, device=device)
-    return State(0, parameters, optimizer, bimt.grid_positions(settings.network.neurons), rest)
-
-
 def train(
     settings: config.Settings,
     *,
@@ -167,7 +98,7 @@ def train(
     InterruptedRunError
         If `should_stop` said so.
     """
-    state = state or start(settings)
+    state = state or checkpoints.start(settings)
     steps, then = settings.training.steps, time.monotonic()
     losses: list[float] = []
     hits: list[float] = []
@@ -234,6 +165,7 @@ def _step(
 
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    _mask_gradient(settings, state)
     torch.nn.utils.clip_grad_norm_(parameters.values(), training.clip)
     for group in state.optimizer.param_groups:
         group["lr"] = _learning_rate(training, share)
@@ -255,7 +187,7 @@ def _initial_states(settings: config.Settings, state: State) -> torch.Tensor:
 
     Without that, nothing asks the network to forget a trial after its end, and its state explodes in a stream.
     """
-    generator = torch.Generator().manual_seed(_seed(settings, _CARRY, state.step))
+    generator = torch.Generator().manual_seed(seed_of(settings, CARRY, state.step))
     trials = len(state.carried)
     order = torch.randperm(trials, generator=generator)
     carries = torch.rand(trials, generator=generator) < settings.training.carry
@@ -266,7 +198,7 @@ def _initial_states(settings: config.Settings, state: State) -> torch.Tensor:
 
 def _swaps_after(settings: config.Settings, step: int) -> bool:
     every = settings.wiring.swap_every
-    return settings.wiring.regularizer == "bimt" and every > 0 and step % every == 0
+    return regularizers.FAMILY[settings.wiring.regularizer].swaps and every > 0 and step % every == 0
 
 
 def _bias_step(settings: config.Settings) -> int:
@@ -275,14 +207,22 @@ def _bias_step(settings: config.Settings) -> int:
 
 def _prices_change(settings: config.Settings, step: int) -> bool:
     """Whether the prices at step `step` differ from those of the step before."""
+    if regularizers.FAMILY[settings.wiring.regularizer].depends_on_weights:
+        return bimt.strength_at(settings.wiring, step / settings.training.steps) > 0
     return _swaps_after(settings, step) or step == _bias_step(settings)
 
 
 def _prices(settings: config.Settings, state: State) -> dict[str, torch.Tensor]:
     with_biases = state.step >= _bias_step(settings)
-    prices = bimt.lengths(settings.wiring, state.positions, with_biases=with_biases)
-    device = state.parameters["w_rec"].device
-    return {name: price.to(device) for name, price in prices.items()}
+    return regularizers.prices(settings.wiring, state.positions, state.parameters, with_biases=with_biases)
+
+
+def _mask_gradient(settings: config.Settings, state: State) -> None:
+    """Zero the gradient of weights that may not exist: Adam never moves them from the zero that they start at."""
+    allowed = regularizers.mask(settings.wiring, state.positions)
+    gradient = state.parameters["w_rec"].grad
+    if allowed is not None and gradient is not None:
+        gradient.mul_(torch.from_numpy(allowed).to(gradient.device))
 
 
 def _noise(settings: config.Settings, state: State, packed: model.Packed) -> torch.Tensor | None:
@@ -290,7 +230,7 @@ def _noise(settings: config.Settings, state: State, packed: model.Packed) -> tor
     if sigma == 0:
         return None
     device = packed.inputs.device
-    generator = torch.Generator(device).manual_seed(_seed(settings, _NOISE, state.step))
+    generator = torch.Generator(device).manual_seed(seed_of(settings, NOISE, state.step))
     shape = (len(packed.inputs), settings.network.neurons)
     return torch.randn(shape, generator=generator, device=device).mul_(sigma)
 
@@ -302,11 +242,6 @@ def _learning_rate(training: config.TrainingSettings, share: float) -> float:
     return training.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
 
 
-def _seed(settings: config.Settings, purpose: int, index: int) -> int:
-    sequence = np.random.SeedSequence(settings.seed, spawn_key=(purpose, index))
-    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
-
-
 def _batches(settings: config.Settings, first: int, device: torch.device) -> Iterator[model.Packed]:
     """Yield the trials of step `first` and all that follow; those of a step depend on the seed and its number only."""
     batch = settings.training.batch
@@ -314,7 +249,7 @@ def _batches(settings: config.Settings, first: int, device: torch.device) -> Ite
         trials = tasks.generate(
             settings.tasks.names,
             batch * _CHUNK,
-            seed=_seed(settings, _TRIALS, chunk),
+            seed=seed_of(settings, TRIALS, chunk),
             dt_ms=settings.tasks.dt_ms,
             semantics=settings.tasks.semantics,
         )
@@ -351,73 +286,3 @@ def _progress(
         seconds=state.seconds,
         seconds_left=state.seconds / state.step * (settings.training.steps - state.step),
     )
-
-
-def save_checkpoint(path: Path, settings: config.Settings, state: State) -> None:
-    """Write all that resuming needs, all or nothing."""
-    content = {
-        "schema": CHECKPOINT,
-        "settings": config.to_dict(settings),
-        "step": state.step,
-        "swaps": state.swaps,
-        "seconds": state.seconds,
-        "carried": state.carried,
-        "positions": torch.from_numpy(state.positions),
-        "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
-        "optimizer": state.optimizer.state_dict(),
-    }
-    # In memory first: on a full disk PyTorch's own writer fails in its own words.
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_bytes(path, buffer.getvalue())
-
-
-def load_checkpoint(path: Path, settings: config.Settings) -> State:
-    """Read a checkpoint.
-
-    Parameters
-    ----------
-    path : Path
-        Its file.
-    settings : Settings
-        What the run trains; the checkpoint must agree.
-
-    Raises
-    ------
-    UsageError
-        If the file is unreadable, or was written with other settings.
-    """
-    device = device_of(settings)
-    try:
-        content: Mapping[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        if content["schema"] != CHECKPOINT:
-            raise ValueError(f"its schema is {content['schema']!r}")
-        found = content["settings"]
-        state = start(settings)
-        with torch.no_grad():
-            for name, tensor in state.parameters.items():
-                tensor.copy_(content["parameters"][name])
-        state.optimizer.load_state_dict(content["optimizer"])
-        state.positions = content["positions"].cpu().numpy()
-        state.carried = content["carried"].to(device)
-        state.step, state.swaps = int(content["step"]), int(content["swaps"])
-        state.seconds = float(content["seconds"])
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"{path} does not exist, so there is nothing to resume; start with `neuromod train`"
-        ) from error
-    except (
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        OSError,
-        pickle.UnpicklingError,
-    ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"cannot read {path}: it is truncated or corrupt ({reason}); train again") from error
-    if {**found, "device": ""} != {**config.to_dict(settings), "device": ""}:
-        raise UsageError(f"{path} was written with other settings than the run's config.toml; train again")
-    return state

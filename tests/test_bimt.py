@@ -6,36 +6,6 @@ from neuromod import bimt
 from neuromod.config import WiringSettings
 
 
-def tensors(n: int = 9, seed: int = 0) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    shapes = {"w_rec": (n, n), "w_in": (n, 4), "w_out": (3, n), "bias": (n,), "bias_out": (3,)}
-    return {k: torch.randn(s, generator=generator, dtype=torch.float64) for k, s in shapes.items()}
-
-
-@pytest.mark.parametrize("with_biases", [False, True])
-def test_wiring_cost_is_the_published_sum(with_biases: bool) -> None:
-    p, positions, l0 = tensors(), bimt.grid_positions(9), 0.2
-    prices = bimt.lengths(WiringSettings(layer_spacing=l0), positions, with_biases=with_biases)
-    w = p["w_rec"].numpy()
-    total = 0.0
-    for i in range(9):
-        for j in range(9):
-            total += abs(w[i, j]) * (np.abs(positions[i] - positions[j]).sum() / 3 + l0)
-    total += l0 * sum(float(p[name].abs().sum()) for name in ("w_in", "w_out"))
-    if with_biases:
-        total += l0 * float(p["bias"].abs().sum())
-    assert float(bimt.wiring_cost(p, prices)) == pytest.approx(total / 9, rel=1e-6)
-
-
-def test_l1_prices_every_connection_alike_and_none_nothing() -> None:
-    p, positions = tensors(), bimt.grid_positions(9)
-    l1 = bimt.lengths(WiringSettings(regularizer="l1"), positions, with_biases=False)
-    expected = sum(float(p[name].abs().sum()) for name in ("w_rec", "w_in", "w_out")) / 9
-    assert float(bimt.wiring_cost(p, l1)) == pytest.approx(expected, rel=1e-6)
-    none = bimt.lengths(WiringSettings(regularizer="none"), positions, with_biases=True)
-    assert float(bimt.wiring_cost(p, none)) == 0
-
-
 def test_shrink_minimises_its_objective() -> None:
     """The step must be the minimiser of λ p |w| + (√v / 2η) (w - w₀)², found here by brute force."""
     w0 = torch.tensor([0.5, -0.5, 0.01, 0.0, -2.0], dtype=torch.float64)

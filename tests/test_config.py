@@ -42,7 +42,7 @@ def test_dump_and_load_are_inverse(
         ("training.learning_rate=nan", "needed a number"),
         ("training.learning_rate=inf", "needed a number"),
         ("network.tau_ms=50", "network.tau_ms = 50 is out of range: needed 100"),
-        ("wiring.regularizer=l2", "unknown: needed bimt, l1, none"),
+        ("wiring.regularizer=l2", "unknown: needed bimt, l1, l1-local, l1-swap, sernn, lm-rnn, none"),
         ("tasks.semantics=old", "unknown: needed go-cue"),
         ("tasks.names=", "tasks.names is empty"),
         ("device=tpu", "unknown: needed auto, cpu, cuda"),

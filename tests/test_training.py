@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from neuromod import config, evaluation, training
+from neuromod import checkpoints, config, evaluation, training
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.network import Network
 
@@ -55,10 +55,10 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, stop_at: i
     with pytest.raises(InterruptedRunError, match=f"step {stop_at} of 40"):
         training.train(
             settings(),
-            on_checkpoint=lambda state: training.save_checkpoint(checkpoint, settings(), state),
+            on_checkpoint=lambda state: checkpoints.save(checkpoint, settings(), state),
             should_stop=should_stop,
         )
-    state = training.load_checkpoint(checkpoint, settings())
+    state = checkpoints.load(checkpoint, settings())
     assert state.step == stop_at
     assert training.train(settings(), state=state).sha256() == whole.sha256()
 
@@ -67,14 +67,14 @@ def test_resuming_from_an_older_checkpoint_is_the_same_run(tmp_path: Path) -> No
     kept: list[bytes] = []
     checkpoint = tmp_path / "checkpoint.pt"
 
-    def keep(state: training.State) -> None:
-        training.save_checkpoint(checkpoint, settings(), state)
+    def keep(state: checkpoints.State) -> None:
+        checkpoints.save(checkpoint, settings(), state)
         kept.append(checkpoint.read_bytes())
 
     whole = training.train(settings(), on_checkpoint=keep)
     assert len(kept) == 6
     checkpoint.write_bytes(kept[2])
-    state = training.load_checkpoint(checkpoint, settings())
+    state = checkpoints.load(checkpoint, settings())
     assert state.step == 21
     assert training.train(settings(), state=state).sha256() == whole.sha256()
 
@@ -85,7 +85,7 @@ def test_seeds_and_settings_decide() -> None:
 
 
 def test_swapping_leaves_the_function_alone() -> None:
-    state = training.start(settings())
+    state = checkpoints.start(settings())
     with torch.no_grad():
         state.parameters["w_rec"].add_(torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))
     x = np.random.default_rng(0).standard_normal((5, 3, 53))
@@ -107,7 +107,7 @@ def test_state_stays_bounded_in_a_stream() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_with_what_to_do() -> None:
-    state = training.start(settings())
+    state = checkpoints.start(settings())
     with torch.no_grad():
         state.parameters["w_in"][0, 0] = float("nan")
     with pytest.raises(UsageError, match=r"not finite at step 1; lower training\.learning_rate"):
@@ -117,15 +117,15 @@ def test_a_loss_that_is_not_finite_stops_with_what_to_do() -> None:
 def test_checkpoints_of_other_settings_or_broken_ones_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(UsageError, match="nothing to resume"):
-        training.load_checkpoint(path, settings())
-    training.save_checkpoint(path, settings(), training.start(settings()))
+        checkpoints.load(path, settings())
+    checkpoints.save(path, settings(), checkpoints.start(settings()))
     with pytest.raises(UsageError, match="other settings"):
-        training.load_checkpoint(path, settings("seed=5"))
+        checkpoints.load(path, settings("seed=5"))
     data = path.read_bytes()
     for size in (0, 1, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:size])
         with pytest.raises(UsageError, match="truncated or corrupt"):
-            training.load_checkpoint(path, settings())
+            checkpoints.load(path, settings())
 
 
 def test_learning_rate_rises_holds_and_falls() -> None:
@@ -136,7 +136,7 @@ def test_learning_rate_rises_holds_and_falls() -> None:
 
 def test_cuda_is_refused_where_there_is_none() -> None:
     if torch.cuda.is_available():
-        assert training.device_of(settings("device=cuda")).type == "cuda"
+        assert checkpoints.device_of(settings("device=cuda")).type == "cuda"
     else:
         with pytest.raises(UsageError, match="no CUDA device"):
-            training.device_of(settings("device=cuda"))
+            checkpoints.device_of(settings("device=cuda"))

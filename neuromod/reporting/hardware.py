@@ -10,9 +10,10 @@ import numpy as np
 
 from neuromod.errors import UsageError
 from neuromod.reporting.cores import Cores, draw_cores
-from neuromod.reporting.findings import Findings
+from neuromod.reporting.findings import Findings, Stage
 from neuromod.reporting.svg import document
 from neuromod.reporting.words import count, duration, is_number, percent, scientific
+from neuromod.rundir import COMMANDS
 
 Section = dict[str, Any]
 
@@ -164,10 +165,14 @@ def _remarks(found: Mapping[str, Any]) -> list[str]:
 def steps(findings: Findings) -> list[tuple[str, ...]]:
     """Return what ran: command, seed, time."""
     return [
-        (stage.command, str(stage.arguments.get("seed", "")), duration(stage.seconds))
+        (_made_by(stage), str(stage.arguments.get("seed", "")), duration(stage.seconds))
         for stage in findings.stages.values()
         if stage.fresh and stage.name != "report"
     ]
+
+
+def _made_by(stage: Stage) -> str:
+    return stage.command if stage.name in COMMANDS else f"({stage.name}, by the first command that needed it)"
 
 
 def arguments(findings: Findings) -> list[tuple[str, str]]:

@@ -62,6 +62,7 @@ if (plane) {
 
   circles.forEach((circle, index) => circle.addEventListener("pointerenter", () => pick(index)));
   plane.addEventListener("pointerleave", clear);
+  addEventListener("beforeprint", clear);
   const stage = space.querySelector(".stage");
   const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   stage.addEventListener("keydown", (event) => {

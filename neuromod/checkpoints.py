@@ -1,0 +1,158 @@
+"""The state of a training run: its beginning, and the checkpoints from which it goes on."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from neuromod import bimt, config, model, tasks
+from neuromod.errors import UsageError
+from neuromod.files import write_bytes
+
+SCHEMA = "neuromod/checkpoint/1"
+
+# One independent stream of random numbers for each purpose, so that resuming needs no generator's state.
+INITIAL, TRIALS, NOISE, CARRY = range(4)
+
+
+@dataclass
+class State:
+    """All that a training step changes.
+
+    Parameters
+    ----------
+    step : int
+        Steps done.
+    parameters : dict of str to float32 tensor
+        Named as in `model.PARAMETERS`.
+    optimizer : torch.optim.Adam
+        With its moments.
+    positions : (n, 2) float32
+        Column and row of each neuron.
+    carried : (trials, n) float32 tensor
+        States in which the trials of the last step ended; some trials of the next step start from them.
+    swaps : int
+        Swaps of neurons so far.
+    seconds : float
+        Time spent on these steps.
+    """
+
+    step: int
+    parameters: dict[str, torch.Tensor]
+    optimizer: torch.optim.Adam
+    positions: npt.NDArray[np.float32]
+    carried: torch.Tensor
+    swaps: int = 0
+    seconds: float = 0.0
+
+
+def seed_of(settings: config.Settings, purpose: int, index: int) -> int:
+    """Seed of the random numbers for one purpose, as `NOISE`, at one place, as a step's number."""
+    sequence = np.random.SeedSequence(settings.seed, spawn_key=(purpose, index))
+    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
+
+
+def device_of(settings: config.Settings) -> torch.device:
+    """Return the device: for ``auto`` a GPU from 1,024 neurons on, because small networks run faster on a CPU.
+
+    Raises
+    ------
+    UsageError
+        If CUDA is asked for and not there.
+    """
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise UsageError("--device cuda: PyTorch finds no CUDA device here; use --device auto or cpu")
+    use = settings.device == "cuda" or (settings.device == "auto" and there and settings.network.neurons >= 1024)
+    return torch.device("cuda" if use else "cpu")
+
+
+def start(settings: config.Settings) -> State:
+    """Return the state before the first step."""
+    device = device_of(settings)
+    generator = torch.Generator().manual_seed(seed_of(settings, INITIAL, 0))
+    probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
+    n_in, n_out = probe.inputs.shape[2], probe.n_classes
+    drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
+    parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}
+    optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
+    rest = torch.zeros(settings.training.batch, settings.network.neurons, device=device)
+    return State(0, parameters, optimizer, bimt.grid_positions(settings.network.neurons), rest)
+
+
+def save(path: Path, settings: config.Settings, state: State) -> None:
+    """Write all that resuming needs, all or nothing."""
+    content = {
+        "schema": SCHEMA,
+        "settings": config.to_dict(settings),
+        "step": state.step,
+        "swaps": state.swaps,
+        "seconds": state.seconds,
+        "carried": state.carried,
+        "positions": torch.from_numpy(state.positions),
+        "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
+        "optimizer": state.optimizer.state_dict(),
+    }
+    # In memory first: on a full disk PyTorch's own writer fails in its own words.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def load(path: Path, settings: config.Settings) -> State:
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    settings : Settings
+        What the run trains; the checkpoint must agree.
+
+    Raises
+    ------
+    UsageError
+        If the file is unreadable, or was written with other settings.
+    """
+    device = device_of(settings)
+    try:
+        content: Mapping[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {content['schema']!r}")
+        found = content["settings"]
+        state = start(settings)
+        with torch.no_grad():
+            for name, tensor in state.parameters.items():
+                tensor.copy_(content["parameters"][name])
+        state.optimizer.load_state_dict(content["optimizer"])
+        state.positions = content["positions"].cpu().numpy()
+        state.carried = content["carried"].to(device)
+        state.step, state.swaps = int(content["step"]), int(content["swaps"])
+        state.seconds = float(content["seconds"])
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{path} does not exist, so there is nothing to resume; start with `neuromod train`"
+        ) from error
+    except (
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        OSError,
+        pickle.UnpicklingError,
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"cannot read {path}: it is truncated or corrupt ({reason}); train again") from error
+    if {**found, "device": ""} != {**config.to_dict(settings), "device": ""}:
+        raise UsageError(f"{path} was written with other settings than the run's config.toml; train again")
+    return state
