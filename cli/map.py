@@ -67,7 +67,7 @@ def map_stage(
     DoesNotFitError
         If the network does not fit; the message lists every violation.
     """
-    from neuromod import limits, placement, targets, traffic
+    from neuromod import limits, placement, routing, targets, traffic
     from neuromod.errors import DoesNotFitError
     from neuromod.files import write_text
     from neuromod.placers import place
@@ -87,7 +87,7 @@ def map_stage(
     found = placement.Placement(grid, core_of, capacity, chip.name, placer, seed, network.sha256())
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
     write_text(run.file("target.toml"), target_text)
-    load = traffic.measure(network, core_of, grid, activity.rates)
+    load = routing.measure(network, core_of, grid, activity.rates)
     shuffled = core_of[traffic.shuffle(network.n, seed)]
     intra, inter = traffic.synapses_across(network, core_of)
     result = {
@@ -105,7 +105,7 @@ def map_stage(
         "hops": load.hops,
         "multicast_hops": load.multicast_hops,
         "max_link_load": float(load.links.max()),
-        "shuffled_hops": traffic.measure(network, shuffled, grid, activity.rates).hops,
+        "shuffled_hops": routing.measure(network, shuffled, grid, activity.rates).hops,
         "seconds": round(time.perf_counter() - started, 3),
         "run": str(run.path),
     }

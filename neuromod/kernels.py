@@ -9,13 +9,24 @@ import numba
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function when it is first called; it runs without the interpreter lock.
+    """Compile a function when it is first called, for the types that it is called with; it runs without the lock.
 
     The machine code is kept beside the module or, where that folder is read-only, in the user's cache folder;
     where neither can be written, each process compiles anew.
     """
+    return _compile(function)
+
+
+def compiled_for(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile a function at once for one signature, to which all calls convert: for small ones with many callers."""
+    return lambda function: _compile(function, signature)
+
+
+def _compile(function: Callable[..., Any], *signature: str) -> Callable[..., Any]:
+    compiler: Any = numba.njit
     try:
-        kernel: Callable[..., Any] = numba.njit(cache=True, nogil=True)(function)
+        kernel: Callable[..., Any] = compiler(*signature, cache=True, nogil=True)(function)
     except RuntimeError:
-        kernel = numba.njit(nogil=True)(function)
+        # Numba found no folder that it may write to.
+        kernel = compiler(*signature, nogil=True)(function)
     return kernel

@@ -19,13 +19,23 @@ SCHEMA = "neuromod/placement/1"
 
 @dataclass(frozen=True)
 class Grid:
-    """A rectangular mesh of cores, numbered row by row: core = row * columns + column."""
+    """A rectangular mesh of cores, numbered row by row: core = row * columns + column.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Cores down and across.
+    tile_rows, tile_columns : int, default 1
+        Cores that share one router, down and across; packets between them take no hop.
+    """
 
     rows: int
     columns: int
+    tile_rows: int = 1
+    tile_columns: int = 1
 
     def __post_init__(self) -> None:
-        if self.rows < 1 or self.columns < 1:
+        if self.rows < 1 or self.columns < 1 or self.tile_rows < 1 or self.tile_columns < 1:
             raise UsageError(f"a grid needs at least 1x1 cores, found {self}")
 
     def __str__(self) -> str:
@@ -36,13 +46,27 @@ class Grid:
         """Number of cores."""
         return self.rows * self.columns
 
+    @property
+    def router_rows(self) -> int:
+        """Rows of routers."""
+        return -(-self.rows // self.tile_rows)
+
+    @property
+    def router_columns(self) -> int:
+        """Columns of routers."""
+        return -(-self.columns // self.tile_columns)
+
     def coordinates(self) -> npt.NDArray[np.int64]:
         """Row and column of every core, (cores, 2)."""
         return np.stack(np.divmod(np.arange(self.cores), self.columns), axis=1)
 
+    def routers(self) -> npt.NDArray[np.int64]:
+        """Row and column of every core's router, (cores, 2)."""
+        return self.coordinates() // (self.tile_rows, self.tile_columns)
+
     def distances(self) -> npt.NDArray[np.int64]:
-        """Hops between every two cores with XY routing, (cores, cores): their Manhattan distance."""
-        at = self.coordinates()
+        """Hops between every two cores with XY routing, (cores, cores): the Manhattan distance of their routers."""
+        at = self.routers()
         hops: npt.NDArray[np.int64] = np.abs(at[:, None] - at[None, :]).sum(axis=2)
         return hops
 
@@ -114,6 +138,7 @@ class Placement:
             {
                 "schema": SCHEMA,
                 "grid": str(self.grid),
+                "tile": f"{self.grid.tile_rows}x{self.grid.tile_columns}",
                 "target": self.target,
                 "placer": self.placer,
                 "seed": self.seed,
@@ -143,8 +168,9 @@ class Placement:
         content = read_json(path, schema=SCHEMA)
         try:
             rows, columns = (int(part) for part in content["grid"].split("x"))
+            tile_rows, tile_columns = (int(part) for part in content["tile"].split("x"))
             return cls(
-                grid=Grid(rows, columns),
+                grid=Grid(rows, columns, tile_rows, tile_columns),
                 core_of=np.asarray(content["core"]),
                 neurons_per_core=int(content["neurons_per_core"]),
                 target=str(content["target"]),

@@ -14,11 +14,9 @@ import numpy.typing as npt
 
 from neuromod import wiring
 from neuromod.activity import Activity, describe
-from neuromod.errors import UsageError
-from neuromod.kernels import compiled
 from neuromod.network import Network
 from neuromod.placement import Grid, Placement
-from neuromod.placers.problem import Problem
+from neuromod.routing import DIRECTIONS, Traffic, link_loads, measure
 
 SCHEMA = "neuromod/traffic/1"
 
@@ -30,179 +28,6 @@ ASSUMPTIONS = (
     "Inputs and readouts are counted apart: one packet for each active input channel and core that listens to it, and "
     "one for each active neuron that the readout reads.",
 )
-
-# First index of a table of link loads: where the link leads.
-DIRECTIONS = ("east", "west", "south", "north")
-
-
-@dataclass(frozen=True, eq=False)
-class Traffic:
-    """Traffic of one placement per time step.
-
-    Parameters
-    ----------
-    packets : (cores, cores) float64
-        Packets from core to core; the diagonal is zero.
-    hops : float
-        Hops of all packets.
-    links : (4, rows, columns) float64
-        Packets over the link that leaves a core in each of `DIRECTIONS`.
-    multicast_hops : float
-        Links that packets cross if they branch on their way.
-    multicast_links : (4, rows, columns) float64
-        As `links`, with branching packets.
-    destinations : (n,) int64
-        Number of other cores to which each neuron sends.
-    in_axons : (cores,) int64
-        Number of neurons elsewhere that send to each core.
-    """
-
-    packets: npt.NDArray[np.float64]
-    hops: float
-    links: npt.NDArray[np.float64]
-    multicast_hops: float
-    multicast_links: npt.NDArray[np.float64]
-    destinations: npt.NDArray[np.int64]
-    in_axons: npt.NDArray[np.int64]
-
-
-def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rates: npt.NDArray[np.floating]) -> Traffic:
-    """Count the packets, hops and link loads of a placement.
-
-    Parameters
-    ----------
-    network : Network
-        The network; only its recurrent synapses matter.
-    core_of : (n,) int
-        Core of each neuron.
-    grid : Grid
-        The cores.
-    rates : (n,) float, spikes per time step
-        Activity of the neurons.
-
-    Returns
-    -------
-    Traffic
-        Means per time step.
-
-    Raises
-    ------
-    UsageError
-        If the placement or the rates are not for this network.
-    """
-    if len(core_of) != network.n or len(rates) != network.n:
-        raise UsageError(
-            f"the network has {network.n} neurons, the placement {len(core_of)} and the rates {len(rates)}"
-        )
-    by_source = network.w_rec.tocsc()
-    packets = np.zeros((grid.cores, grid.cores))
-    multicast_links = np.zeros((4, grid.rows, grid.columns))
-    destinations = np.zeros(network.n, np.int64)
-    in_axons = np.zeros(grid.cores, np.int64)
-    _count(
-        by_source.indptr, by_source.indices, core_of.astype(np.int32), np.asarray(rates, np.float64),
-        packets, multicast_links, destinations, in_axons,
-    )  # fmt: skip
-    return Traffic(
-        packets=packets,
-        hops=float((packets * grid.distances()).sum()),
-        links=route(packets, grid),
-        multicast_hops=float(multicast_links.sum()),
-        multicast_links=multicast_links,
-        destinations=destinations,
-        in_axons=in_axons,
-    )
-
-
-def route(packets: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:
-    """Load of every link if the packets between the cores go along the row first, then along the column.
-
-    Parameters
-    ----------
-    packets : (cores, cores) float64
-        Packets from core to core.
-    grid : Grid
-        The cores.
-
-    Returns
-    -------
-    (4, rows, columns) float64
-        Packets over the link that leaves a core in each of `DIRECTIONS`.
-    """
-    rows, columns = grid.rows, grid.columns
-    every = packets.reshape(rows, columns, rows, columns)
-    along_row = every.sum(axis=2)  # (row of the source, its column, column of the destination)
-    along_column = every.sum(axis=1)  # (row of the source, row of the destination, column of the destination)
-    links = np.zeros((4, rows, columns))
-    for c in range(columns - 1):
-        links[0, :, c] = along_row[:, : c + 1, c + 1 :].sum(axis=(1, 2))
-        links[1, :, c + 1] = along_row[:, c + 1 :, : c + 1].sum(axis=(1, 2))
-    for r in range(rows - 1):
-        links[2, r] = along_column[: r + 1, r + 1 :].sum(axis=(0, 1))
-        links[3, r + 1] = along_column[r + 1 :, : r + 1].sum(axis=(0, 1))
-    return links
-
-
-@compiled
-def _count(  # type: ignore[no-untyped-def]  # pragma: no cover
-    indptr, targets, core_of, rates, packets, links, destinations, in_axons
-):
-    cores = len(in_axons)
-    columns = links.shape[2]
-    seen = np.full(cores, -1, np.int64)
-    found = np.empty(cores, np.int64)
-    top = np.empty(columns, np.int64)
-    bottom = np.empty(columns, np.int64)
-    for s in range(len(core_of)):
-        home = core_of[s]
-        seen[home] = s
-        n_found = 0
-        for p in range(indptr[s], indptr[s + 1]):
-            core = core_of[targets[p]]
-            if seen[core] != s:
-                seen[core] = s
-                found[n_found] = core
-                n_found += 1
-        destinations[s] = n_found
-        if n_found == 0:
-            continue
-        row = home // columns
-        column = home % columns
-        left = column
-        right = column
-        for i in range(n_found):
-            core = found[i]
-            packets[home, core] += rates[s]
-            in_axons[core] += 1
-            left = min(left, core % columns)
-            right = max(right, core % columns)
-        # The tree: a trunk along the row of the source, and in each column a branch up and one down.
-        for c in range(left, right + 1):
-            top[c] = row
-            bottom[c] = row
-        for i in range(n_found):
-            c = found[i] % columns
-            r = found[i] // columns
-            top[c] = min(top[c], r)
-            bottom[c] = max(bottom[c], r)
-        for c in range(column, right):
-            links[0, row, c] += rates[s]
-        for c in range(left, column):
-            links[1, row, c + 1] += rates[s]
-        for c in range(left, right + 1):
-            for r in range(row, bottom[c]):
-                links[2, r, c] += rates[s]
-            for r in range(top[c], row):
-                links[3, r + 1, c] += rates[s]
-
-
-def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
-    """Cost of a placement in full: what every incremental method must agree with."""
-    k = problem.grid.cores
-    source = np.repeat(np.arange(problem.n, dtype=np.int64), np.diff(problem.indptr))
-    pairs = np.unique(source * k + core_of[problem.targets])
-    source, core = np.divmod(pairs, k)
-    return float(problem.rates[source] @ problem.cost[core_of[source], core])
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,13 +150,6 @@ def _summarise(
         "links": {name: traffic.links[i].tolist() for i, name in enumerate(DIRECTIONS)},
         "per_core": per_core,
     }
-
-
-def link_loads(links: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:
-    """Loads of the links that exist, (links,): those that lead out of the grid are left out."""
-    return np.concatenate(
-        [links[0, :, :-1].ravel(), links[1, :, 1:].ravel(), links[2, :-1].ravel(), links[3, 1:].ravel()]
-    )
 
 
 def synapses_across(network: Network, core_of: npt.NDArray[np.integer]) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Placers: capacity, determinism, known optima, and the annealer's exact bookkeeping."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +11,9 @@ from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.placement import Grid
 from neuromod.placers import PLACERS, find_placer, place
-from neuromod.placers import annealing as annealing_module
-from neuromod.placers.annealing import anneal
 from neuromod.placers.problem import make_problem
 from neuromod.placers.tiles import least_corner
-from neuromod.traffic import placement_cost
+from neuromod.routing import placement_cost
 
 
 def network(w, positions=None):
@@ -37,18 +34,6 @@ def lattice(side):
     """Neurons of a square lattice that talk to their four neighbours."""
     at = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2)
     return network((np.abs(at[:, None] - at[None]).sum(axis=-1) == 1).astype(float), at)
-
-
-def random_problem(rng, *, cost=None):
-    n = int(rng.integers(1, 24))
-    grid = Grid(int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-    capacity = -(-n // grid.cores) + int(rng.integers(0, 4))
-    w = (rng.random((n, n)) < rng.random()).astype(float)
-    rates = rng.random(n) * (rng.random(n) < 0.8)
-    if cost == "random":
-        cost = rng.random((grid.cores, grid.cores))
-        np.fill_diagonal(cost, 0)
-    return make_problem(network(w), rates, grid, capacity, cost=cost)
 
 
 @pytest.mark.parametrize("placer", PLACERS)
@@ -89,39 +74,6 @@ def test_tiles_of_a_lattice_are_squares():
 )
 def test_least_corner(grid, cores, corner):
     assert least_corner(Grid(*grid), cores) == Grid(*corner)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([None, "random"]))
-def test_annealing_keeps_its_tables_exact(seed, cost):
-    rng = np.random.default_rng(seed)
-    problem = random_problem(rng, cost=cost)
-    start = find_placer("shuffled")(problem, rng)
-    core_of = anneal(problem, start, seed, 300)
-    assert np.bincount(core_of, minlength=problem.grid.cores).max() <= problem.capacity
-    # Moving one neuron changes the full cost by what the kernel says, from the tables that it kept.
-    problem = replace(problem, capacity=problem.n)
-    into, sources = annealing_module._sources(problem)
-    used, entries, *_ = annealing_module._start(problem, core_of)
-    before = placement_cost(problem, core_of)
-    for v, b in itertools.product(range(problem.n), range(problem.grid.cores)):
-        if b == core_of[v]:
-            continue
-        change = annealing_module._change(
-            v, b, problem.indptr, into, sources, problem.rates, problem.cost, core_of, used, entries
-        )
-        moved = core_of.copy()
-        moved[v] = b
-        assert before + change == pytest.approx(placement_cost(problem, moved), abs=1e-9)
-        # ... and writing the move down leaves the tables as if they had been counted anew.
-        moving = (core_of.copy(), used.copy(), entries.copy())
-        annealing_module._move(v, b, problem.indptr, into, sources, *moving)
-        fresh_used, fresh_entries, *_ = annealing_module._start(problem, moved)
-        assert moving[0].tolist() == moved.tolist()
-        assert moving[1].tolist() == fresh_used.tolist()
-        for s in range(problem.n):
-            row = slice(problem.indptr[s], problem.indptr[s] + fresh_used[s])
-            assert sorted(moving[2][row].tolist()) == sorted(fresh_entries[row].tolist())
 
 
 @settings(max_examples=30, deadline=None)

@@ -11,7 +11,8 @@ from neuromod.activity import Activity
 from neuromod.errors import UsageError
 from neuromod.placement import Grid, Placement
 from neuromod.placers.problem import make_problem
-from neuromod.traffic import DIRECTIONS, estimate, link_loads, measure, placement_cost, route
+from neuromod.routing import DIRECTIONS, link_loads, measure, placement_cost, route
+from neuromod.traffic import estimate
 
 
 def network(n, synapses, *, positions=None, w_in=None):

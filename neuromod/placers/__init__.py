@@ -18,6 +18,7 @@ Placer = Callable[[Problem, np.random.Generator], npt.NDArray[np.int32]]
 # Name of a method -> its module here, imported on use; each has `place(problem, rng) -> core_of`.
 PLACERS = {
     "annealing": "annealing",
+    "bisection": "bisection",
     "tiles": "tiles",
     "shuffled": "shuffled",
 }

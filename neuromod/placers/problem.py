@@ -1,8 +1,10 @@
-"""What a placer is asked: who talks to whom, how often, on which grid, at which cost."""
+"""What a placer is asked: who talks to whom, how often, on which grid, at which cost, within which limits."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,21 +13,56 @@ from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.network import Network
 from neuromod.placement import Grid
 
+Objective = Literal["hops", "packets", "multicast", "energy", "max-link"]
+
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    r"""Place `n` neurons so that :math:`\sum_s r_s \sum_{c \in D_s} cost(core_s, c)` is small.
-
-    :math:`D_s` are the cores, other than its own, that hold a target of the neuron :math:`s`.
+class CoreLimits:
+    """Limits of a core, beside its neurons, that a search keeps; infinite where there are none.
 
     Parameters
     ----------
-    indptr : (n + 1,) int64
-        Where the targets of each neuron begin in `targets`.
+    synapses, in_axons, out_axons : float
+        Of a core, as in `neuromod.targets.FIGURES`.
+    destinations : float
+        Of a neuron.
+    local_axons : bool
+        Whether spikes that stay on their core count for axons and destinations.
+    chip_of : (cores,) int32 or None
+        Chip of each core, where destinations are chips.
+    """
+
+    synapses: float = math.inf
+    in_axons: float = math.inf
+    out_axons: float = math.inf
+    destinations: float = math.inf
+    local_axons: bool = False
+    chip_of: npt.NDArray[np.int32] | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any limit to keep."""
+        return min(self.synapses, self.in_axons, self.out_axons, self.destinations) < math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    r"""Place `n` neurons so that the traffic is small.
+
+    The cost is :math:`\sum_s r_s \sum_{c \in D_s} cost(core_s, c)`, where :math:`D_s` are the cores that hold a target
+    of the neuron :math:`s`; or, for the objective ``multicast``, :math:`\sum_s r_s T(core_s, D_s)` with the number of
+    links :math:`T` of the tree that XY routing makes; or, for ``max-link``, the load of the busiest link.
+
+    Parameters
+    ----------
+    n : int
+        Number of neurons.
+    indptr : (sources + 1,) int64
+        Where the targets of each source begin in `targets`: first the neurons, then the input channels.
     targets : (synapses,) int32
-        Targets of each neuron, increasing; self-connections never leave a core and are left out.
-    rates : (n,) float64
-        Packets that a neuron sends to each of its cores per time step.
+        Targets of each source; self-connections never leave a core and are left out.
+    rates : (sources,) float64
+        Packets that a neuron sends to each of its cores per time step; zero for input channels.
     positions : (n, 2) float64 or None
         Column and row of each neuron.
     grid : Grid
@@ -34,6 +71,12 @@ class Problem:
         Neurons that a core holds.
     cost : (cores, cores) float64
         Cost of one packet between two cores, zero on the diagonal.
+    objective : str
+        What is to be small; any but ``multicast`` and ``max-link`` is in `cost` alone.
+    synapses : (n,) int64
+        Synapses onto each neuron, inputs and self-connections included.
+    limits : CoreLimits
+        What else a core can hold.
 
     Raises
     ------
@@ -43,6 +86,7 @@ class Problem:
         If the grid holds fewer neurons than there are.
     """
 
+    n: int
     indptr: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int32]
     rates: npt.NDArray[np.float64]
@@ -50,22 +94,20 @@ class Problem:
     grid: Grid
     capacity: int
     cost: npt.NDArray[np.float64]
+    objective: Objective
+    synapses: npt.NDArray[np.int64]
+    limits: CoreLimits
 
     def __post_init__(self) -> None:
         k = self.grid.cores
-        if self.rates.shape != (self.n,) or not np.isfinite(self.rates).all() or (self.rates < 0).any():
-            raise UsageError(f"needed one rate not below 0 for each of the {self.n} neurons")
+        if self.rates.shape != (len(self.indptr) - 1,) or not np.isfinite(self.rates).all() or (self.rates < 0).any():
+            raise UsageError(f"needed one finite rate not below 0 for each of the {self.n} neurons")
         if self.cost.shape != (k, k) or not np.isfinite(self.cost).all() or (self.cost < 0).any():
-            raise UsageError(f"the cost between cores must be {k} x {k} numbers not below 0")
+            raise UsageError(f"the cost between cores must be {k} x {k} finite numbers not below 0")
         if np.diagonal(self.cost).any():
             raise UsageError("the cost from a core to itself must be zero")
         if self.capacity * k < self.n:
             raise DoesNotFitError(f"{self.n:,} neurons do not fit {k:,} cores of {self.capacity:,}")
-
-    @property
-    def n(self) -> int:
-        """Number of neurons."""
-        return len(self.indptr) - 1
 
 
 def make_problem(
@@ -74,33 +116,61 @@ def make_problem(
     grid: Grid,
     capacity: int,
     *,
+    objective: Objective = "hops",
     cost: npt.NDArray[np.floating] | None = None,
+    limits: CoreLimits | None = None,
 ) -> Problem:
     """State the placement problem of a network.
 
     Parameters
     ----------
     network : Network
-        The network; its recurrent synapses and its positions, if it has some.
+        The network; its recurrent synapses, its positions if it has some, and its inputs if their axons are limited.
     rates : (n,) float, spikes per time step
         Activity of the neurons.
     grid : Grid
         The cores.
     capacity : int
         Neurons that a core holds.
+    objective : str, default hops
+        What is to be small.
     cost : (cores, cores) float, optional
-        Cost of one packet between two cores; its hops if omitted.
+        Cost of one packet between two cores; its hops if omitted, or 1 for the objective ``packets``.
+    limits : CoreLimits, optional
+        What else a core can hold.
+
+    Returns
+    -------
+    Problem
+        The problem.
     """
+    limits = limits or CoreLimits()
+    if cost is None:
+        cost = 1.0 - np.eye(grid.cores) if objective == "packets" else grid.distances().astype(np.float64)
+    sent = np.asarray(rates, np.float64)
+    if sent.shape != (network.n,):
+        raise UsageError(f"needed one rate for each of the {network.n} neurons, found the shape {sent.shape}")
     by_source = network.w_rec.tocsc()
     source = np.repeat(np.arange(network.n), np.diff(by_source.indptr))
     remote = by_source.indices != source
+    targets = by_source.indices[remote].astype(np.int32)
     counts = np.bincount(source[remote], minlength=network.n)
+    w_in = network.w_in != 0
+    if limits.in_axons < math.inf:
+        channel, neuron = np.nonzero(w_in.T)
+        targets = np.concatenate([targets, neuron.astype(np.int32)])
+        counts = np.concatenate([counts, np.bincount(channel, minlength=network.n_in)])
+        sent = np.concatenate([sent, np.zeros(network.n_in)])
     return Problem(
+        n=network.n,
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        targets=by_source.indices[remote].astype(np.int32),
-        rates=np.asarray(rates, np.float64),
+        targets=targets,
+        rates=sent,
         positions=None if network.positions is None else network.positions.astype(np.float64),
         grid=grid,
         capacity=capacity,
-        cost=np.asarray(grid.distances() if cost is None else cost, np.float64),
+        cost=np.asarray(cost, np.float64),
+        objective=objective,
+        synapses=np.diff(network.w_rec.indptr).astype(np.int64) + w_in.sum(axis=1),
+        limits=limits,
     )

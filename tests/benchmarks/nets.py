@@ -1,0 +1,41 @@
+"""Networks that the mapping benchmarks use: neurons on a jittered lattice with local or random synapses."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from neuromod import Network
+
+
+def make_net(n: int, degree: float, *, reach: float | None = 2.0, seed: int = 0) -> Network:
+    """Draw a network: Poisson out-degrees, targets with p ~ exp(-distance / reach), integer lognormal rates.
+
+    Without a reach the targets are drawn anywhere.
+    """
+    rng = np.random.default_rng(seed)
+    side = int(np.ceil(np.sqrt(n)))
+    site = np.arange(n)
+    row, column = np.divmod(site, side)
+    source = np.repeat(site, rng.poisson(degree, n))
+    if reach is None:
+        target = rng.integers(0, n, len(source))
+    else:
+        r = int(np.ceil(8 * reach))
+        dy, dx = (part.ravel() for part in np.mgrid[-r : r + 1, -r : r + 1])
+        weight = np.exp(-np.hypot(dx, dy) / reach) * ((dx != 0) | (dy != 0))
+        dx, dy, weight = dx[weight > 0], dy[weight > 0], weight[weight > 0]
+        cumulative = np.cumsum(weight) / weight.sum()
+        target = np.full(len(source), -1)
+        while (missing := np.flatnonzero(target < 0)).size:
+            pick = np.minimum(np.searchsorted(cumulative, rng.random(missing.size)), len(dx) - 1)
+            y, x = row[source[missing]] + dy[pick], column[source[missing]] + dx[pick]
+            inside = (y >= 0) & (x >= 0) & (x < side) & (y * side + x < n)
+            target[missing[inside]] = (y * side + x)[inside]
+    weights = rng.normal(size=len(source)).astype(np.float32)
+    w_rec = sparse.csr_array((weights, (target, source)), shape=(n, n))
+    at = np.stack([column, row], axis=1) + rng.uniform(-0.3, 0.3, (n, 2))
+    return Network(
+        w_rec=w_rec, w_in=np.zeros((n, 1)), w_out=np.zeros((1, n)), bias=np.zeros(n), bias_out=np.zeros(1),
+        dt_s=0.1, tau_s=0.2, positions=at, rates=np.maximum(1, np.rint(rng.lognormal(1.0, 0.8, n))),
+    )  # fmt: skip
