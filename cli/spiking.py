@@ -54,7 +54,7 @@ def spiking_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--tune-steps", type=click.IntRange(1, 10**5), default=200, show_default=True, help="Steps of fine-tuning."
         ),
-        click.option("--weight-bits", metavar="N|target", help="Bits of the weights, or those of the placement's target."),
+        click.option("--weight-bits", metavar="N|target", help="Bits of the weights, or the placement's target's."),
         click.option(
             "--weight-steps",
             type=click.Choice(["row", "tensor"]),
