@@ -114,7 +114,7 @@ def prices(
 
 
 def communicability(w_rec: torch.Tensor) -> torch.Tensor:
-    """Weighted communicability exp(S^-½ |W| S^-½) without its diagonal, S the row sums of |W|; differentiable.
+    """Weighted communicability exp(S^-½ A S^-½) without its diagonal, A = abs(W), S its row sums; differentiable.
 
     Crofts and Higham 2009, doi:10.1098/rsif.2008.0484, in the form of Achterberg et al. 2023.
 

@@ -29,7 +29,7 @@ class Swaps:
     pairs : tuple of (int, int)
         The swaps, in order.
     change : float
-        Change of Σ |w_ij| d_ij, in pitch units, with what leads to anchors; never positive.
+        Change of ``Σ |w_ij| d_ij``, in pitch units, with what leads to anchors; never positive.
     """
 
     positions: npt.NDArray[np.float32]
@@ -87,12 +87,12 @@ def swap(
     Returns
     -------
     Swaps
-        New positions and what was swapped; the wiring length Σ |w_ij| d_ij never grows.
+        New positions and what was swapped; the wiring length ``Σ |w_ij| d_ij`` never grows.
 
     Notes
     -----
-    With S = |W| + |W|ᵀ without its diagonal, D the distances, A the coupling to anchors and E their distances, the cost
-    is ½ Σ S D + Σ A E. Let M_ij = Σ_k S_ik D_kj + Σ_r A_ir E_jr be what neuron i would cost in the place of neuron j.
+    With S = abs(W) + abs(W)ᵀ without its diagonal, D the distances, A the coupling to anchors and E their distances,
+    the cost is ½ Σ S D + Σ A E. Let M_ij = Σ_k S_ik D_kj + Σ_r A_ir E_jr be what neuron i would cost in the place of neuron j.
     Swapping a and b changes the cost by
 
     .. math:: M_{ab} + M_{ba} - M_{aa} - M_{bb} + 2 S_{ab} D_{ab}.
