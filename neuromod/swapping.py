@@ -92,7 +92,8 @@ def swap(
     Notes
     -----
     With S = abs(W) + abs(W)ᵀ without its diagonal, D the distances, A the coupling to anchors and E their distances,
-    the cost is ½ Σ S D + Σ A E. Let M_ij = Σ_k S_ik D_kj + Σ_r A_ir E_jr be what neuron i would cost in the place of neuron j.
+    the cost is ½ Σ S D + Σ A E. Let M_ij = Σ_k S_ik D_kj + Σ_r A_ir E_jr be what neuron i would cost in the place of
+    neuron j.
     Swapping a and b changes the cost by
 
     .. math:: M_{ab} + M_{ba} - M_{aa} - M_{bb} + 2 S_{ab} D_{ab}.
