@@ -19,67 +19,88 @@ if TYPE_CHECKING:
     from neuromod.substeps import Candidate, Conversion, Wishes
 
 
+# What the options are if they are not given; also for other commands that export.
+DEFAULTS: dict[str, Any] = {
+    "substeps": None,
+    "mode": "hold",
+    "reset": "soft",
+    "input": "constant",
+    "tune": "needed",
+    "tune_steps": 200,
+    "weight_bits": None,
+    "weight_steps": "row",
+    "max_accuracy_drop": 0.01,
+    "min_agreement": 0.95,
+}
+
+
 def spiking_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that the spiking formats share."""
-    options = (
-        click.option("--substeps", type=click.IntRange(1, 1000), help="This number of steps of the neurons."),
-        click.option(
-            "--mode",
-            type=click.Choice(["hold", "continuous"]),
-            default="hold",
-            show_default=True,
-            help="snn: spikes arrive at the end of a time step, or half a time step after they were fired.",
-        ),
-        click.option(
-            "--reset",
-            type=click.Choice(["soft", "hard"]),
-            default="soft",
-            show_default=True,
-            help="snn: a spike takes the threshold off the membrane, or sets it to 0.",
-        ),
-        click.option(
-            "--input",
-            type=click.Choice(["constant", "poisson"]),
-            default="constant",
-            show_default=True,
-            help="snn: inputs are currents, or random spikes with that mean.",
-        ),
-        click.option(
-            "--tune",
-            type=click.Choice(["never", "needed", "always"]),
-            default="needed",
-            show_default=True,
-            help="Fine-tune the spiking network: if nothing else is good enough, or in any case.",
-        ),
-        click.option(
-            "--tune-steps", type=click.IntRange(1, 10**5), default=200, show_default=True, help="Steps of fine-tuning."
-        ),
-        click.option("--weight-bits", metavar="N|target", help="Bits of the weights, or the placement's target's."),
-        click.option(
-            "--weight-steps",
-            type=click.Choice(["row", "tensor"]),
-            default="row",
-            show_default=True,
-            help="One step size for the weights of each neuron, or one for all.",
-        ),
-        click.option(
-            "--max-accuracy-drop",
-            type=click.FloatRange(0, 1),
-            default=0.01,
-            show_default=True,
-            help="Largest loss of accuracy; the smallest number of substeps within it is taken.",
-        ),
-        click.option(
-            "--min-agreement",
-            type=click.FloatRange(0, 1),
-            default=0.95,
-            show_default=True,
-            help="Least share of decisions equal to the rate network's, with 95 % confidence.",
-        ),
-    )
-    for option in reversed(options):
+    for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+_OPTIONS = (
+    click.option("--substeps", type=click.IntRange(1, 1000), help="This number of steps of the neurons."),
+    click.option(
+        "--mode",
+        type=click.Choice(["hold", "continuous"]),
+        default=DEFAULTS["mode"],
+        show_default=True,
+        help="snn: spikes arrive at the end of a time step, or half a time step after they were fired.",
+    ),
+    click.option(
+        "--reset",
+        type=click.Choice(["soft", "hard"]),
+        default=DEFAULTS["reset"],
+        show_default=True,
+        help="snn: a spike takes the threshold off the membrane, or sets it to 0.",
+    ),
+    click.option(
+        "--input",
+        type=click.Choice(["constant", "poisson"]),
+        default=DEFAULTS["input"],
+        show_default=True,
+        help="snn: inputs are currents, or random spikes with that mean.",
+    ),
+    click.option(
+        "--tune",
+        type=click.Choice(["never", "needed", "always"]),
+        default=DEFAULTS["tune"],
+        show_default=True,
+        help="Fine-tune the spiking network: if nothing else is good enough, or in any case.",
+    ),
+    click.option(
+        "--tune-steps",
+        type=click.IntRange(1, 10**5),
+        default=DEFAULTS["tune_steps"],
+        show_default=True,
+        help="Steps of fine-tuning.",
+    ),
+    click.option("--weight-bits", metavar="N|target", help="Bits of the weights, or those of the placement's target."),
+    click.option(
+        "--weight-steps",
+        type=click.Choice(["row", "tensor"]),
+        default=DEFAULTS["weight_steps"],
+        show_default=True,
+        help="One step size for the weights of each neuron, or one for all.",
+    ),
+    click.option(
+        "--max-accuracy-drop",
+        type=click.FloatRange(0, 1),
+        default=DEFAULTS["max_accuracy_drop"],
+        show_default=True,
+        help="Largest loss of accuracy; the smallest number of substeps within it is taken.",
+    ),
+    click.option(
+        "--min-agreement",
+        type=click.FloatRange(0, 1),
+        default=DEFAULTS["min_agreement"],
+        show_default=True,
+        help="Least share of decisions equal to the rate network's, with 95 % confidence.",
+    ),
+)
 
 
 def wishes_of(options: Mapping[str, Any], placement: Placement | None) -> Wishes:
@@ -112,15 +133,14 @@ def _bits(text: str | int | None, placement: Placement | None) -> int | None:
         raise UsageError(f"--weight-bits '{text}' is not a number of bits; write a number from 2 to 16, or target")
     if placement is None:
         raise UsageError("--weight-bits target needs a placement; run `neuromod map --target NAME`, or give a number")
-    from neuromod.targets import load
+    from neuromod.targets import load_target
 
-    bits = load(placement.target).figure("synapses.weight_bits").value
-    if not isinstance(bits, int):
+    figure = load_target(placement.target).figure("weight_bits")
+    if figure.value is None or figure.value == float("inf"):
         raise UsageError(
-            f"the bits of a weight of {placement.target} are {bits if isinstance(bits, str) else 'unknown'}; "
-            "give a number with --weight-bits"
+            f"the number of bits of a weight on {placement.target} is {figure.text}; give one with --weight-bits"
         )
-    return bits
+    return int(figure.value)
 
 
 def write_snn(
@@ -146,7 +166,10 @@ def write_nir(
     base = replace(wishes, mode="continuous", delay=0, floor=None, input="constant")
     variants = {
         "network": replace(base, reset="soft"),
-        "network_hard": replace(base, reset="hard", tune="always", substeps=base.substeps or (10, 20)),
+        # A hard reset loses what is above the threshold, and needs more of everything.
+        "network_hard": replace(
+            base, reset="hard", tune="always", tune_steps=2 * base.tune_steps, substeps=base.substeps or (10, 20)
+        ),
     }
     part: dict[str, Any] = {"files": [], "form": form}
     outputs = []
@@ -188,12 +211,14 @@ def _choose(network: Network, wishes: Wishes, *, talk: Talk) -> Conversion:
             "the best of it"
         )
     for ids, what in (
-        (chosen.silent, "never fire on the calibration trials"),
-        (chosen.saturated, "fire in every substep of more than 5 % of the time steps"),
+        (chosen.silent, "never fire{} in {} trials"),
+        (chosen.saturated, "fire{} in every substep of more than 5 % of the time steps of {} trials"),
     ):
         if ids:
             names = ", ".join(map(str, ids[:10])) + (" …" if len(ids) > 10 else "")
-            talk.warn(f"{len(ids)} {'neurons' if len(ids) > 1 else 'neuron'} {what}: {names}")
+            one = len(ids) == 1
+            verb = what.format("s" if one else "", wishes.n_trials)
+            talk.warn(f"{len(ids)} {'neuron' if one else 'neurons'} {verb}: {names}")
     return chosen
 
 

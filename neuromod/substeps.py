@@ -52,7 +52,7 @@ class Wishes:
     min_agreement : float
         Least share of equal decisions; the lower end of its 95 % interval must reach it.
     n_trials : int
-        Trials in each of two sets: one to choose thresholds on, one to measure on.
+        Trials to measure on; half as many others are there to choose thresholds on.
     seed : int
         Seed of the trials.
     """
@@ -70,7 +70,7 @@ class Wishes:
     tune_steps: int = 200
     max_accuracy_drop: float = 0.01
     min_agreement: float = 0.95
-    n_trials: int = 1000
+    n_trials: int = 2000
     seed: int = 0
 
 
@@ -159,7 +159,7 @@ def choose(
     """
     wishes = wishes or Wishes()
     first, second = np.random.SeedSequence([wishes.seed, 5]).spawn(2)
-    calibration = trials_for(network, wishes.n_trials, seed=first)
+    calibration = trials_for(network, (wishes.n_trials + 1) // 2, seed=first)
     test = trials_for(network, wishes.n_trials, seed=second)
     samples = activities(network, calibration.inputs)[calibration.mask]
     scales = {

@@ -29,7 +29,13 @@ PER_CORE = {
 }
 
 # Format -> what the table of the verification calls it.
-FORMATS = {"onnx": "ONNX", "snn": "spiking, snnTorch"}
+FORMATS = {
+    "onnx": "ONNX",
+    "onnx_int8": "ONNX, 8 bits",
+    "snn": "spiking, snnTorch",
+    "nir": "spiking, NIR",
+    "nir_hard": "spiking, NIR, hard reset",
+}
 
 # Where the links of `traffic.json` lead: rows down and columns to the right.
 DIRECTIONS = {"east": (0, 1), "west": (0, -1), "south": (1, 0), "north": (-1, 0)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,9 @@ def _norse(graph: Any, encoded: Array, spiking: SpikingNetwork) -> Array:
     from norse.torch.functional import reset
 
     rule = reset.reset_subtract if spiking.reset == "soft" else reset.reset_value
-    model = norse.from_nir(graph, dt=spiking.dt_s / spiking.substeps, reset_method=rule)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of nirtorch, which is between two interfaces
+        model = norse.from_nir(graph, dt=spiking.dt_s / spiking.substeps, reset_method=rule)
     return _stepwise(model, torch.from_numpy(encoded))
 
 
