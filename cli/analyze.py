@@ -28,7 +28,8 @@ def analyze_stage(
     plot: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the run's network, write `analysis.json`, return what ``--json`` prints."""
-    from neuromod import analysis, plots
+    from neuromod import analysis
+    from neuromod.analysis import figures
     from neuromod.files import write_json
     from neuromod.network import Network
 
@@ -59,9 +60,9 @@ def analyze_stage(
         "network": name,
         "positions": None if network.positions is None else network.positions.tolist(),
     }
-    figures = [str(path) for path in plots.write(content, plot)] if plot else []
+    drawn = [str(path) for path in figures.write(content, plot)] if plot else []
     write_json(run.file(analysis.FILE), content)
-    result = {"run": str(run.path), **summarize(found), "figures": figures}
+    result = {"run": str(run.path), **summarize(found), "figures": drawn}
     run.record(
         "analyze",
         arguments=arguments,

@@ -128,7 +128,13 @@ def axes_and_settings(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[
 @click.option(
     "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="A setting; an axis if VALUE is [a, b]."
 )
-@click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "dask", "slurm"]),
+    default="local",
+    show_default=True,
+    help="Where trials run: processes here, Dask, or Slurm.",
+)
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Trials at a time.")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler (one is started if omitted), or Slurm partition.")
 @click.option("--stall", "stall_s", type=float, default=1800, show_default=True, help="Seconds of silence of a trial.")

@@ -75,6 +75,9 @@ class WiringSettings:
         Steps between rounds of swapping; 0 for none.
     reach : float
         Longest connection of ``lm-rnn``, in pitches of the grid.
+    terminals : bool
+        Whether inputs lie along the left edge of the grid and readouts along the right, so that their wires have a
+        length, too.
     """
 
     regularizer: str = "bimt"
@@ -85,6 +88,7 @@ class WiringSettings:
     bias_from: float = 0.75
     swap_every: int = 100
     reach: float = 3.0
+    terminals: bool = False
 
 
 @dataclass(frozen=True)
@@ -316,6 +320,8 @@ def _build(kind: Any, values: Mapping[str, Any], prefix: str) -> Any:
 def _convert(key: str, value: Any, hint: Any) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
         return float(value)
+    if hint is bool and isinstance(value, bool):
+        return value
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
         return value
     if hint is str and isinstance(value, str):
@@ -325,5 +331,5 @@ def _convert(key: str, value: Any, hint: Any) -> Any:
             return tuple(part.strip() for part in value.split(",") if part.strip())
         if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
             return tuple(value)
-    wanted = {int: "a whole number", float: "a number", str: "text"}.get(hint, "names")
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}.get(hint, "names")
     raise UsageError(f"{key} = {value!r} cannot be used: needed {wanted}")

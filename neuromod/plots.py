@@ -1,163 +1,158 @@
-"""Figures of an analysis in the style of the paper's figure 2, its digitised points in grey beside ours."""
+"""Figures for papers and slides, drawn with Matplotlib; the report draws its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromod.analysis.published import growing_brains
+from neuromod.errors import UsageError
 from neuromod.files import replacing
+from neuromod.reporting.cores import Cores
+from neuromod.reporting.plane import Plane, core_colour
+from neuromod.reporting.words import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-Content = Mapping[str, Any]
+FORMATS = (".png", ".svg", ".pdf")
 
-PAPER: dict[str, Any] = {"color": "0.55", "zorder": 1}
-_LABEL = "paper, 400 neurons (digitised)"
-
-
-def task_variance(axes: Axes, content: Content) -> None:
-    """Draw figure 2b: normalised task variance, neurons ordered by cluster."""
-    rows = np.asarray(content["task_variance"])[content["active"]]
-    rows = rows / rows.max(axis=1, keepdims=True)
-    labels = np.asarray(content["clusters"]["labels"])
-    order = np.lexsort((-rows.max(axis=1), labels))
-    image = axes.imshow(rows[order].T, aspect="auto", cmap="magma", vmin=0, vmax=1, interpolation="nearest")
-    axes.figure.colorbar(image, ax=axes, label="normalised task variance")
-    for edge in np.flatnonzero(np.diff(labels[order])):
-        axes.axvline(edge + 0.5, color="w", linewidth=0.8)
-    axes.set_yticks(range(len(content["tasks"])), content["tasks"], fontsize=6)
-    axes.set_xlabel("active neurons, by cluster")
+# As in the report: neighbouring cores differ, also for colour-blind eyes.
+CORE_COLOURS = ("#2b47b2", "#c36008", "#1c928f", "#792956")
+_INK, _MUTED, _PAPER = "#1c1f22", "#5a6068", "#fdfdfb"
+_LOADS, _LINKS = ("#e6ecf2", "#14538c"), ("#ecd8cb", "#b5460f")
 
 
-def plane(axes: Axes, content: Content) -> None:
-    """Draw figure 2c: functional clusters in the plane."""
-    at = np.asarray(content["positions"])
-    axes.scatter(at[:, 0], at[:, 1], s=12, color="0.88", marker="s", linewidths=0)
-    labels = np.asarray(content["clusters"]["labels"])
-    here = at[content["active"]]
-    axes.scatter(here[:, 0], here[:, 1], c=labels % 20, cmap="tab20", vmin=0, vmax=19, s=26, marker="s")
-    axes.set(aspect="equal", xlabel="column", ylabel="row", title=f"{content['clusters']['k']} clusters")
-    axes.invert_yaxis()
-
-
-def accuracy(axes: Axes, content: Content) -> None:
-    """Draw figure 2d: accuracy on each task."""
-    tasks = content["tasks"]
-    found, paper = content["lesions"]["accuracy_per_task"], growing_brains()["accuracy_per_task"]
-    axes.bar(range(len(tasks)), [found[name] for name in tasks], color="C0", label="this network")
-    known = [(k, paper[name]) for k, name in enumerate(tasks) if name in paper]
-    if known:
-        axes.plot(
-            *zip(*known, strict=True), "_", markersize=9, markeredgewidth=2, label=_LABEL, **(PAPER | {"zorder": 3})
-        )
-    axes.set_xticks(range(len(tasks)), tasks, rotation=90, fontsize=6)
-    axes.set(ylabel="accuracy", ylim=(0, 1.05))
-    axes.legend(fontsize=6, loc="lower left")
-
-
-def importance(axes: Axes, content: Content) -> None:
-    """Draw figure 2e: importance against rank, before pruning."""
-    values = np.asarray(content["importance"])
-    there = values > 0
-    axes.semilogy(np.arange(len(values))[there], values[there], ".", markersize=3)
-    title = f"{int((~there).sum())} of {len(values)} neurons at exactly zero"
-    axes.set(xlabel="rank", ylabel="importance", title=title, xlim=(0, len(values)))
-
-
-def weight_by_distance(axes: Axes, content: Content) -> None:
-    """Draw figure 2f: weight against distance."""
-    rows = content["weight_by_distance"]
-    at = [row["distance"] for row in rows]
-    axes.plot(*np.transpose(growing_brains()["mean_weight_at_distance"]), ".--", label=_LABEL, **PAPER)
-    axes.plot(at, [row["mean"] for row in rows], "o-", markersize=3, label="mean of all pairs")
-    there = [row for row in rows if row["synapses"]]
-    axes.plot(
-        [row["distance"] for row in there],
-        [row["median_of_synapses"] for row in there],
-        "s:",
-        markersize=3,
-        label="median of the synapses",
-    )
-    axes.set(xlabel="Manhattan distance, pitches", ylabel="|w|", yscale="log")
-    axes.legend(fontsize=6)
-
-
-def neurons_and_error(axes: Axes, content: Content) -> None:
-    """Draw figure 2g: error against active neurons."""
-    _paper(axes, 0)
-    axes.plot(len(content["active"]), 1 - content["lesions"]["accuracy"], "*", color="C3", markersize=11)
-    axes.set(xlabel="active neurons", ylabel="error", yscale="log")
-    axes.legend(fontsize=6)
-
-
-def wiring_and_error(axes: Axes, content: Content) -> None:
-    """Draw figure 2h: error against wiring length."""
-    _paper(axes, 2)
-    axes.plot(content["wiring"]["count"], 1 - content["lesions"]["accuracy"], "*", color="C3", markersize=11)
-    axes.set(xlabel="wiring length, pitches", ylabel="error", xscale="log", yscale="log")
-    axes.legend(fontsize=6)
-
-
-def _paper(axes: Axes, column: int) -> None:
-    """Draw the paper's three methods in grey; our point is the red star."""
-    for name, marker in (("bimt", "o"), ("l1", "^"), ("none", "s")):
-        rows = np.asarray(growing_brains()[name])
-        axes.plot(rows[:, column], rows[:, 1], f"{marker}-", markersize=4, label=f"{name}, {_LABEL}", **PAPER)
-
-
-# Name of the file -> what draws it and what the analysis must hold for that.
-FIGURES: dict[str, tuple[Callable[[Axes, Content], None], tuple[str, ...]]] = {
-    "figure_2b_task_variance": (task_variance, ("clusters",)),
-    "figure_2c_plane": (plane, ("clusters", "positions")),
-    "figure_2d_accuracy": (accuracy, ("lesions",)),
-    "figure_2e_importance": (importance, ("importance",)),
-    "figure_2f_weight_by_distance": (weight_by_distance, ("weight_by_distance",)),
-    "figure_2g_neurons_and_error": (neurons_and_error, ("lesions",)),
-    "figure_2h_wiring_and_error": (wiring_and_error, ("lesions", "wiring")),
-}
-
-
-def write(content: Content, folder: Path) -> list[Path]:
-    """Draw every figure that an analysis has the measures for.
+def draw_plane(ax: Axes, plane: Plane) -> None:
+    """Draw neurons where they lie, coloured by core, with their connections.
 
     Parameters
     ----------
-    content : mapping
-        Content of ``analysis.json``.
-    folder : Path
-        Where the SVG files go; it is made.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    plane : Plane
+        From `neuromod.reporting.plane.plane_of`.
+    """
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Curve
 
-    Returns
-    -------
-    list of Path
-        The files, one a figure.
+    source, target = plane.at[plane.source], plane.at[plane.target]
+    step = target - source
+    bend = source + 0.5 * step + 0.13 * np.stack([step[:, 1], -step[:, 0]], axis=1)
+    size = np.abs(plane.weight) / np.abs(plane.weight).max(initial=1e-12)
+    colours = [CORE_COLOURS[core_colour(core, plane.grid)] for core in plane.core.tolist()]
+    lines, widths, shades = [], [], []
+    for k in np.flatnonzero(plane.source != plane.target):
+        a, b = int(plane.source[k]), int(plane.target[k])
+        curve = Curve([source[k], bend[k], target[k]], [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3])
+        lines.append(PathPatch(curve))
+        widths.append(0.25 + 1.3 * size[k])
+        shades.append(colours[a] if plane.core[a] == plane.core[b] else _MUTED)
+    ax.add_collection(
+        PatchCollection(lines, facecolors="none", edgecolors=shades, linewidths=widths, alpha=0.55, capstyle="round")
+    )
+    looped = np.isin(np.arange(plane.n), plane.source[plane.source == plane.target])
+    edges = [_INK if loop else _PAPER for loop in looped]
+    area = 300 / np.sqrt(plane.n) * plane.members / plane.members.max()
+    ax.scatter(plane.at[:, 0], plane.at[:, 1], s=area, c=colours, edgecolors=edges, linewidths=0.7, zorder=3)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_box_aspect(1)
+    ax.invert_yaxis()
+    ax.set_axis_off()
+
+
+def draw_cores(ax: Axes, cores: Cores) -> None:
+    """Draw the grid of cores with their packets and the load of every link.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    cores : Cores
+        From `neuromod.reporting.hardware.cores_of`.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.patches import FancyArrow, FancyBboxPatch
+
+    loads, links = (LinearSegmentedColormap.from_list("", list(ends)) for ends in (_LOADS, _LINKS))
+    at = cores.grid.coordinates()[:, ::-1]
+    share = cores.load / max(float(cores.load.max()), 1e-12)
+    lettered = max(cores.grid.rows, cores.grid.columns) <= 10
+    for core, (x, y) in enumerate(at):
+        box = FancyBboxPatch(
+            (x - 0.33, y - 0.33), 0.66, 0.66, boxstyle="round,pad=0.02", fc=loads(share[core]), ec="none"
+        )
+        ax.add_patch(box)
+        if lettered:
+            colour = "white" if share[core] > 0.45 else _INK
+            ax.text(x, y, count(int(cores.neurons[core])), ha="center", va="center", fontsize=8, color=colour)
+    busiest = max(float(cores.link_load.max(initial=0)), 1e-12)
+    for a, b, load in zip(cores.source.tolist(), cores.target.tolist(), cores.link_load.tolist(), strict=True):
+        if load <= 0:
+            continue
+        way = at[b] - at[a]
+        aside = 0.09 * np.array([-way[1], way[0]])
+        (x, y), (dx, dy) = at[a] + 0.37 * way + aside, 0.26 * way
+        width = 0.012 + 0.07 * load / busiest
+        arrow = FancyArrow(
+            x, y, dx, dy, width=width, length_includes_head=True, head_width=width + 0.04, head_length=0.08,
+            fc=links(load / busiest), ec="none",
+        )  # fmt: skip
+        ax.add_patch(arrow)
+    ax.set_xlim(-0.5, cores.grid.columns - 0.5)
+    ax.set_ylim(cores.grid.rows - 0.5, -0.5)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_box_aspect(1)
+    ax.set_axis_off()
+
+
+def overview(plane: Plane, cores: Cores) -> Figure:
+    """Return the plane of neurons and the grid of cores side by side, as wide as a page's text (7 in).
+
+    Parameters
+    ----------
+    plane, cores : Plane, Cores
+        What is drawn.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.7), facecolor=_PAPER, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    draw_plane(left, plane)
+    draw_cores(right, cores)
+    for ax, title, note in (
+        (
+            left,
+            f"{count(int(plane.members.sum()))} neurons, coloured by core",
+            f"{count(plane.n_connections)} connections",
+        ),
+        (
+            right,
+            f"{cores.grid} cores, number of neurons",
+            f"colour: packets per step (at most {count(float(cores.load.max()))}); "
+            f"arrows: link load (at most {count(float(cores.link_load.max(initial=0)))}); estimates",
+        ),
+    ):
+        ax.set_title(title, fontsize=9, color=_INK)
+        ax.text(0.5, -0.02, note, transform=ax.transAxes, ha="center", va="top", fontsize=6.5, color=_MUTED)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, SVG or PDF; equal figures give equal bytes.
 
     Raises
     ------
     UsageError
-        If the folder cannot be written.
+        If the suffix names another format, or the file cannot be written.
     """
-    written = []
-    for name, (draw, needs) in FIGURES.items():
-        if all(content.get(need) is not None for need in needs):
-            path = folder / f"{name}.svg"
-            save(draw, content, path)
-            written.append(path)
-    return written
-
-
-def save(draw: Callable[[Axes, Any], None], content: Any, path: Path) -> None:
-    """Write one figure, all or nothing; equal figures give equal bytes."""
     import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"svg.hashsalt": "neuromod", "svg.fonttype": "none"}), replacing(path) as temporary:
-        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
-        draw(figure.add_subplot(), content)
-        FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})  # type: ignore[no-untyped-call]
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"cannot write {path}: a figure is one of {', '.join(FORMATS)}, by the end of its name")
+    undated: dict[str, Any] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with matplotlib.rc_context({"svg.hashsalt": "neuromod", "savefig.dpi": 300}), replacing(path) as temporary:
+        figure.savefig(temporary, metadata=undated[path.suffix.lower()], facecolor=figure.get_facecolor())

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from neuromod import cli, plots
+from neuromod import cli
+from neuromod.analysis import figures as plots
 from neuromod.rundir import open_run
 
 

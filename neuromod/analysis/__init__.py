@@ -50,7 +50,7 @@ class Analysis:
     wiring : WiringLength or None
         Lengths of the synapses; None without positions.
     mean_weighted_length : float or None
-        Σ |w| d / Σ |w|, in pitches.
+        ``Σ |w| d / Σ |w|``, in pitches.
     isolated_ratio, within_cluster_distance, within_cluster_squares : Permutation or None
         Functional clusters in the plane beside shuffled labels.
     mantel : Permutation or None

@@ -14,7 +14,7 @@ def growing_brains() -> dict[str, Any]:
     -------
     dict
         ``bimt``, ``l1``, ``none`` as rows of (active neurons, error, wiring length in pitches), ``accuracy_per_task``,
-        ``mean_weight_at_distance`` as rows of (pitches, mean |w|), ``source``, ``uncertainty`` and ``about``.
+        ``mean_weight_at_distance`` as rows of (pitches, mean weight), ``source``, ``uncertainty`` and ``about``.
     """
     text = resources.files("neuromod.analysis").joinpath("growing_brains.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)

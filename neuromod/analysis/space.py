@@ -55,9 +55,9 @@ class WeightAtDistance:
     pairs, synapses : int
         Ordered pairs of neurons, and how many of them have a weight.
     mean : float
-        Mean |w| over all pairs.
+        Mean absolute weight over all pairs.
     median_of_synapses : float or None
-        Median |w| over the synapses; None without any.
+        Median absolute weight over the synapses; None without any.
     """
 
     distance: int
@@ -88,7 +88,7 @@ def weight_by_distance(w_rec: Matrix, positions: npt.NDArray[np.floating]) -> tu
 
 
 def far_to_near(table: tuple[WeightAtDistance, ...], far: int = 4) -> float | None:
-    """Mean |w| over pairs at least `far` pitches apart, divided by that over neighbours; None without either."""
+    """Mean absolute weight of pairs at least `far` pitches apart over that of neighbours; None without either."""
     beyond = [row for row in table if row.distance >= far]
     near = next((row.mean for row in table if row.distance == 1), 0.0)
     pairs = sum(row.pairs for row in beyond)

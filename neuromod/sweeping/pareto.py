@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from neuromod import plots
 from neuromod.analysis.published import growing_brains
-from neuromod.files import replacing
 from neuromod.sweeping.results import Row, curve, point
 
 
@@ -19,24 +19,21 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     rows : sequence of Row
         From `results.collect`.
     path : Path
-        SVG file.
+        Figure, its format by the end of its name.
     """
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"svg.hashsalt": "neuromod", "svg.fonttype": "none"}), replacing(path) as temporary:
-        figure = Figure(figsize=(9, 3.8), layout="constrained")
-        both = figure.subplots(1, 2, sharey=True)
-        for axes, key, column, name in (
-            (both[0], "wiring_length", 2, "wiring length, pitches"),
-            (both[1], "active_neurons", 0, "active neurons"),
-        ):
-            _draw(axes, rows, key, column)
-            axes.set(xlabel=name, yscale="log")
-        both[0].set(xscale="log", ylabel="error, 1 - mean accuracy")
-        both[1].legend(fontsize=6)
-        FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})  # type: ignore[no-untyped-call]
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    both = figure.subplots(1, 2, sharey=True)
+    for axes, key, column, name in (
+        (both[0], "wiring_length", 2, "wiring length, pitches"),
+        (both[1], "active_neurons", 0, "active neurons"),
+    ):
+        _draw(axes, rows, key, column)
+        axes.set(xlabel=name, yscale="log")
+    both[0].set(xscale="log", ylabel="error, 1 - mean accuracy")
+    both[1].legend(fontsize=6)
+    plots.save(figure, path)
 
 
 def _draw(axes: Any, rows: Sequence[Row], key: str, column: int) -> None:

@@ -135,6 +135,8 @@ def make_plan(
     fixed = {**settings, **(more_settings or {})}
     trials: dict[str, Trial] = {}
     for grid in grids:
+        if not isinstance(grid, Mapping):
+            raise UsageError(f"grid = {grid!r} cannot be used: needed a table of settings with lists of values")
         axes = {key: values for key, values in grid.items() if key not in (more_settings or {})} | dict(more_axes or {})
         for key, values in axes.items():
             if not isinstance(values, list | tuple) or not values:
