@@ -42,6 +42,12 @@ def command(run_path: Path | None, talk: Talk) -> None:
     for key, label in _ROWS.items():
         values = [result[key], result["shuffled"][key]]
         rows.append([label, *("unknown" if value is None else f"{value:,.1f}" for value in values)])
+    for key, unit, label in (
+        ("energy_per_step", "pj", "energy, pJ per step"),
+        ("time_per_step", "ns", "time, ns per step"),
+    ):
+        values = [part[key][f"total_{unit}"] for part in (result, result["shuffled"])]
+        rows.append([label, *("unknown" if value is None else f"{value:,.1f}" for value in values)])
     talk.result(result, table(rows, header=["estimate", result["placer"], "shuffled"]))
 
 
@@ -53,9 +59,10 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
     StageError
         If the placement is stale.
     """
-    from neuromod import traffic
+    from neuromod import targets, traffic
     from neuromod.files import write_json
     from neuromod.placement import Placement
+    from neuromod.rent import fit_rent
 
     if run.state("map")[0] == "missing":
         from .map import map_stage
@@ -68,13 +75,17 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
 
     name, network, activity = network_with_activity(run, talk=talk)
     placement = Placement.load(run.file("placement.json"))
-    report = traffic.estimate(network, placement, activity, seed=placement.seed)
+    target = targets.parse_target(run.file("target.toml").read_text(encoding="utf-8"), where="target.toml")
+    report = traffic.estimate(network, placement, activity, target=target, seed=placement.seed)
+    rent = fit_rent(network)
     content = {
         "grid": str(placement.grid),
         "target": placement.target,
         "placer": placement.placer,
         "neurons_per_core": placement.neurons_per_core,
         **report.as_json(),
+        "rent_exponent": None if rent is None else rent.exponent,
+        "rent_coefficient": None if rent is None else rent.coefficient,
     }
     write_json(run.file("traffic.json"), {"schema": traffic.SCHEMA, **content})
     result = {**content, "seconds": round(time.perf_counter() - started, 3), "run": str(run.path)}
@@ -82,7 +93,7 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
         "estimate",
         arguments={},
         seconds=time.perf_counter() - started,
-        inputs=[name, "activity.safetensors", "placement.json"],
+        inputs=[name, "activity.safetensors", "placement.json", "target.toml"],
         outputs=["traffic.json"],
         result=result,
     )

@@ -20,32 +20,66 @@ if TYPE_CHECKING:
 TRIALS, TRIALS_SEED = 256, 4_201
 
 
-@click.command()
+@click.command("map")
 @click.option("--cores", type=CoresType(), help="Grid of cores, rows x columns; 4x4, or the chip's if that is smaller.")
 @click.option("--target", default="generic-mesh", show_default=True, help="Chip: a name, or the path of a TOML file.")
 @click.option("--neurons-per-core", type=click.IntRange(1), help="Capacity of a core; the target's if omitted.")
-@click.option("--placer", default="annealing", show_default=True, help="Method: annealing, tiles or shuffled.")
+@click.option(
+    "--placer",
+    default="annealing",
+    show_default=True,
+    help="annealing, bisection, hilbert, hypergraph, tiles or shuffled.",
+)
+@click.option(
+    "--objective",
+    default="hops",
+    show_default=True,
+    help="What to make small: hops, packets, multicast, energy, max-link.",
+)
+@click.option(
+    "--effort", type=float, default=1.0, show_default=True, help="Work of the annealing, relative to the default."
+)
+@click.option(
+    "--time", "seconds", type=float, help="Seconds for the annealing instead; then not repeatable to the bit."
+)
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the cores (PNG, SVG or PDF).")
 @seed_option
 @run_option
 @output_options
-def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
+def command(run_path: Path | None, plot: Path | None, talk: Talk, **options: Any) -> None:
     """Place the neurons of a run on a grid of cores, with as little traffic as possible.
 
     \b
+    Examples:
       neuromod map --cores 4x4
       neuromod map --cores 8x16 --target loihi1 --neurons-per-core 64
+      neuromod map --cores 4x4 --objective max-link --time 10 --plot cores.svg
     """
     from neuromod import rundir
 
-    result = map_stage(rundir.open_run(run_path), talk=talk, **options)
+    run = rundir.open_run(run_path)
+    result = map_stage(run, talk=talk, **options)
+    if plot is not None:
+        draw_cores(run, plot)
+        result["plot"] = str(plot)
+    talk.result(result, describe(result))
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Return the result in words."""
+    gap = "unknown" if result["gap"] is None else f"{result['gap']:.1%} above the bound {result['bound']:,.1f}"
     rows = [
         ["grid", f"{result['grid']} cores of {result['target']}, {result['cores_used']} used"],
-        ["capacity", f"{result['neurons_per_core']} neurons per core, {result['capacity_from']}"],
+        ["capacity", f"{result['neurons_per_core']:,} neurons per core, {result['capacity_from']}"],
         ["synapses", f"{result['intra_core_synapses']:,} within cores, {result['inter_core_synapses']:,} between"],
         ["packets", f"{result['packets']:,.1f} per step (estimate)"],
         ["hops", f"{result['hops']:,.1f} per step; shuffled {result['shuffled_hops']:,.1f}"],
+        ["", f"{result['multicast_hops']:,.1f} if packets branch"],
+        ["busiest link", f"{result['max_link_load']:,.1f} packets per step"],
+        ["arrangement", f"{gap} for these parts"],
     ]
-    talk.result(result, table([[name, value.ljust(60)] for name, value in rows]))
+    width = max(len(text) for _, text in rows)
+    return table([[name, text.ljust(width)] for name, text in rows])
 
 
 def map_stage(
@@ -56,6 +90,9 @@ def map_stage(
     target: str = "generic-mesh",
     neurons_per_core: int | None = None,
     placer: str = "annealing",
+    objective: str = "hops",
+    effort: float = 1.0,
+    seconds: float | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Place the network of a run, write `placement.json` and `.csv`, return what ``--json`` prints.
@@ -67,33 +104,39 @@ def map_stage(
     DoesNotFitError
         If the network does not fit; the message lists every violation.
     """
-    from neuromod import limits, placement, routing, targets, traffic
-    from neuromod.errors import DoesNotFitError
+    from neuromod import bounds, coregraph, limits, mapping, placement, routing, targets, traffic
     from neuromod.files import write_text
-    from neuromod.placers import place
+    from neuromod.placers import Effort
 
     started = time.perf_counter()
     target_text = targets.read_text(target)
     chip = targets.parse_target(target_text, where=target)
+    grid = mapping.choose_grid(chip, cores)
+
+    def tell(share: float) -> None:
+        if time.perf_counter() - started > 2:
+            talk.progress(f"placing: {share:.0%}")
+
+    work = Effort(effort, seconds, tell)
     name, network, activity = network_with_activity(run, talk=talk)
-    grid = placement.Grid(*cores) if cores else _default_grid(chip.chip)
     capacity, origin = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
-    limits.refuse_impossible(network, grid, chip, capacity)
-    core_of = place(network, activity.rates, grid, capacity, placer=placer, seed=seed)
-    violations = limits.find_violations(network, core_of, grid, chip, capacity)
-    if violations:
-        raise DoesNotFitError(limits.explain(violations, network, grid, chip, capacity))
-    found = placement.Placement(grid, core_of, capacity, chip.name, placer, seed, network.sha256())
+    found = mapping.place(
+        network, rates=activity.rates, cores=(grid.rows, grid.columns), target=chip, neurons_per_core=neurons_per_core,
+        placer=placer, objective=objective, seed=seed, effort=work,
+    )  # fmt: skip
+    load = routing.measure(network, found.core_of, grid, activity.rates)
+    bound = bounds.bound_hops(load.packets, load.destinations, activity.rates, grid).best
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
+    coregraph.write_graphml(run.file("cores.graphml"), found, load)
     write_text(run.file("target.toml"), target_text)
-    load = routing.measure(network, core_of, grid, activity.rates)
-    shuffled = core_of[traffic.shuffle(network.n, seed)]
-    intra, inter = traffic.synapses_across(network, core_of)
+    shuffled = found.core_of[traffic.shuffle(network.n, seed)]
+    intra, inter = traffic.synapses_across(network, found.core_of)
     result = {
         "grid": str(grid),
         "target": chip.name,
         "placer": placer,
+        "objective": objective,
         "seed": seed,
         "neurons": network.n,
         "neurons_per_core": capacity,
@@ -105,6 +148,8 @@ def map_stage(
         "hops": load.hops,
         "multicast_hops": load.multicast_hops,
         "max_link_load": float(load.links.max()),
+        "bound": bound,
+        "gap": (load.hops - bound) / bound if bound > 0 else 0.0 if load.hops == 0 else None,
         "shuffled_hops": routing.measure(network, shuffled, grid, activity.rates).hops,
         "seconds": round(time.perf_counter() - started, 3),
         "run": str(run.path),
@@ -116,11 +161,14 @@ def map_stage(
             "target": chip.name,
             "neurons_per_core": neurons_per_core,
             "placer": placer,
+            "objective": objective,
+            "effort": effort,
+            "time": seconds,
             "seed": seed,
         },
         seconds=time.perf_counter() - started,
         inputs=[name, "activity.safetensors"],
-        outputs=["placement.json", "placement.csv", "target.toml"],
+        outputs=["placement.json", "placement.csv", "cores.graphml", "target.toml"],
         result=result,
     )
     return result
@@ -137,9 +185,9 @@ def network_with_activity(run: Run, *, talk: Talk) -> tuple[str, Network, Activi
         talk.say("The network is not pruned yet: running `neuromod prune` with its defaults first.")
         prune_stage(run, talk=talk)
     name = run.network_file()
-    network = Network.load(run.file(name))
     if run.state("activity")[0] == "fresh":
-        return name, network, activity.Activity.load(run.file("activity.safetensors"))
+        return name, *load_network_and_activity(run, name)
+    network = Network.load(run.file(name))
     started = time.perf_counter()
     if "tasks" in network.info:
         from neuromod.evaluation import trials_for
@@ -162,8 +210,27 @@ def network_with_activity(run: Run, *, talk: Talk) -> tuple[str, Network, Activi
     return name, network, found
 
 
-def _default_grid(chip: Any) -> Any:
-    """Return 4x4 cores, or the chip's own grid where that is smaller."""
-    from neuromod.placement import Grid
+def load_network_and_activity(run: Run, name: str) -> tuple[Network, Activity]:
+    """Read the network file `name` of a run and the activity that was counted for it."""
+    from neuromod.activity import Activity
+    from neuromod.network import Network
 
-    return Grid(4, 4) if chip is None else Grid(min(4, chip.rows), min(4, chip.columns))
+    return Network.load(run.file(name)), Activity.load(run.file("activity.safetensors"))
+
+
+def draw_cores(run: Run, path: Path) -> None:
+    """Draw the cores of a run's placement with the traffic between them.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written, or not in this format.
+    """
+    from neuromod import coreplot, routing
+    from neuromod.placement import Placement
+
+    name = run.network_file()
+    found = Placement.load(run.file("placement.json"))
+    network, activity = load_network_and_activity(run, name)
+    load = routing.measure(network, found.core_of, found.grid, activity.rates)
+    coreplot.save(path, found, load)

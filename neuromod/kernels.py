@@ -22,11 +22,10 @@ def compiled_for(signature: str) -> Callable[[Callable[..., Any]], Callable[...,
     return lambda function: _compile(function, signature)
 
 
-def _compile(function: Callable[..., Any], *signature: str) -> Callable[..., Any]:
-    compiler: Any = numba.njit
+def _compile(function: Callable[..., Any], signature: str | None = None) -> Callable[..., Any]:
     try:
-        kernel: Callable[..., Any] = compiler(*signature, cache=True, nogil=True)(function)
+        kernel: Callable[..., Any] = numba.njit(signature, cache=True, nogil=True)(function)
     except RuntimeError:
         # Numba found no folder that it may write to.
-        kernel = compiler(*signature, nogil=True)(function)
+        kernel = numba.njit(signature, nogil=True)(function)
     return kernel

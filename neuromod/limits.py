@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ import numpy.typing as npt
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.network import Network
 from neuromod.placement import Grid
+from neuromod.placers.problem import CoreLimits
 from neuromod.targets import Target
+from neuromod.usage import bits_of_synapse, chip_of_core, chips_of, count_usage, synapses_of_neurons
 
 # Resource -> how a message names it, with `needed` and `limit` put in.
 _OF_A_CORE = {
@@ -57,22 +60,6 @@ class Violation:
     text: str
 
 
-@dataclass(frozen=True, eq=False)
-class Usage:
-    """What a placement needs.
-
-    Parameters
-    ----------
-    of_core : dict of str to (cores,) int64
-        Neurons, synapses, synapse memory, in- and out-axons of every core.
-    of_neuron : dict of str to (n,) int64
-        Fan-in, fan-out and destinations of every neuron.
-    """
-
-    of_core: dict[str, npt.NDArray[np.int64]]
-    of_neuron: dict[str, npt.NDArray[np.int64]]
-
-
 def decide_capacity(target: Target, grid: Grid, n: int, neurons_per_core: int | None = None) -> tuple[int, str]:
     """Neurons that a core takes, and where that number comes from, in words.
 
@@ -95,44 +82,18 @@ def decide_capacity(target: Target, grid: Grid, n: int, neurons_per_core: int | 
     return math.ceil(1.05 * n / grid.cores), "an even share with 5 % slack"
 
 
-def count_usage(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, target: Target) -> Usage:
-    """Count what a placement needs of every core and neuron.
-
-    Inputs take synapses and in-axons as recurrent sources do; biases, and the readout, which is read off the chip,
-    take none.
-    """
-    n, k = network.n, grid.cores
-    core_of = core_of.astype(np.int64)
-    w_in = network.w_in != 0
-    fan_in = np.diff(network.w_rec.indptr).astype(np.int64) + w_in.sum(axis=1)
-    fan_out = np.bincount(network.w_rec.indices, minlength=n)
-    reached = core_of.repeat(np.diff(network.w_rec.indptr))
-    source = network.w_rec.indices.astype(np.int64)
-    if not target.local_axons:
-        remote = reached != core_of[source]
-        reached, source = reached[remote], source[remote]
-    pairs = np.unique(source * k + reached)
-    source, reached = np.divmod(pairs, k)
-    neuron, channel = np.nonzero(w_in)
-    inputs = np.unique(channel.astype(np.int64) * k + core_of[neuron]) % k
-    synapses = np.bincount(core_of, weights=fan_in, minlength=k).astype(np.int64)
-    bits = int((target.value("weight_bits") or 0) + (target.value("index_bits") or 0))
-    if target.destination == "chip" and target.chip is not None:
-        at = grid.coordinates()
-        chips = at // (target.chip.rows, target.chip.columns)
-        chip = chips[:, 0] * (chips[:, 1].max() + 1) + chips[:, 1]
-        destinations = np.bincount(np.unique(source * k + chip[reached]) // k, minlength=n)
-    else:
-        destinations = np.bincount(source, minlength=n)
-    return Usage(
-        of_core={
-            "neurons": np.bincount(core_of, minlength=k),
-            "synapses": synapses,
-            "synapse_memory_bits": synapses * bits,
-            "in_axons": np.bincount(reached, minlength=k) + np.bincount(inputs, minlength=k),
-            "out_axons": np.bincount(core_of[source], minlength=k),
-        },
-        of_neuron={"fan_in": fan_in, "fan_out": fan_out, "destinations": destinations},
+def limits_of_search(target: Target, grid: Grid) -> CoreLimits:
+    """Limits of a target that a placer keeps while it searches; the others do not depend on the placement alone."""
+    bits = bits_of_synapse(target)
+    memory = target.limit("synapse_memory_bits")
+    by_memory = math.floor(memory / bits) if bits and math.isfinite(memory) else math.inf
+    return CoreLimits(
+        synapses=min(target.limit("synapses"), by_memory),
+        in_axons=target.limit("in_axons"),
+        out_axons=target.limit("out_axons"),
+        destinations=target.limit("destinations"),
+        local_axons=target.local_axons,
+        chip_of=chip_of_core(grid, target) if target.destination == "chip" else None,
     )
 
 
@@ -149,17 +110,26 @@ def find_violations(
             if needed > limit:
                 words = text.format(needed=f"{needed:,}", limit=f"{limit:,.0f}")
                 found.append(Violation(resource, (row, column), None, needed, int(limit), 0, words))
-        found += _of_neurons(network, usage, np.flatnonzero(core_of == core), (row, column), target)
-    return found
+    beyond = np.zeros(network.n, bool)
+    for resource in _OF_A_NEURON:
+        beyond |= usage.of_neuron[resource] > target.limit(resource)
+    for core in np.unique(core_of[beyond]).tolist():
+        row, column = divmod(core, grid.columns)
+        found += _of_neurons(network, usage.of_neuron, np.flatnonzero(core_of == core), (row, column), target)
+    return sorted(found, key=lambda item: item.core or (-1, -1))
 
 
 def _of_neurons(
-    network: Network, usage: Usage, neurons: npt.NDArray[np.intp], core: tuple[int, int] | None, target: Target
+    network: Network,
+    usage: Mapping[str, npt.NDArray[np.int64]],
+    neurons: npt.NDArray[np.intp],
+    core: tuple[int, int] | None,
+    target: Target,
 ) -> list[Violation]:
     found = []
-    for resource, text in _OF_A_NEURON.items():
-        limit = target.limit(resource)
-        needs = usage.of_neuron[resource][neurons]
+    for resource in usage:
+        text, limit = _OF_A_NEURON[resource], target.limit(resource)
+        needs = usage[resource][neurons]
         over = int((needs > limit).sum())
         if over:
             worst = int(needs.argmax())
@@ -169,7 +139,7 @@ def _of_neurons(
                 neuron=number, needed=f"{needed:,}", limit=f"{limit:,.0f}", places=f"{target.destination}s"
             )
             if over > 1:
-                words += f"; {over - 1:,} more neurons there are beyond it"
+                words += f" (and {over - 1:,} more)"
             found.append(Violation(resource, core, number, needed, int(limit), over - 1, words))
     return found
 
@@ -182,15 +152,7 @@ def refuse_impossible(network: Network, grid: Grid, target: Target, capacity: in
     DoesNotFitError
         With everything that is wrong: too few cores, too large a grid, neurons beyond a limit of their own.
     """
-    usage = count_usage(network, np.zeros(network.n, np.int64), Grid(1, 1), target)
-    single = {name: counts for name, counts in usage.of_neuron.items() if name != "destinations"}
-    found = _of_neurons(
-        network,
-        Usage(usage.of_core, {**single, "destinations": np.zeros(network.n, np.int64)}),
-        np.arange(network.n),
-        None,
-        target,
-    )
+    found = _of_neurons(network, synapses_of_neurons(network), np.arange(network.n), None, target)
     chips = chips_of(grid, target)
     if chips > target.limit("max_chips"):
         limit = int(target.limit("max_chips"))
@@ -200,31 +162,30 @@ def refuse_impossible(network: Network, grid: Grid, target: Target, capacity: in
         raise DoesNotFitError(explain(found, network, grid, target, capacity))
 
 
-def chips_of(grid: Grid, target: Target) -> int:
-    """Number of chips that a grid of cores takes; 1 where the size of a chip is unknown or without bounds."""
-    if target.chip is None:
-        return 1
-    return -(-grid.rows // target.chip.rows) * -(-grid.columns // target.chip.columns)
-
-
 def cores_needed(network: Network, target: Target, capacity: int) -> dict[str, int]:
     """Least number of cores by each resource that adds up over the cores, whatever the placement."""
-    usage = count_usage(network, np.zeros(network.n, np.int64), Grid(1, 1), target)
-    limits = {
-        "neurons": float(capacity),
-        "synapses": target.limit("synapses"),
-        "synapse memory": target.limit("synapse_memory_bits"),
+    synapses = int(synapses_of_neurons(network)["fan_in"].sum())
+    needs = {
+        "neurons": (network.n, float(capacity)),
+        "synapses": (synapses, target.limit("synapses")),
+        "synapse memory": (synapses * bits_of_synapse(target), target.limit("synapse_memory_bits")),
     }
-    totals = {
-        "neurons": int(usage.of_core["neurons"][0]),
-        "synapses": int(usage.of_core["synapses"][0]),
-        "synapse memory": int(usage.of_core["synapse_memory_bits"][0]),
-    }
-    return {name: math.ceil(totals[name] / limit) for name, limit in limits.items() if math.isfinite(limit)}
+    return {name: math.ceil(total / limit) for name, (total, limit) in needs.items() if math.isfinite(limit)}
 
 
-def explain(found: list[Violation], network: Network, grid: Grid, target: Target, capacity: int) -> str:
-    """Say in words, one line for each violation, what does not fit and what to try."""
+def explain(
+    found: list[Violation],
+    network: Network,
+    grid: Grid,
+    target: Target,
+    capacity: int,
+    *,
+    fitting: Grid | None = None,
+) -> str:
+    """Say in words, one line for each violation, what does not fit and what to try.
+
+    `fitting` is a larger grid on which a placement was found that fits.
+    """
     lines = [f"does not fit {target.name} on {grid} cores."]
     for item in found:
         where = "all cores" if item.core is None else f"core {item.core}"
@@ -235,23 +196,35 @@ def explain(found: list[Violation], network: Network, grid: Grid, target: Target
     if parts:
         parts[0] = parts[0].replace(" by", " cores by" if least > 1 else " core by")
         lines.append(f"  {'total':<11}: needs at least {', '.join(parts)}; the grid has {grid.cores:,}")
-    advice = []
-    resources = {item.resource for item in found}
-    if "cores" in resources and target.chip is not None:
-        advice.append(f"--cores {target.chip}")
-    elif least > grid.cores or resources - {"fan_in", "fan_out"}:
-        advice.append(f"--cores {_larger(grid, max(least, grid.cores + 1 if resources else least))}")
-    if resources & {"fan_in", "fan_out", "destinations", "in_axons", "out_axons", "synapses", "synapse_memory_bits"}:
-        worst = max(item.needed / max(item.limit, 1) for item in found if item.resource not in ("neurons", "cores"))
-        keep = network.n_synapses / network.n**2 / worst
-        advice.append(f"neuromod prune --keep {keep:.1g}")
-    if "neurons" in resources or needed.get("neurons", 0) > grid.cores:
-        advice.append("a larger --neurons-per-core" if capacity < target.limit("neurons") else "a smaller network")
-    lines.append(f"  {'try':<11}: {', or '.join(advice)}")
+    lines.append(f"  {'try':<11}: {', or '.join(_advise(found, network, grid, target, capacity, fitting))}")
     return "\n".join(lines)
 
 
-def _larger(grid: Grid, cores: int) -> Grid:
+def _advise(
+    found: list[Violation], network: Network, grid: Grid, target: Target, capacity: int, fitting: Grid | None
+) -> list[str]:
+    needed = cores_needed(network, target, capacity)
+    least = max(needed.values(), default=1)
+    resources = {item.resource for item in found}
+    advice = []
+    if "cores" in resources and target.chip is not None:
+        advice.append(f"--cores {target.chip}")
+    elif fitting is not None:
+        advice.append(f"--cores {fitting}, where it fits")
+    elif least > grid.cores:
+        advice.append(f"--cores {larger_grid(grid, least)}")
+    kept = [item.needed / max(item.limit, 1) for item in found if item.resource not in ("neurons", "cores")]
+    if kept:
+        advice.append(f"neuromod prune --keep {network.n_synapses / network.n**2 / max(kept):.1g}")
+    crowded = "neurons" in resources or needed.get("neurons", 0) > grid.cores
+    if capacity < target.limit("neurons") and (crowded or resources & {"out_axons", "destinations"}):
+        advice.append("a larger --neurons-per-core")
+    elif crowded or not advice:
+        advice.append("a smaller network")
+    return advice
+
+
+def larger_grid(grid: Grid, cores: int) -> Grid:
     """Return the smallest grid of at least `cores` cores whose sides keep about the ratio of the grid's."""
     shape = math.log(grid.rows / grid.columns)
     options = []
@@ -260,4 +233,4 @@ def _larger(grid: Grid, cores: int) -> Grid:
         bend = abs(math.log(rows / columns) - shape)
         options.append((bend > math.log(2), rows * columns, bend, rows, columns))
     _, _, _, rows, columns = min(options)
-    return Grid(rows, columns)
+    return replace(grid, rows=rows, columns=columns)

@@ -205,6 +205,11 @@ def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
     return float((packets * problem.cost).sum())
 
 
+def packets_between(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Packets from core to core, (cores, cores), with one packet for each destination."""
+    return _of_problem(problem, core_of)[0]
+
+
 def link_table(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
     """Load of every link with one packet for each destination, (4, router rows, router columns)."""
     return route(_of_problem(problem, core_of)[0], problem.grid)

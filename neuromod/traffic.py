@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromod import wiring
+from neuromod import costs, wiring
 from neuromod.activity import Activity, describe
 from neuromod.network import Network
 from neuromod.placement import Grid, Placement
 from neuromod.routing import DIRECTIONS, Traffic, link_loads, measure
+from neuromod.targets import Target
 
 SCHEMA = "neuromod/traffic/1"
 
@@ -63,7 +64,14 @@ class TrafficReport:
         }
 
 
-def estimate(network: Network, placement: Placement, activity: Activity, *, seed: int = 0) -> TrafficReport:
+def estimate(
+    network: Network,
+    placement: Placement,
+    activity: Activity,
+    *,
+    target: Target | None = None,
+    seed: int = 0,
+) -> TrafficReport:
     """Estimate the traffic of a placement, beside the shuffled one.
 
     In the shuffled placement the neurons exchange their places, position and core, as `shuffle` says.
@@ -76,6 +84,8 @@ def estimate(network: Network, placement: Placement, activity: Activity, *, seed
         Its neurons' cores.
     activity : Activity
         Its neurons' rates.
+    target : Target, optional
+        The target, for energy, time and chips; without it they are left out.
     seed : int, default 0
         Seed of the shuffle.
 
@@ -91,9 +101,28 @@ def estimate(network: Network, placement: Placement, activity: Activity, *, seed
         (placement.core_of[order], None if network.positions is None else network.positions[order]),
     ):
         traffic = measure(network, core_of, placement.grid, activity.rates)
-        reports.append((traffic, _summarise(network, core_of, positions, placement.grid, activity, traffic)))
+        summary = _summarise(network, core_of, positions, placement.grid, activity, traffic)
+        if target is not None:
+            summary |= _on_target(network, core_of, placement.grid, activity, traffic, target)
+        reports.append((traffic, summary))
     (own, summary), (shuffled, shuffled_summary) = reports
     return TrafficReport(own, shuffled, summary, shuffled_summary, ASSUMPTIONS, describe(activity))
+
+
+def _on_target(
+    network: Network,
+    core_of: npt.NDArray[np.int32],
+    grid: Grid,
+    activity: Activity,
+    traffic: Traffic,
+    target: Target,
+) -> dict[str, Any]:
+    events = costs.synaptic_events(network, activity)
+    return {
+        "packets_off_chip_per_step": costs.packets_between_chips(traffic.packets, grid, target),
+        "energy_per_step": costs.estimate_energy(network, activity, target, traffic, events),
+        "time_per_step": costs.estimate_time(network, core_of, grid, target, traffic, events),
+    }
 
 
 def shuffle(n: int, seed: int) -> npt.NDArray[np.int64]:

@@ -5,9 +5,10 @@ import pytest
 
 from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
-from neuromod.limits import count_usage, decide_capacity, find_violations, refuse_impossible
+from neuromod.limits import decide_capacity, find_violations, refuse_impossible
 from neuromod.placement import Grid
 from neuromod.targets import Figure, Target, load_target
+from neuromod.usage import count_usage
 
 
 def target(*, local_axons=False, destination="core", **figures):
@@ -87,7 +88,7 @@ def test_destinations_may_be_chips():
 
 def test_the_worst_neuron_is_named_by_its_own_number():
     (found,) = find_violations(NET, CORE_OF, GRID, target(fan_in=1), 2)
-    assert found.text == "fan-in of neuron 103 is 4, limit 1; 1 more neurons there are beyond it"
+    assert found.text == "fan-in of neuron 103 is 4, limit 1 (and 1 more)"
     assert found.neuron == 103
     assert found.others == 1
 

@@ -1,6 +1,7 @@
 """Placers: capacity, determinism, known optima, and the annealer's exact bookkeeping."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.placement import Grid
-from neuromod.placers import PLACERS, find_placer, place
+from neuromod.placers import PLACERS, Effort, find_placer, hilbert, place
 from neuromod.placers.problem import make_problem
 from neuromod.placers.tiles import least_corner
 from neuromod.routing import placement_cost
@@ -38,14 +39,16 @@ def lattice(side):
 
 @pytest.mark.parametrize("placer", PLACERS)
 def test_capacity_and_determinism(placer):
+    if placer == "hypergraph":
+        pytest.importorskip("mtkahypar")
     rng = np.random.default_rng(1)
     for positions in (None, rng.random((50, 2))):
         net = network((rng.random((50, 50)) < 0.1).astype(float), positions)
         for grid, capacity in ((Grid(2, 3), 9), (Grid(1, 1), 50), (Grid(7, 9), 1), (Grid(1, 4), 100)):
-            core_of = place(net, np.ones(50), grid, capacity, placer=placer, seed=3)
+            core_of = place(net, np.ones(50), grid, capacity, placer=placer, seed=3, effort=Effort(0.02))
             assert core_of.shape == (50,)
             assert np.bincount(core_of, minlength=grid.cores).max() <= capacity
-            again = place(net, np.ones(50), grid, capacity, placer=placer, seed=3)
+            again = place(net, np.ones(50), grid, capacity, placer=placer, seed=3, effort=Effort(0.02))
             assert core_of.tolist() == again.tolist()
 
 
@@ -87,7 +90,7 @@ def test_annealing_finds_the_optimum_of_tiny_cases(seed):
         for core_of in itertools.product(range(3), repeat=n)
         if np.bincount(core_of, minlength=3).max() <= capacity
     )
-    found = find_placer("annealing")(problem, np.random.default_rng(0), effort=0.1)
+    found = find_placer("annealing")(problem, np.random.default_rng(0), Effort(0.1))
     assert placement_cost(problem, found) == pytest.approx(best, abs=1e-12)
 
 
@@ -107,3 +110,85 @@ def test_annealing_is_never_worse_than_tiles():
                        ("tiles", "annealing"))  # fmt: skip
     # Square tiles of a lattice are optimal: each of the 12 shared sides of 4 neurons carries 4 packets each way.
     assert tiles == annealed == 12 * 4 * 2
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3])
+def test_the_hilbert_curve_visits_every_cell_by_steps_to_a_neighbour(bits):
+    side = 1 << bits
+    y, x = np.divmod(np.arange(side * side), side)
+    index = hilbert.curve_index(x, y, bits)
+    assert sorted(index.tolist()) == list(range(side * side))
+    order = np.argsort(index)
+    steps = np.abs(np.diff(x[order])) + np.abs(np.diff(y[order]))
+    assert steps.tolist() == [1] * (side * side - 1)
+
+
+def test_hilbert_is_no_worse_than_its_curve():
+    rng = np.random.default_rng(4)
+    at = rng.random((200, 2))
+    w = (np.abs(at[:, None] - at[None]).sum(axis=-1) < 0.12).astype(float)
+    problem = make_problem(network(w, at), np.ones(200), Grid(3, 5), 14)
+    core_of = place(network(w, at), np.ones(200), Grid(3, 5), 14, placer="hilbert")
+    shuffled = place(network(w, at), np.ones(200), Grid(3, 5), 14, placer="shuffled")
+    assert placement_cost(problem, core_of) < placement_cost(problem, shuffled) / 2
+    # No exchange of neighbouring cores helps any more.
+    cost = placement_cost(problem, core_of)
+    for a, b in [(0, 1), (3, 4), (0, 5), (6, 7), (9, 14)]:
+        exchanged = np.where(core_of == a, b, np.where(core_of == b, a, core_of)).astype(np.int32)
+        assert placement_cost(problem, exchanged) >= cost - 1e-9
+
+
+def test_bisection_recovers_the_plane_from_the_graph():
+    net = lattice(16)
+    blind = Network(
+        w_rec=net.w_rec, w_in=net.w_in, w_out=net.w_out, bias=net.bias, bias_out=net.bias_out, dt_s=0.1, tau_s=0.2
+    )
+    problem = make_problem(blind, np.ones(256), Grid(4, 4), 16)
+    seen, unseen, shuffled = (
+        placement_cost(problem, place(n, np.ones(256), Grid(4, 4), 16, placer=placer))
+        for n, placer in ((net, "bisection"), (blind, "bisection"), (blind, "shuffled"))
+    )
+    assert seen == 24 * 4 * 2
+    assert unseen < 2 * seen < shuffled / 4
+
+
+def test_hypergraph_beats_the_cut_of_a_scattered_network():
+    pytest.importorskip("mtkahypar")
+    rng = np.random.default_rng(1)
+    order = rng.permutation(120)
+    w = np.kron(np.eye(6), np.ones((20, 20)))[np.ix_(order, order)]
+    net = network(w)
+    for grid in (Grid(2, 3), Grid(2, 13)):
+        capacity = 20 if grid.cores == 6 else 5
+        core_of = place(net, np.ones(120), grid, capacity, placer="hypergraph")
+        problem = make_problem(net, np.ones(120), grid, capacity)
+        assert np.bincount(core_of, minlength=grid.cores).max() <= capacity
+        if grid.cores == 6:
+            assert placement_cost(problem, core_of) == 0
+
+
+def test_hypergraph_says_what_to_install(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "mtkahypar", None)
+    with pytest.raises(UsageError, match=r"pip install 'bimt-neuromod\[partition\]'"):
+        place(lattice(4), np.ones(16), Grid(2, 2), 4, placer="hypergraph")
+
+
+def test_equal_effort_equal_placement_and_bad_effort_refused():
+    net = lattice(10)
+    one, two = (place(net, np.ones(100), Grid(2, 2), 27, effort=Effort(0.1)).tolist() for _ in range(2))
+    assert one == two
+    with pytest.raises(UsageError, match="effort must be above 0"):
+        Effort(0)
+    with pytest.raises(UsageError, match="time must be above 0"):
+        Effort(seconds=-1)
+
+
+def test_time_is_kept():
+    shares = []
+    start = time.monotonic()
+    place(lattice(30), np.ones(900), Grid(3, 3), 110, effort=Effort(seconds=1.0, on_progress=shares.append))
+    assert time.monotonic() - start < 3
+    assert shares[-1] == 1
+    assert shares == sorted(shares)

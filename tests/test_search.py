@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from neuromod import Network
 from neuromod.placement import Grid
-from neuromod.placers import find_placer, make_problem, moves, tables
+from neuromod.placers import Effort, find_placer, make_problem, moves, tables
 from neuromod.placers.congestion import reprice, way_costs
 from neuromod.placers.problem import CoreLimits
 from neuromod.placers.search import Search
@@ -122,7 +122,7 @@ def test_a_search_keeps_its_tables_and_the_capacity(seed, objective, limited):
     problem, _ = random_problem(seed, objective=objective)
     if not limited:
         problem = replace(problem, limits=CoreLimits())
-    start = find_placer("shuffled")(problem, np.random.default_rng(seed))
+    start = find_placer("shuffled")(problem, np.random.default_rng(seed), Effort())
     search = Search(problem, start, seed)
     beyond = int(search.counters[1])
     core_of = search.run(2_000, 1e-3)

@@ -11,14 +11,16 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.network import Network
 from neuromod.placement import Grid
-from neuromod.placers.problem import Problem, make_problem
+from neuromod.placers.problem import CoreLimits, Effort, Objective, Problem, make_problem
 
-Placer = Callable[[Problem, np.random.Generator], npt.NDArray[np.int32]]
+Placer = Callable[[Problem, np.random.Generator, Effort], npt.NDArray[np.int32]]
 
-# Name of a method -> its module here, imported on use; each has `place(problem, rng) -> core_of`.
+# Name of a method -> its module here, imported on use; each has `place(problem, rng, effort) -> core_of`.
 PLACERS = {
     "annealing": "annealing",
     "bisection": "bisection",
+    "hilbert": "hilbert",
+    "hypergraph": "hypergraph",
     "tiles": "tiles",
     "shuffled": "shuffled",
 }
@@ -48,7 +50,10 @@ def place(
     *,
     placer: str = DEFAULT,
     seed: int = 0,
+    objective: Objective = "hops",
     cost: npt.NDArray[np.floating] | None = None,
+    limits: CoreLimits | None = None,
+    effort: Effort | None = None,
 ) -> npt.NDArray[np.int32]:
     """Place a network on a grid of cores.
 
@@ -66,8 +71,14 @@ def place(
         Name of the method, a key of `PLACERS`.
     seed : int, default 0
         Equal seeds give equal placements.
+    objective : str, default hops
+        What is to be small, one of `neuromod.objectives.OBJECTIVES`; only some methods look at it.
     cost : (cores, cores) float, optional
-        Cost of one packet between two cores; its hops if omitted.
+        Cost of one packet between two cores; by the objective if omitted.
+    limits : CoreLimits, optional
+        What else a core can hold; kept by the methods that search, to be checked after all of them.
+    effort : Effort, optional
+        How hard the method tries.
 
     Returns
     -------
@@ -80,7 +91,19 @@ def place(
         If there is no such method or an argument cannot be used.
     DoesNotFitError
         If the cores hold fewer neurons than there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuromod import Network
+    >>> from neuromod.placement import Grid
+    >>> from neuromod.placers import place
+    >>> pairs = np.kron(np.eye(2), [[0, 1], [1, 0]])
+    >>> net = Network(w_rec=pairs, w_in=np.zeros((4, 1)), w_out=np.zeros((1, 4)), bias=np.zeros(4),
+    ...               bias_out=np.zeros(1), dt_s=0.1, tau_s=0.1)
+    >>> place(net, np.ones(4), Grid(1, 2), 2).tolist()
+    [0, 0, 1, 1]
     """
     method = find_placer(placer)
-    problem = make_problem(network, rates, grid, capacity, cost=cost)
-    return method(problem, np.random.default_rng(seed))
+    problem = make_problem(network, rates, grid, capacity, objective=objective, cost=cost, limits=limits)
+    return method(problem, np.random.default_rng(seed), effort or Effort())

@@ -13,8 +13,8 @@ S. Kirkpatrick, C. D. Gelatt, M. P. Vecchi, "Optimization by simulated annealing
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,10 @@ import numpy.typing as npt
 from neuromod.placers import bisection, shuffled, tiles
 from neuromod.placers.components import pack_components
 from neuromod.placers.moves import chips, count_usage, excess, make_limits
-from neuromod.placers.problem import Problem
+from neuromod.placers.problem import Effort, Problem
 from neuromod.placers.search import Search
 from neuromod.placers.tables import make_tables
+from neuromod.placers.tiles import cores_needed
 from neuromod.routing import busiest_link, placement_cost
 
 # Tries of all starts at an effort of 1: this many at 400 neurons, growing with this power of the number of neurons.
@@ -33,20 +34,15 @@ _TRIES, _POWER = 3_000_000, 0.6
 _NEURONS_STARTED, _STARTS, _ONE_START = 1_600, (2, 16), 50_000
 # Last temperature, in units of the mean loss of the losing tries at the start.
 _COLD = 0.05
+# Times the tries of a second round, where the first found nothing that keeps the limits.
+_PATIENCE = 5
 
 
-def place(
-    problem: Problem,
-    rng: np.random.Generator,
-    *,
-    effort: float = 1.0,
-    seconds: float | None = None,
-    on_progress: Callable[[float], None] | None = None,
-) -> npt.NDArray[np.int32]:
+def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
     """Anneal from several starts and keep the best placement.
 
     The starts are cuts of the plane of neurons and, for small networks, random ones. The result is never worse than
-    the tiles.
+    the first cut.
 
     Parameters
     ----------
@@ -54,12 +50,8 @@ def place(
         The neurons, the grid, the cost and the limits.
     rng : Generator
         Source of randomness; equal generators give equal placements, however many processors there are.
-    effort : float, default 1
-        Number of tries, relative to the default.
-    seconds : float, optional
-        Time for all starts together instead of an effort; then the result depends on the machine's speed.
-    on_progress : callable, optional
-        Takes the share that is done, 0 … 1.
+    effort : Effort
+        Number of tries, or time.
 
     Returns
     -------
@@ -69,28 +61,37 @@ def place(
     packed = pack_components(problem)
     if packed is not None and rank(problem, packed) == (0, 0.0):
         return packed
-    starts = _starts(problem, rng)
-    searches = [
-        Search(problem, start, seed) for start, seed in zip(starts, rng.integers(0, 2**63, len(starts)), strict=True)
-    ]
+    starts = _starts(problem, rng, effort)
+    tries = max(int(effort.amount * _TRIES * (problem.n / 400) ** _POWER / len(starts)), 10_000)
+    found = [starts[0], *_anneal_all(problem, starts, rng, tries, effort)]
+    best = min(found, key=lambda core_of: rank(problem, core_of))
+    if rank(problem, best)[0] and effort.seconds is None:
+        # Limits are still exceeded: once more, from there, with more patience.
+        found = [best, *_anneal_all(problem, [best] * len(starts), rng, _PATIENCE * tries, effort)]
+        best = min(found, key=lambda core_of: rank(problem, core_of))
+    return best
+
+
+def _anneal_all(
+    problem: Problem, starts: list[npt.NDArray[np.int32]], rng: np.random.Generator, tries: int, effort: Effort
+) -> list[npt.NDArray[np.int32]]:
+    """Anneal every start, on as many processors as there are."""
+    seeds = rng.integers(0, 2**63, len(starts))
+    searches = [Search(problem, start, seed) for start, seed in zip(starts, seeds, strict=True)]
     coldest = min((search.unit for search in searches if search.unit > 0), default=0.0)
-    tries = max(int(effort * _TRIES * (problem.n / 400) ** _POWER / len(starts)), 10_000)
     workers = min(len(starts), os.cpu_count() or 1)
-    deadline = None if seconds is None else seconds * workers / len(starts)
+    deadline = None if effort.seconds is None else effort.seconds * workers / len(starts)
     done = np.zeros(len(searches))
 
     def go(i: int) -> npt.NDArray[np.int32]:
         def tell(share: float) -> None:
             done[i] = share
-            if on_progress is not None:
-                on_progress(float(done.mean()))
+            effort.on_progress(float(done.mean()))
 
         return searches[i].run(tries, _COLD * coldest, seconds=deadline, on_progress=tell)
 
     with ThreadPoolExecutor(workers) as pool:
-        found = [starts[0], *pool.map(go, range(len(searches)))]
-    ranks = [rank(problem, core_of) for core_of in found]
-    return found[ranks.index(min(ranks))]
+        return list(pool.map(go, range(len(searches))))
 
 
 def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[int, float]:
@@ -107,12 +108,18 @@ def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[int, float]:
     return beyond, placement_cost(problem, core_of)
 
 
-def _starts(problem: Problem, rng: np.random.Generator) -> list[npt.NDArray[np.int32]]:
-    cut = tiles.place(problem, rng) if problem.positions is not None else bisection.place(problem, rng)
+def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[npt.NDArray[np.int32]]:
+    first = (tiles if problem.positions is not None else bisection).place(problem, rng, effort)
+    starts = [first]
+    if rank(problem, first)[0] and cores_needed(problem) < problem.grid.cores:
+        # What is too much for a few full cores may do on many.
+        spread = replace(problem, capacity=-(-problem.n // problem.grid.cores))
+        starts.append((tiles if problem.positions is not None else bisection).place(spread, rng, effort))
     if problem.n > _ONE_START:
-        return [cut]
+        return starts
     number = int(np.clip(_NEURONS_STARTED // problem.n, *_STARTS))
-    # Odd starts are cuts, which is what networks with positions need; even ones find what no cut would.
-    if problem.n > _NEURONS_STARTED:
-        return [cut, *(bisection.place(problem, rng) for _ in range(number - 1))]
-    return [cut if i % 2 == 0 else shuffled.place(problem, rng) for i in range(number)]
+    # Cuts of the plane are what local networks need; random starts find what no cut would.
+    for i in range(len(starts), number):
+        cut = problem.n > _NEURONS_STARTED or i % 2 == 0
+        starts.append(first if cut else shuffled.place(problem, rng, effort))
+    return starts

@@ -18,14 +18,14 @@ from scipy.sparse import csgraph
 
 from neuromod.placement import Grid
 from neuromod.placers.components import connected_parts
-from neuromod.placers.problem import Problem
-from neuromod.placers.tiles import least_corner
+from neuromod.placers.problem import Effort, Problem
+from neuromod.placers.tiles import cores_needed, least_corner
 
 # Neurons from which distances are measured in a network without positions.
 _PIVOTS = 30
 
 
-def place(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
     """Cut the neurons by their coordinates as the grid is cut in halves, in proportion to the cores of each half.
 
     Parameters
@@ -34,6 +34,8 @@ def place(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int32]:
         The neurons and the grid. A network without positions gets coordinates from distances in its graph.
     rng : Generator
         Draws the first neuron from which distances are measured; unused where there are positions.
+    effort : Effort
+        Unused: the method is done when it is done.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def place(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int32]:
         Core of each neuron.
     """
     at = problem.positions if problem.positions is not None else embed(problem, rng)
-    corner = least_corner(problem.grid, -(-problem.n // problem.capacity))
+    corner = least_corner(problem.grid, cores_needed(problem))
     core_of = np.empty(problem.n, np.int32)
     _cut(np.arange(problem.n), at, 0, 0, corner, problem.grid, core_of)
     return core_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,39 @@ from neuromod.network import Network
 from neuromod.placement import Grid
 
 Objective = Literal["hops", "packets", "multicast", "energy", "max-link"]
+
+
+def _say_nothing(share: float) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard a placer tries.
+
+    Parameters
+    ----------
+    amount : float, default 1
+        Work relative to the default; equal amounts give equal placements.
+    seconds : float, optional
+        Time instead of an amount; then the result depends on the machine's speed.
+    on_progress : callable, optional
+        Takes the share that is done, 0 … 1.
+
+    Raises
+    ------
+    UsageError
+        If a number is not above zero.
+    """
+
+    amount: float = 1.0
+    seconds: float | None = None
+    on_progress: Callable[[float], None] = _say_nothing
+
+    def __post_init__(self) -> None:
+        for name, value in (("effort", self.amount), ("time", self.seconds)):
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"the {name} must be above 0, found {value}")
 
 
 @dataclass(frozen=True, eq=False)

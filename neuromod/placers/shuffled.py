@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.placers.problem import Problem
+from neuromod.placers.problem import Effort, Problem
 
 
-def place(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
     """Deal the neurons out evenly, in random order.
 
     Parameters
@@ -17,6 +17,8 @@ def place(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int32]:
         The neurons and the grid.
     rng : Generator
         Source of randomness.
+    effort : Effort
+        Unused: the method is done when it is done.
 
     Returns
     -------
