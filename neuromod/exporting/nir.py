@@ -90,7 +90,7 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
     tau = np.full(n, dt / spiking.share)
 
     def same(value: float, size: int = n) -> Array:
-        return np.full(size, value)
+        return np.full(size, float(value))
 
     def affine(weight: Array) -> Any:
         return nir.Affine(weight=np.asarray(weight, np.float32), bias=np.zeros(len(weight), np.float32))
