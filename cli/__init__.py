@@ -20,6 +20,8 @@ COMMANDS = {
     "export": "export",
     "verify": "verify",
     "report": "report",
+    "analyze": "analyze",
+    "sweep": "sweep",
     "tasks": "tasks",
     "targets": "targets",
     "runs": "runs",

@@ -12,7 +12,7 @@ from .options import output_options, run_option
 from .output import Talk, clock
 
 # A network that trains in about a minute on one core; everything else is as in `neuromod train`.
-SETTINGS = {"network.neurons": 196, "training.steps": 5000}
+SETTINGS = {"network.neurons": 196, "training.steps": 7000, "wiring.strength": 0.5}
 
 # What a network so small and so briefly trained must still reach as a spiking network.
 MIN_AGREEMENT, MAX_ACCURACY_GAP = 0.93, 0.03

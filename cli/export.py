@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,44 +12,35 @@ import click
 
 from .options import output_options, run_option, seed_option
 from .output import Talk, table
+from .spiking import DEFAULTS, sizes, spiking_options, wishes_of, write_nir, write_snn
 
 if TYPE_CHECKING:
+    from neuromod.network import Network
+    from neuromod.placement import Placement
     from neuromod.rundir import Run
 
-FORMATS = ("onnx", "snn")
+FORMATS = ("onnx", "snn", "nir")
+
+# What is written unless something is asked for: the others take packages or time that not everybody has.
+DEFAULT = ("onnx", "snn")
 
 
-@click.command(name="export", short_help="Write the network as ONNX or as a spiking snnTorch model.")
+@click.command(name="export", short_help="Write the network as ONNX, as a spiking snnTorch model, as NIR.")
 @click.option(
     "--format",
     "formats",
     type=click.Choice([*FORMATS, "all"]),
     multiple=True,
-    default=["all"],
-    show_default=True,
-    help="What to write; may be given more than once.",
+    help="What to write; may be given more than once.  [default: onnx and snn]",
 )
-@click.option("--substeps", type=click.IntRange(1, 1000), help="Spiking: this number of steps of the neurons.")
+@click.option("--quantize", type=click.Choice(["int8"]), help="onnx: also write files with 8-bit weights.")
+@spiking_options
 @click.option(
-    "--mode",
-    type=click.Choice(["hold", "continuous"]),
-    default="hold",
+    "--nir-form",
+    type=click.Choice(["cuba", "literal"]),
+    default="cuba",
     show_default=True,
-    help="Spiking: spikes arrive at the end of a time step, or half a time step after they were fired.",
-)
-@click.option(
-    "--max-accuracy-drop",
-    type=click.FloatRange(0, 1),
-    default=0.01,
-    show_default=True,
-    help="Spiking: largest loss of accuracy; the smallest number of substeps within it is taken.",
-)
-@click.option(
-    "--min-agreement",
-    type=click.FloatRange(0, 1),
-    default=0.95,
-    show_default=True,
-    help="Spiking: least share of decisions equal to the rate network's, with 95 % confidence.",
+    help="nir: neuron and trace in one node, as most importers want it, or each by itself.",
 )
 @seed_option
 @run_option
@@ -58,16 +51,18 @@ def command(formats: tuple[str, ...], run_path: Path | None, talk: Talk, **optio
     \b
       onnx   exports/network.onnx (a sequence) and exports/network_step.onnx (one step), for onnxruntime and others
       snn    exports/snn/, a spiking network that loads with torch and snntorch
+      nir    exports/network.nir (soft reset) and exports/network_hard.nir, for simulators and chip tools
 
     \b
     Examples:
       neuromod export --format onnx
       neuromod export --format snn --substeps 10
+      neuromod export --format nir --weight-bits 8
     """
     from neuromod.rundir import open_run
 
     run = open_run(run_path)
-    wanted = FORMATS if "all" in formats else tuple(name for name in FORMATS if name in formats)
+    wanted = FORMATS if "all" in formats else tuple(name for name in FORMATS if name in (formats or DEFAULT))
     result = export_stage(run, formats=wanted, talk=talk, **options)
     lines = table([[file["path"], f"{file['bytes']:,} bytes"] for file in result["files"]], header=["file", "size"])
     talk.result(result, f"{lines}\n`neuromod verify` proves them.")
@@ -77,14 +72,13 @@ def export_stage(
     run: Run,
     *,
     talk: Talk,
-    formats: tuple[str, ...] = FORMATS,
-    substeps: int | None = None,
-    mode: str = "hold",
-    max_accuracy_drop: float = 0.01,
-    min_agreement: float = 0.95,
+    formats: tuple[str, ...] = DEFAULT,
+    quantize: str | None = None,
+    nir_form: str = "cuba",
     seed: int = 0,
+    **spiking: Any,
 ) -> dict[str, Any]:
-    """Write the formats and return the object that ``--json`` prints."""
+    """Write the formats and return the object that ``--json`` prints; `spiking` are options of `spiking_options`."""
     from neuromod.network import Network
     from neuromod.placement import Placement
 
@@ -102,26 +96,22 @@ def export_stage(
         inputs.append("placement.json")
     else:
         talk.say("There is no placement, so the files carry none; `neuromod map` makes one.")
+    wishes = wishes_of({**DEFAULTS, **spiking, "seed": seed}, placement)
+    writers: dict[str, Callable[[], tuple[dict[str, Any], list[str]]]] = {
+        "onnx": lambda: _onnx(run, network, placement, quantize=quantize),
+        "snn": lambda: write_snn(run, network, placement, wishes, talk=talk),
+        "nir": lambda: write_nir(run, network, placement, wishes, talk=talk, form=nir_form),
+    }
+    arguments = {"onnx": {"quantize": quantize}, "snn": asdict(wishes), "nir": {**asdict(wishes), "form": nir_form}}
     result: dict[str, Any] = {"run": str(run.path), "formats": list(formats), "placement": placement is not None}
     files: list[dict[str, Any]] = []
     for kind in formats:
         begun = time.monotonic()
-        if kind == "onnx":
-            arguments: dict[str, Any] = {}
-            part, outputs = _onnx(run, network, placement)
-        else:
-            arguments = {
-                "substeps": substeps,
-                "mode": mode,
-                "max_accuracy_drop": max_accuracy_drop,
-                "min_agreement": min_agreement,
-                "seed": seed,
-            }
-            part, outputs = _snn(run, network, placement, talk=talk, **arguments)
+        part, outputs = writers[kind]()
         part["seconds"] = round(time.monotonic() - begun, 3)
         run.record(
             f"export-{kind}",
-            arguments=arguments,
+            arguments=arguments[kind],
             seconds=part["seconds"],
             inputs=inputs,
             outputs=outputs,
@@ -134,74 +124,17 @@ def export_stage(
     return {**result, "files": files}
 
 
-def _onnx(run: Run, network: Any, placement: Any) -> tuple[dict[str, Any], list[str]]:
+def _onnx(
+    run: Run, network: Network, placement: Placement | None, *, quantize: str | None
+) -> tuple[dict[str, Any], list[str]]:
     from neuromod.exporting import onnx
 
-    paths = onnx.write(network, run.file("exports"), placement=placement)
-    part = {"files": _sizes(run, paths), "opset": onnx.OPSET, "ir_version": onnx.IR_VERSION}
+    folder = run.file("exports")
+    # Left over from before, they would be verified against a network that they are not.
+    for stale in folder.glob("network_int8*.onnx"):
+        stale.unlink()
+    paths = onnx.write(network, folder, placement=placement)
+    if quantize:
+        paths += onnx.write_int8(network, folder, placement=placement)
+    part = {"files": sizes(run, paths), "opset": onnx.OPSET, "ir_version": onnx.IR_VERSION}
     return part, [str(path.relative_to(run.path)) for path in paths]
-
-
-def _snn(
-    run: Run,
-    network: Any,
-    placement: Any,
-    *,
-    talk: Talk,
-    substeps: int | None,
-    mode: str,
-    max_accuracy_drop: float,
-    min_agreement: float,
-    seed: int,
-) -> tuple[dict[str, Any], list[str]]:
-    from dataclasses import asdict
-
-    from neuromod import conversion
-    from neuromod.exporting import snn
-
-    talk.say("substeps  percentile  accuracy  (rate)  agreement          state error  spikes/neuron/step")
-
-    def show(c: conversion.Candidate) -> None:
-        interval = f"{c.agreement.share:.3f} ({c.agreement.low:.3f}-{c.agreement.high:.3f})"
-        talk.say(
-            f"{c.substeps:8d}  {c.percentile:10g}  {c.accuracy:8.3f}  {c.accuracy_rate:6.3f}  "
-            f"{interval}{c.state_error:14.3f}{c.spikes_per_neuron_per_step:20.3f}"
-        )
-
-    chosen = conversion.choose(
-        network,
-        substeps=[substeps] if substeps else conversion.SUBSTEPS,
-        mode=mode,  # type: ignore[arg-type]
-        max_accuracy_drop=max_accuracy_drop,
-        min_agreement=min_agreement,
-        seed=seed,
-        on_try=show,
-    )
-    if not chosen.met:
-        talk.warn(
-            f"no number of substeps tried keeps the accuracy within {max_accuracy_drop:g} and at least "
-            f"{min_agreement:g} of the decisions with 95 % confidence; took {chosen.chosen.substeps}, the best of them"
-        )
-    for ids, what in (
-        (chosen.silent, "never fire on the calibration trials"),
-        (chosen.saturated, "fire in every substep of more than 5 % of the steps"),
-    ):
-        if ids:
-            talk.warn(f"{len(ids)} neurons {what}: {', '.join(map(str, ids[:10]))}{' …' if len(ids) > 10 else ''}")
-    paths = snn.write(chosen.spiking, run.file("exports/snn"), network=network, placement=placement)
-    best = asdict(chosen.chosen)
-    part = {
-        "files": _sizes(run, paths),
-        "mode": mode,
-        "substeps": chosen.spiking.substeps,
-        "within_tolerance": chosen.met,
-        "chosen": best,
-        "sweep": [asdict(candidate) for candidate in chosen.sweep],
-        "silent_neurons": list(chosen.silent),
-        "saturated_neurons": list(chosen.saturated),
-    }
-    return part, ["exports/snn"]
-
-
-def _sizes(run: Run, paths: list[Path]) -> list[dict[str, Any]]:
-    return [{"path": str(path.relative_to(run.path)), "bytes": path.stat().st_size} for path in paths]

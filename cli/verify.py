@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,41 @@ from .output import Talk, table
 if TYPE_CHECKING:
     from neuromod.rundir import Run
 
-FILES = {"onnx": ["exports/network.onnx", "exports/network_step.onnx"], "snn": ["exports/snn"]}
+
+@dataclass(frozen=True)
+class Export:
+    """What one entry of ``verify.json`` is about.
+
+    Parameters
+    ----------
+    step : str
+        The step that wrote it.
+    files : tuple of str
+        Its files; all must be there.
+    target : str
+        What the runner is given: a file, or the folder of the files.
+    reference : str
+        The spiking network that was exported, if it is one.
+    always : bool
+        Whether it is reported as not verified if it is not there.
+    """
+
+    step: str
+    files: tuple[str, ...]
+    target: str
+    reference: str = ""
+    always: bool = False
+
+
+EXPORTS = {
+    "onnx": Export("onnx", ("exports/network.onnx", "exports/network_step.onnx"), "exports", always=True),
+    "onnx_int8": Export("onnx", ("exports/network_int8.onnx", "exports/network_int8_weights.onnx"), "exports"),
+    "snn": Export("snn", ("exports/snn",), "exports/snn", "spiking/snn.safetensors", always=True),
+    "nir": Export("nir", ("exports/network.nir",), "exports/network.nir", "spiking/network_nir.safetensors"),
+    "nir_hard": Export(
+        "nir", ("exports/network_hard.nir",), "exports/network_hard.nir", "spiking/network_hard_nir.safetensors"
+    ),
+}
 
 
 @click.command(name="verify", short_help="Run the exported files elsewhere and compare.")
@@ -48,9 +83,11 @@ def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
 
     \b
       onnx   in onnxruntime: errors on streams of 200 steps and more, decisions
-      snn    in snnTorch: decisions, accuracy, spikes
+      snn    in snnTorch: every synapse, decisions, accuracy, spikes
+      nir    in Norse and, with a hard reset, in SpikingJelly, if they are installed
 
-    An export that is missing is reported as not verified. Ends with exit code 4 if one does not behave as the network.
+    An export that is missing, or whose runtime is, is reported as not verified. Ends with exit code 4 if one does not
+    behave as the network.
 
     \b
     Examples:
@@ -63,25 +100,31 @@ def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
     run = open_run(run_path)
     result = verify_stage(run, talk=talk, **options)
     rows = []
-    for name in FILES:
-        part = result[name]
+    for name, part in _parts(result).items():
         if "decision_agreement" not in part:
-            rows.append([name, "FAILED" if part["verified"] else "not verified", part["reason"], ""])
+            rows.append([name, _verdict(part), part["reason"], ""])
             continue
-        figure = (
-            f"error {part['max_abs_error']:.1e}"
-            if name == "onnx"
-            else f"{part['substeps']} substeps, {part['spikes_per_neuron_per_step']:.2f} spikes/neuron/step"
-        )
         low, high = part["decision_agreement_interval"]
         agreed = f"{part['decision_agreement']:.3f} ({low:.3f}-{high:.3f})"
         accuracy = f"accuracy {part['accuracy']:.3f} (network {part['accuracy_reference']:.3f})"
-        rows.append([name, "passed" if part["passed"] else "FAILED", f"decisions {agreed}", f"{figure}, {accuracy}"])
+        rows.append([name, _verdict(part), f"decisions {agreed}", f"{_figure(part)}, {accuracy}"])
     talk.result(result, table(rows))
     if not result["passed"]:
-        failed = [name for name in FILES if result[name]["verified"] and not result[name]["passed"]]
-        reasons = [f"{name}: {result[name].get('reason', 'beyond the limits')}" for name in failed]
+        failed = {name: part for name, part in _parts(result).items() if part["verified"] and not part["passed"]}
+        reasons = [f"{name}: {part.get('reason', 'beyond the limits')}" for name, part in failed.items()]
         raise VerificationError(f"verification failed ({'; '.join(reasons)}); see {run.file('verify.json')}")
+
+
+def _verdict(part: dict[str, Any]) -> str:
+    return "not verified" if not part["verified"] else "passed" if part["passed"] else "FAILED"
+
+
+def _figure(part: dict[str, Any]) -> str:
+    if "max_abs_error" in part:
+        return f"error {part['max_abs_error']:.1e}"
+    if "substeps" in part:
+        return f"{part['substeps']} substeps, {part['spikes_per_neuron_per_step']:.2f} spikes/neuron/step"
+    return f"{part['bytes']:,} bytes"
 
 
 def verify_stage(
@@ -103,9 +146,10 @@ def verify_stage(
     from neuromod.files import write_json
     from neuromod.network import Network
     from neuromod.placement import Placement
+    from neuromod.spiking import SpikingNetwork
 
     begun = time.monotonic()
-    there = {name: all(run.file(file).exists() for file in files) for name, files in FILES.items()}
+    there = {name: all(run.file(file).exists() for file in export.files) for name, export in EXPORTS.items()}
     if not any(there.values()):
         raise StageError(f"{run.path} has no export to verify; run `neuromod export`")
     name = run.network_file()
@@ -118,48 +162,54 @@ def verify_stage(
         "max_accuracy_gap": max_accuracy_gap,
         "seed": seed,
     }
-    limits = {
-        "onnx": {"max_error": max_error},
-        "snn": {"min_agreement": min_agreement, "max_accuracy_gap": max_accuracy_gap},
-    }
+    spiking_limits = {"min_agreement": min_agreement, "max_accuracy_gap": max_accuracy_gap}
+    limits = {"onnx": {"max_error": max_error}, "snn": spiking_limits, "nir": spiking_limits}
     result: dict[str, Any] = {"schema": "neuromod/verify/1", "run": str(run.path)}
-    for kind in FILES:
-        runner = verification.RUNNERS[kind]
+    inputs = [name]
+    for kind, export in EXPORTS.items():
         if not there[kind]:
-            reason = f"there is no {kind} export; run `neuromod export --format {kind}`"
-            result[kind] = {"verified": False, "passed": False, "reason": reason}
+            if export.always or (run.step(f"export-{export.step}") and kind == "nir"):
+                reason = f"there is no {kind} export; run `neuromod export --format {export.step}`"
+                result[kind] = {"verified": False, "passed": False, "reason": reason}
             continue
-        _require_inputs(run, f"export-{kind}")
+        _require_inputs(run, f"export-{export.step}")
         talk.say(f"Running the {kind} export …")
-        target = run.file("exports") if kind == "onnx" else run.file("exports/snn")
+        options: dict[str, Any] = dict(limits.get(kind.removesuffix("_hard"), {}))
+        if export.reference:
+            options["spiking"] = SpikingNetwork.load(run.file(export.reference))
         try:
-            result[kind] = runner(target, network, placement=placement, n_trials=n_trials, seed=seed, **limits[kind])
-            if result[kind].get("state_bounded") is False:
-                talk.warn(
-                    "the network's state grows without bound when trials follow each other without a reset; "
-                    "the ONNX files were compared trial by trial"
-                )
+            part = verification.RUNNERS[kind](
+                run.file(export.target), network, placement=placement, n_trials=n_trials, seed=seed, **options
+            )
         except VerificationError as error:
-            result[kind] = {"verified": True, "passed": False, "reason": str(error)}
-    result["passed"] = all(result[kind]["passed"] for kind in result_kinds(result))
+            part = {"verified": True, "passed": False, "reason": str(error)}
+        if part.get("reasons"):
+            part["reason"] = "; ".join(part["reasons"])
+        if part.get("state_bounded") is False:
+            talk.warn(
+                "the network's state grows without bound when trials follow each other without a reset; "
+                "the ONNX files were compared trial by trial"
+            )
+        result[kind] = part
+        inputs += [*export.files, *([export.reference] if export.reference else [])]
+    verified = [part for part in _parts(result).values() if part["verified"]]
+    result["passed"] = bool(verified) and all(part["passed"] for part in verified)
     result["seed"] = seed
     result["seconds"] = round(time.monotonic() - begun, 3)
     write_json(run.file("verify.json"), {key: value for key, value in result.items() if key != "run"})
-    checked = [file for kind in result_kinds(result) for file in FILES[kind]]
     run.record(
         "verify",
         arguments=arguments,
         seconds=result["seconds"],
-        inputs=[name, *checked],
+        inputs=inputs,
         outputs=["verify.json"],
         result=result,
     )
     return result
 
 
-def result_kinds(result: dict[str, Any]) -> list[str]:
-    """Return the formats that were verified."""
-    return [kind for kind in FILES if result[kind]["verified"]]
+def _parts(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: result[name] for name in EXPORTS if name in result}
 
 
 def _require_inputs(run: Run, step: str) -> None:

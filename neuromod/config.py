@@ -75,6 +75,9 @@ class WiringSettings:
         Steps between rounds of swapping; 0 for none.
     reach : float
         Longest connection of ``lm-rnn``, in pitches of the grid.
+    terminals : bool
+        Whether inputs lie along the left edge of the grid and readouts along the right, so that their wires have a
+        length, too.
     """
 
     regularizer: str = "bimt"
@@ -85,6 +88,7 @@ class WiringSettings:
     bias_from: float = 0.75
     swap_every: int = 100
     reach: float = 3.0
+    terminals: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,16 +184,12 @@ def load(path: Path | None = None, assignments: Sequence[str] = (), flags: Mappi
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values.update(_flatten(tomllib.loads(path.read_text(encoding="utf-8"))))
+            values.update(flatten(tomllib.loads(path.read_text(encoding="utf-8"))))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, RecursionError) as error:
             raise UsageError(f"cannot read {path}: it is not valid TOML ({error})") from error
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise UsageError(f"--set {assignment}: needed section.key=value, as --set training.steps=2000")
-        values[key.strip()] = _parse(text.strip())
+    values.update(parse_assignments(assignments))
     values.update({key: value for key, value in (flags or {}).items() if value is not None})
     settings: Settings = _build(Settings, values, "")
     check(settings)
@@ -256,11 +256,29 @@ def check(settings: Settings) -> None:
         raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")
 
 
-def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Read ``section.key=value``, the value as in TOML; a bare word is text.
+
+    Raises
+    ------
+    UsageError
+        If one has no ``=``.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set {assignment}: needed section.key=value, as --set training.steps=2000")
+        values[key.strip()] = _parse(text.strip())
+    return values
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as one, with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
     return flat
@@ -302,6 +320,8 @@ def _build(kind: Any, values: Mapping[str, Any], prefix: str) -> Any:
 def _convert(key: str, value: Any, hint: Any) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
         return float(value)
+    if hint is bool and isinstance(value, bool):
+        return value
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
         return value
     if hint is str and isinstance(value, str):
@@ -311,5 +331,5 @@ def _convert(key: str, value: Any, hint: Any) -> Any:
             return tuple(part.strip() for part in value.split(",") if part.strip())
         if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
             return tuple(value)
-    wanted = {int: "a whole number", float: "a number", str: "text"}.get(hint, "names")
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}.get(hint, "names")
     raise UsageError(f"{key} = {value!r} cannot be used: needed {wanted}")

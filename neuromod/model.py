@@ -117,15 +117,12 @@ class _LeakyScan(torch.autograd.Function):
         states = torch.empty_like(drive)
         transposed = w_rec.t()
         h = h0
-        start = 0
-        for size in sizes:
-            rows = slice(start, start + size)
+        # Views of every time step, made at once: slicing one by one costs as much as the arithmetic of small networks.
+        steps = (torch.split(x, list(sizes)) for x in (drive, rates, states))
+        for size, drive_t, rates_t, states_t in zip(sizes, *steps, strict=True):
             h = h[:size]
-            torch.addmm(drive[rows], h, transposed, out=rates[rows])
-            rates[rows].relu_()
-            torch.lerp(h, rates[rows], alpha, out=states[rows])
-            h = states[rows]
-            start += size
+            torch.addmm(drive_t, h, transposed, out=rates_t).relu_()
+            h = torch.lerp(h, rates_t, alpha, out=states_t)
         ctx.save_for_backward(w_rec, h0, rates, states, previous)
         ctx.alpha, ctx.sizes = alpha, sizes
         return states
@@ -134,19 +131,18 @@ class _LeakyScan(torch.autograd.Function):
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (grad_states,) = grads
         w_rec, h0, rates, states, previous = ctx.saved_tensors
-        slope = (rates > 0).to(rates.dtype).mul_(ctx.alpha)
+        alpha = ctx.alpha
         grad_drive = torch.empty_like(rates)
         grad_states = grad_states.clone(memory_format=torch.contiguous_format)
-        stop = len(rates)
+        steps = zip(*(torch.split(x, ctx.sizes) for x in (grad_states, grad_drive, rates)), strict=True)
         carry: torch.Tensor | None = None
-        for size in reversed(ctx.sizes):
-            rows = slice(stop - size, stop)
-            g = grad_states[rows]
+        for g, grad_t, rates_t in reversed(list(steps)):
             if carry is not None:
                 g[: len(carry)].add_(carry)
-            torch.mul(g, slope[rows], out=grad_drive[rows])
-            carry = torch.addmm(g, grad_drive[rows], w_rec, beta=1 - ctx.alpha)
-            stop -= size
+            # The gradient where the rate is above 0, in one pass.
+            torch.ops.aten.threshold_backward.grad_input(g, rates_t, 0, grad_input=grad_t)
+            carry = torch.addmm(g, grad_t, w_rec, beta=1 - alpha, alpha=alpha)
+        grad_drive.mul_(alpha)
         grad_w = grad_drive.t() @ torch.cat([h0, states[previous]])
         return grad_drive, grad_w, None, None, None, None
 

@@ -16,10 +16,12 @@ sernn       d × communicability, d Euclidean              no    Achterberg et a
 lm-rnn      0; no weight beyond `reach` at all            no    Khona et al. 2023, doi:10.1162/neco_a_01631
 =========== ============================================= ===== =====================================================
 
-Input and readout weights cost 1 or l0, times 1 / n, and from some step on biases, too; in sernn and lm-rnn they are
-free, as published. The communicability of sernn is computed anew in every step and is a constant of that step: no
-gradient flows through it (so did Sheeran et al. 2024, arXiv:2409.17693, for their spiking version). That makes the
-cost a reweighted L1 norm, which a proximal step solves exactly; through the full gradient no weight would become zero.
+Input and readout weights cost 1 or l0, times 1 / n, and from some step on biases, too; with ``wiring.terminals``,
+l1-local and bimt add their distances, for which inputs and readouts get places at two edges of the grid. In sernn and
+lm-rnn input and readout weights are free, as published. The communicability of sernn is computed anew in every step
+and is a constant of that step: no gradient flows through it (so did Sheeran et al. 2024, arXiv:2409.17693, for their
+spiking version). That makes the cost a reweighted L1 norm, which a proximal step solves exactly; through the full
+gradient no weight would become zero.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ import torch
 
 from neuromod.bimt import grid_side
 from neuromod.config import WiringSettings
-from neuromod.swapping import distances
+from neuromod.swapping import Anchors, distances
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,34 @@ def prices(
     names = ("w_in", "w_out", *(("bias",) if with_biases else ()))
     result = {"w_rec": torch.as_tensor(recurrent / n, dtype=w_rec.dtype, device=w_rec.device)}
     result.update({name: w_rec.new_tensor(base / n) for name in names})
+    if settings.terminals and kind.price == "distance":
+        n_in, n_out = parameters["w_in"].shape[1], parameters["w_out"].shape[0]
+        at_in, at_out = terminals(n_in, n_out, grid_side(n))
+        for name, length in (("w_in", distances(positions, at_in)), ("w_out", distances(at_out, positions))):
+            result[name] = torch.as_tensor((length / grid_side(n) + base) / n, dtype=w_rec.dtype, device=w_rec.device)
     return result
 
 
+def terminals(n_in: int, n_out: int, side: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Places of inputs, (n_in, 2), and readouts, (n_out, 2): evenly along the columns left and right of the grid."""
+
+    def along(count: int, column: float) -> npt.NDArray[np.float64]:
+        return np.stack([np.full(count, column), np.linspace(0, side - 1, count)], axis=1)
+
+    return along(n_in, -1.0), along(n_out, float(side))
+
+
+def anchors(settings: WiringSettings, parameters: Mapping[str, torch.Tensor]) -> Anchors | None:
+    """What neurons are wired to besides each other, for `neuromod.swapping.swap`; None without ``wiring.terminals``."""
+    if not settings.terminals:
+        return None
+    w_in, w_out = (parameters[name].detach().abs().double().cpu().numpy() for name in ("w_in", "w_out"))
+    places = terminals(w_in.shape[1], w_out.shape[0], grid_side(len(w_in)))
+    return Anchors(np.hstack([w_in, w_out.T]), np.vstack(places))
+
+
 def communicability(w_rec: torch.Tensor) -> torch.Tensor:
-    """Weighted communicability exp(S^-½ |W| S^-½) without its diagonal, S the row sums of |W|; differentiable.
+    """Weighted communicability exp(S^-½ A S^-½) without its diagonal, A = abs(W), S its row sums; differentiable.
 
     Crofts and Higham 2009, doi:10.1098/rsif.2008.0484, in the form of Achterberg et al. 2023.
 

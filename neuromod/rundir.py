@@ -30,7 +30,9 @@ COMMANDS = {
     "estimate": "neuromod estimate",
     "export-onnx": "neuromod export --format onnx",
     "export-snn": "neuromod export --format snn",
+    "export-nir": "neuromod export --format nir",
     "verify": "neuromod verify",
+    "analyze": "neuromod analyze",
     "report": "neuromod report",
 }
 

@@ -21,7 +21,7 @@ Input = Literal["constant", "poisson"]
 
 _ARRAYS = ("w_in", "bias", "w_out", "bias_out", "scale", "input_peak", "step_in", "step_out")
 _NUMBERS = (
-    "alpha", "dt_s", "substeps", "mode", "delay", "reset", "floor", "start", "input", "weight_bits",
+    "alpha", "dt_s", "substeps", "mode", "delay", "reset", "floor", "start", "keep", "input", "weight_bits",
 )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ class SpikingNetwork:
 
     .. math::
 
-        v \leftarrow v + W_{in} x_t + b + u, \quad s = [v > 1], \quad v \leftarrow \max(v - s, floor)
+        v \leftarrow \beta v + W_{in} x_t + b + u, \quad s = [v > 1], \quad v \leftarrow \max(v - s, floor)
 
     ``hold`` takes the spikes into the trace at the end of the time step,
     :math:`u \leftarrow (1 - \alpha) u + \alpha W_{rec} \sum s / K`, and so converges to the rate network as K grows.
@@ -115,6 +115,8 @@ class SpikingNetwork:
         Lower bound of the membrane.
     start : float
         Membrane before the first step.
+    keep : float
+        Share β of the membrane that a substep keeps; below 1, a leak forgets inhibition where there is no floor.
     input : {'constant', 'poisson'}
         Whether an input is a current that stays for the time step, or spikes at random in each substep whose mean it
         is, each of the size `input_peak` and with the input's sign.
@@ -140,6 +142,7 @@ class SpikingNetwork:
     reset: Reset = "soft"
     floor: float | None = 0.0
     start: float = 0.5
+    keep: float = 1.0
     input: Input = "constant"
     input_peak: Array = field(default=None)  # type: ignore[arg-type]
     weight_bits: int | None = None
@@ -210,6 +213,8 @@ class SpikingNetwork:
             for _ in range(self.substeps):
                 if self.input == "poisson":
                     drive = self._random_spikes(x[t], rng) @ self.w_in.T + self.bias
+                if self.keep != 1:
+                    membrane *= np.float32(self.keep)
                 membrane += drive + current
                 spike = (membrane > 1).astype(np.float32)
                 np.minimum(margin[t], np.abs(membrane - 1), out=margin[t])

@@ -175,7 +175,9 @@ def _step(
 
     state.step += 1
     if strength > 0 and _swaps_after(settings, state.step):
-        done = swapping.swap(parameters["w_rec"].detach().cpu().numpy(), state.positions)
+        w_rec = parameters["w_rec"].detach().cpu().numpy()
+        anchors = regularizers.anchors(settings.wiring, parameters)
+        done = swapping.swap(w_rec, state.positions, anchors=anchors)
         state.positions = done.positions
         state.swaps += len(done.pairs)
     right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]

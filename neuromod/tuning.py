@@ -159,7 +159,7 @@ def _substeps(
     """One time step as in `SpikingNetwork.run`; membrane, spikes, current and trace after it. Changes `queue`."""
     count, fresh = torch.zeros_like(membrane), torch.zeros_like(membrane)
     for _ in range(spiking.substeps):
-        membrane = membrane + drive + current
+        membrane = spiking.keep * membrane + drive + current
         spike = (membrane > 1).float()
         membrane = membrane - spike if spiking.reset == "soft" else membrane * (1 - spike)
         if spiking.floor is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from neuromod.runners.nir import verify_nir
 from neuromod.runners.onnx import verify_int8, verify_onnx
 from neuromod.runners.snn import verify_snn
 
@@ -13,6 +14,8 @@ RUNNERS: dict[str, Callable[..., dict[str, Any]]] = {
     "onnx": verify_onnx,
     "onnx_int8": verify_int8,
     "snn": verify_snn,
+    "nir": verify_nir,
+    "nir_hard": verify_nir,
 }
 
-__all__ = ["RUNNERS", "verify_int8", "verify_onnx", "verify_snn"]
+__all__ = ["RUNNERS", "verify_int8", "verify_nir", "verify_onnx", "verify_snn"]

@@ -53,7 +53,7 @@ def test_substeps_and_mode_can_be_fixed(solver, run_of):
     assert (part["substeps"], part["mode"], len(part["sweep"])) == (4, "continuous", 1)
 
 
-def test_all_formats_by_default(solver, run_of):
+def test_onnx_and_snn_by_default(solver, run_of):
     run = run_of(solver)
     result = json.loads(invoke("export", "--run", run.path, "--json").stdout)
     assert result["formats"] == ["onnx", "snn"]
@@ -89,3 +89,52 @@ def test_unknown_format_is_a_usage_error(solver, run_of):
 @pytest.mark.parametrize("options", [("--substeps", "0"), ("--max-accuracy-drop", "2"), ("--mode", "later")])
 def test_values_out_of_range_are_usage_errors(solver, run_of, options):
     assert invoke("export", *options, "--run", run_of(solver).path).exit_code == 2
+
+
+def test_int8_files_come_on_request_and_go_again(solver, run_of):
+    run = run_of(solver)
+    result = json.loads(invoke("export", "--format", "onnx", "--quantize", "int8", "--run", run.path, "--json").stdout)
+    names = {path.split("/")[-1] for path in (file["path"] for file in result["files"])}
+    assert {"network_int8.onnx", "network_int8_weights.onnx"} < names
+    assert invoke("export", "--format", "onnx", "--run", run.path).exit_code == 0
+    assert not list((run.path / "exports").glob("*int8*"))
+
+
+def test_nir_export_writes_soft_and_hard(solver, run_of):
+    pytest.importorskip("nir")
+    run = run_of(solver)
+    options = ("--substeps", 4, "--tune", "never", "--tune-steps", 2)
+    done = invoke("export", "--format", "nir", *options, "--run", run.path, "--json")
+    assert done.exit_code == 0, done.output
+    part = json.loads(done.stdout)["nir"]
+    assert (part["soft"]["reset"], part["hard"]["reset"], part["hard"]["tuned"]) == ("soft", "hard", True)
+    assert {path.name for path in (run.path / "exports").iterdir()} == {"network.nir", "network_hard.nir"}
+    assert run.state("export-nir")[0] == "fresh"
+
+
+def test_weight_bits_of_the_target_and_of_the_user(solver, run_of):
+    run = run_of(solver)
+    options = ("export", "--format", "snn", "--substeps", 8, "--run", run.path, "--json")
+    done = invoke(*options, "--weight-bits", 6, "--weight-steps", "tensor")
+    assert json.loads(done.stdout)["snn"]["weight_bits"] == 6
+    assert "needs a placement" in str(invoke(*options, "--weight-bits", "target").exception)
+    assert "number of bits" in str(invoke(*options, "--weight-bits", "six").exception)
+    assert "2 to 16" in str(invoke(*options, "--weight-bits", 1).exception)
+    for target, outcome in (("loihi1", 9), ("generic-mesh", None)):
+        placement = Placement(Grid(1, 2), np.arange(17) % 2, 9, target, "tiles", 0, solver.sha256())
+        placement.save(run.file("placement.json"), neuron_ids=solver.neuron_ids, roles=["hidden"] * 17)
+        run.record(
+            "map", arguments={}, seconds=0, inputs=["network.safetensors"], outputs=["placement.json"], result={}
+        )
+        done = invoke(*options, "--weight-bits", "target")
+        if outcome:
+            assert json.loads(done.stdout)["snn"]["weight_bits"] == outcome
+        else:
+            assert "give one with --weight-bits" in str(done.exception)
+
+
+def test_hard_reset_and_random_input_can_be_had(solver, run_of):
+    run = run_of(solver)
+    options = ("--substeps", 6, "--tune", "never", "--reset", "hard", "--input", "poisson")
+    part = json.loads(invoke("export", "--format", "snn", *options, "--run", run.path, "--json").stdout)["snn"]
+    assert (part["reset"], part["input"], part["tuned"]) == ("hard", "poisson", False)

@@ -69,7 +69,14 @@ def test_every_number_has_a_range() -> None:
     for section in (defaults.network, defaults.wiring, defaults.training):
         for field in dataclasses.fields(section):
             value = getattr(section, field.name)
-            if isinstance(value, int | float):
+            if isinstance(value, int | float) and not isinstance(value, bool):
                 name = f"{type(section).__name__.removesuffix('Settings').lower()}.{field.name}"
                 with pytest.raises(UsageError, match="out of range"):
                     config.load(None, [f"{name}=-1" if isinstance(value, int) else f"{name}=-1.0"])
+
+
+def test_a_truth_value_is_no_number() -> None:
+    assert config.load(None, ["wiring.terminals=true"]).wiring.terminals
+    for wrong in ("wiring.terminals=1", "training.steps=true", "wiring.strength=true"):
+        with pytest.raises(UsageError, match="cannot be used"):
+            config.load(None, [wrong])

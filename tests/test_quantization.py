@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from neuromod import Network, conversion
 from neuromod.errors import UsageError
 from neuromod.quantization import quantize, steps
+from neuromod.substeps import Wishes, choose
 
 
 def random_spiking(seed: int, **kwargs):
@@ -65,7 +66,7 @@ def test_impossible_numbers_of_bits_are_refused(bits):
 
 def test_many_bits_change_nothing_that_matters(solver):
     plain, fine, coarse = (
-        conversion.choose(solver, substeps=[10], n_trials=200, weight_bits=bits).chosen for bits in (None, 8, 2)
+        choose(solver, Wishes(substeps=(10,), n_trials=200, weight_bits=bits)).chosen for bits in (None, 8, 2)
     )
     assert abs(fine.accuracy - plain.accuracy) <= 0.01
     assert fine.agreement.share > 0.95

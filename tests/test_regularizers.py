@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import linalg, optimize
 
-from neuromod import bimt, checkpoints, config, regularizers, training
+from neuromod import bimt, checkpoints, config, regularizers, swapping, training
 from neuromod.config import REGULARIZERS, WiringSettings
 
 L0 = 0.2
@@ -122,6 +122,41 @@ def test_proximal_step_minimises_each_cost(name: str) -> None:
             zeros += found == 0
     assert zeros > 0
     assert torch.equal(p["bias_out"].detach(), before["bias_out"])
+
+
+def test_terminals_have_places_and_their_wires_lengths() -> None:
+    p, positions = tensors(), bimt.grid_positions(9)
+    given = dataclasses.replace(settings("bimt"), terminals=True)
+    prices = regularizers.prices(given, positions, p, with_biases=False)
+    places = {"w_in": [(-1, y) for y in np.linspace(0, 2, 4)], "w_out": [(3, y) for y in (0, 1, 2)]}
+    total = by_hand("bimt", p, positions, with_biases=False)
+    for name, at in places.items():
+        weights = p[name].numpy() if name == "w_in" else p[name].numpy().T
+        for i, (x, y) in enumerate(positions.astype(float)):
+            for j, (px, py) in enumerate(at):
+                total += abs(weights[i, j]) * (abs(x - px) + abs(y - py)) / 3 / 9
+    assert float(bimt.wiring_cost(p, prices)) == pytest.approx(total, rel=1e-12)
+    assert regularizers.prices(settings("bimt"), positions, p, with_biases=False)["w_in"].ndim == 0
+
+
+def test_a_swap_with_terminals_lowers_the_cost_by_what_it_says() -> None:
+    p, positions = tensors(16, seed=4), bimt.grid_positions(16)
+    given = dataclasses.replace(settings("bimt"), terminals=True)
+    assert regularizers.anchors(settings("bimt"), p) is None
+    done = swapping.swap(p["w_rec"].numpy(), positions, anchors=regularizers.anchors(given, p))
+    before, after = (
+        float(bimt.wiring_cost(p, regularizers.prices(given, at, p, with_biases=False)))
+        for at in (positions, done.positions)
+    )
+    assert done.change < 0
+    assert (after - before) * 16 * 4 == pytest.approx(done.change)
+    # Without them, the swaps are others: inputs and readouts pull.
+    assert not np.array_equal(swapping.swap(p["w_rec"].numpy(), positions).positions, done.positions)
+
+
+def test_training_with_terminals() -> None:
+    given = small("bimt", strength=0.05)
+    assert training.train(dataclasses.replace(given, wiring=dataclasses.replace(given.wiring, terminals=True))).n == 16
 
 
 def test_mask_is_the_neighbourhood() -> None:

@@ -97,7 +97,7 @@ def test_every_section_is_linked_and_titled(text):
     ids = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
     links = [a["href"][1:] for t, a in page.tags if t == "a" and "href" in a]
     assert links == ["main", *ids]
-    assert len(ids) == len(set(ids)) == 7
+    assert len(ids) == len(set(ids)) == 8
 
 
 def test_the_figures_of_the_run_stand_on_it(run, text):

@@ -107,11 +107,11 @@ def test_changed_code_is_not_run(solver, snn_folder, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("change", [{"n": 18}, {"substeps": "many"}, {"mode": None, "alpha": None}])
+@pytest.mark.parametrize("change", [{"n": 0}, {"substeps": "many"}, {"mode": None, "alpha": None}, {"floor": "no"}])
 def test_broken_config_is_one_sentence(solver, snn_folder, change):
     config = json.loads((snn_folder / "config.json").read_text())
     (snn_folder / "config.json").write_text(json.dumps({**config, **change}))
-    with pytest.raises(VerificationError, match=r"snn does not (load|run) in snnTorch"):
+    with pytest.raises(VerificationError, match="which cannot be"):
         verification.verify_snn(snn_folder, solver, n_trials=50)
 
 

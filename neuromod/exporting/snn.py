@@ -91,6 +91,7 @@ def config(spiking: SpikingNetwork) -> dict[str, Any]:
         "reset": spiking.reset,
         "floor": spiking.floor,
         "start": spiking.start,
+        "keep": spiking.keep,
         "input": spiking.input,
         "weight_bits": spiking.weight_bits,
     }

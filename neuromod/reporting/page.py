@@ -10,6 +10,7 @@ from typing import Any
 from neuromod import __version__
 from neuromod.reporting import hardware, sections, summary
 from neuromod.reporting.findings import Findings
+from neuromod.reporting.modules import modules
 from neuromod.reporting.svg import printable
 
 SECTIONS = (
@@ -17,6 +18,7 @@ SECTIONS = (
     ("cores", "Cores"),
     ("traffic", "Traffic"),
     ("tasks", "Tasks"),
+    ("modules", "Modules"),
     ("training", "Training"),
     ("verification", "Verification"),
     ("provenance", "Provenance"),
@@ -59,6 +61,7 @@ def render(findings: Findings, *, run_name: str) -> str:
         "cores": hardware.cores(findings),
         "traffic": sections.traffic(findings),
         "tasks": sections.tasks(findings),
+        "modules": modules(findings),
         "curves": sections.curves(findings),
         "pruning": sections.pruning(findings),
         "exports": sections.exports(findings),

@@ -15,7 +15,7 @@ from neuromod.network import Array, Network
 from neuromod.tasks import Trials
 
 # Streams of trials on which the states are compared: (steps, batch), unlike anything at export.
-STREAMS = ((203, 1), (257, 7), (229, 32))
+STREAMS = ((203, 1), (257, 7), (229, 16))
 
 # Trials that run at once; the last batch is smaller.
 BATCH = 512

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from neuromod.evaluation import evaluate, trials_for
 from neuromod.network import Array, Network
 from neuromod.placement import Placement
 from neuromod.runners.common import BATCH, WRONG, compare, first_line
+from neuromod.runners.snn_config import differences_of, read_config
 from neuromod.spiking import SpikingNetwork, State
 
 _EPSILON = float(np.finfo(np.float32).eps)
@@ -70,6 +71,11 @@ def verify_snn(
     import torch
 
     trials = trials_for(network, n_trials, seed=np.random.default_rng([seed, 12]))
+    # What the file says of itself first: it may ask for more time or memory than there is.
+    found_config = read_config(folder)
+    differences = differences_of(found_config, network, spiking, placement)
+    if spiking is not None and any("config.json says" in what for what in differences):
+        return {"passed": False, "verified": True, "reasons": differences}
     model = load(folder)
     # Random input of its own, so that the outcome does not depend on what ran before.
     generator = torch.Generator().manual_seed(seed)
@@ -103,7 +109,8 @@ def verify_snn(
     agreed = result["decision_agreement"]
     gap = abs(found.accuracy - reference.accuracy)
     result["reasons"] = [
-        *(_differences(model, network, spiking, placement)),
+        *differences,
+        *([] if spiking is None else _arrays(model, spiking)),
         *(
             ["a time step differs from the reference: some synapse or constant is not the network's"]
             if (result["probe_error"] or 0) > 1
@@ -128,8 +135,7 @@ def load(folder: Path) -> Any:
 
     try:
         text = (folder / "model.py").read_text(encoding="utf-8")
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise VerificationError(f"{folder} cannot be read: {error}") from error
     if text != template():
         raise VerificationError(
@@ -165,39 +171,12 @@ def _run(folder: Path, model: Any, x: Array, state: State | None, generator: Any
     return y.numpy(), spikes.numpy(), State(*(part.numpy() for part in last))
 
 
-def _differences(
-    model: Any, network: Network, spiking: SpikingNetwork | None, placement: Placement | None
-) -> list[str]:
-    """Return what the folder says of itself that is not so."""
-    from neuromod.exporting.onnx import metadata
-    from neuromod.exporting.snn import config
-
-    about = model.config.get("about")
-    about = about if isinstance(about, dict) else {}
-    wanted = {key.removeprefix("neuromod."): json.loads(text) for key, text in metadata(network, placement).items()}
-    if "placement" not in about:
-        wanted.pop("placement", None)  # exported before there was one
-    faults = [
-        f"config.json carries a {key} that is not the network's"
-        for key in ("network", "positions", "placement")
-        if about.get(key) != wanted.get(key)
-    ]
-    if about.get("provenance", {}).get("network_sha256") != wanted["provenance"]["network_sha256"]:
-        faults.append("config.json was made from another network")
-    if spiking is None:
-        return faults
+def _arrays(model: Any, spiking: SpikingNetwork) -> list[str]:
+    """Return which arrays that do not show in a time step are not those of the network."""
     return [
-        *faults,
-        *(
-            f"config.json says {key} = {model.config.get(key)!r}, exported was {value!r}"
-            for key, value in config(spiking).items()
-            if key != "made_by" and model.config.get(key) != value
-        ),
-        *(
-            f"{name} in weights.safetensors is not what was exported"
-            for name in ("scale", "input_peak")
-            if not np.array_equal(getattr(model, name).numpy(), getattr(spiking, name))
-        ),
+        f"{name} in weights.safetensors is not what was exported"
+        for name in ("scale", "input_peak")
+        if not np.array_equal(getattr(model, name).numpy(), getattr(spiking, name))
     ]
 
 
@@ -217,17 +196,19 @@ def _probe(folder: Path, model: Any, spiking: SpikingNetwork, rng: np.random.Gen
     arrived = np.asarray(w_rec @ np.ones((spiking.n, 1))).T + np.abs(state.current)
     read = w_out.sum(axis=1) + np.abs(state.readout) + np.abs(spiking.bias_out)
     worst = 0.0
+    # Rounding of one drive is added up in every substep; that of many sums partly cancels.
+    often, seldom = 2 * (k + 4) * _EPSILON, 4 * math.sqrt(k + 4) * _EPSILON
     for got, right, size in (
-        (y[0], wanted.y[0], read),
-        (spikes[0], wanted.spikes[0], np.full_like(spikes[0], 1)),
-        (last.membrane, wanted.last.membrane, terms + (arrived if spiking.mode == "continuous" else 0)),
-        (last.current, wanted.last.current, arrived),
-        (last.readout, wanted.last.readout, read),
-        (last.travelling, wanted.last.travelling, np.ones_like(wanted.last.travelling)),
+        (y[0], wanted.y[0], seldom * read),
+        (spikes[0], wanted.spikes[0], np.full_like(spikes[0], 0.5)),
+        (last.membrane, wanted.last.membrane, often * (terms + (arrived if spiking.mode == "continuous" else 0))),
+        (last.current, wanted.last.current, seldom * arrived),
+        (last.readout, wanted.last.readout, seldom * read),
+        (last.travelling, wanted.last.travelling, np.full_like(wanted.last.travelling, 0.5)),
     ):
         if got.shape != right.shape:
             return WRONG
-        error = np.abs(got.astype(float) - right) / (8 * _EPSILON * k * size)
+        error = np.abs(got.astype(float) - right) / size
         worst = max(worst, float(np.nan_to_num(error, nan=WRONG, posinf=WRONG).max(initial=0)))
     rest, ours = model.initial(3), spiking.rest(3)
     same = all(

@@ -1,0 +1,208 @@
+"""NIR: the spiking network as a flat recurrent graph that simulators and chip tools read, written with `nir` alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from neuromod.errors import UsageError
+from neuromod.exporting.onnx import metadata
+from neuromod.files import replacing
+from neuromod.network import Array, Network
+from neuromod.placement import Placement
+from neuromod.spiking import SpikingNetwork
+
+FORMAT = "neuromod/nir/1"
+
+Form = Literal["cuba", "literal"]
+
+# Time constant of membranes that do not leak, in time steps: their decay is 1 in single precision.
+_NO_LEAK = 1e9
+
+
+def write(
+    spiking: SpikingNetwork,
+    path: Path,
+    *,
+    network: Network,
+    placement: Placement | None = None,
+    form: Form = "cuba",
+) -> Path:
+    """Write a ``.nir`` file that versions 1.0.4 and 1.0.8 of the nir package read.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+        What to export: mode ``continuous`` without delay and floor, which NIR has no words for.
+    path : Path
+        The file.
+    network : Network
+        The rate network that it was made from, for the metadata.
+    placement : Placement, optional
+        Cores of the neurons, written into the metadata.
+    form : {'cuba', 'literal'}
+        See `build`.
+
+    Raises
+    ------
+    UsageError
+        If NIR cannot say what the network does, `nir` is not installed, or the file cannot be written.
+    """
+    import h5py
+
+    graph = build(spiking, network=network, placement=placement, form=form)
+    with replacing(path) as temporary:
+        nir_package().write(temporary, graph)
+        with h5py.File(temporary, "r+") as file:
+            # 1.0.4 does not know v_reset; 0 is what later versions take for granted.
+            for node in file["node/nodes"].values():
+                if "v_reset" in node and not node["v_reset"][()].any():
+                    del node["v_reset"]
+    return path
+
+
+def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | None = None, form: Form = "cuba") -> Any:
+    r"""Return the network as a `nir.NIRGraph`.
+
+    ``cuba``, which most importers read: input → w_in → lif ⇄ w_rec, lif → w_out → output. One `CubaLIF` is neuron and
+    trace in one, so inputs pass the trace, too, and `encode` undoes that beforehand; the readout is to be low-passed
+    with the same time constant, see `decode`. ``literal``, the network as it is: `IF` neurons, `LIF` if
+    their membranes leak, and an `LI` for the trace of the spikes.
+
+    Parameters
+    ----------
+    spiking, network, placement, form
+        See `write`.
+    """
+    nir = nir_package()
+    if spiking.mode != "continuous" or spiking.delay or spiking.floor is not None or spiking.input != "constant":
+        raise UsageError(
+            "NIR cannot say what this network does: needed the mode continuous, no delay, no floor of the membrane and "
+            f"constant input, found mode {spiking.mode}, delay {spiking.delay}, floor {spiking.floor}, input "
+            f"{spiking.input}"
+        )
+    n, n_out, dt = spiking.n, len(spiking.bias_out), spiking.dt_s / spiking.substeps
+    membrane = dt / (1 - spiking.keep) if spiking.keep < 1 else _NO_LEAK * dt
+    w_rec = spiking.w_rec.toarray()
+    tau = np.full(n, dt / spiking.share)
+
+    def same(value: float, size: int = n) -> Array:
+        return np.full(size, float(value))
+
+    def affine(weight: Array) -> Any:
+        return nir.Affine(weight=np.asarray(weight, np.float32), bias=np.zeros(len(weight), np.float32))
+
+    if form == "cuba":
+        into = np.concatenate(
+            [spiking.w_in, spiking.bias[:, None], same(spiking.keep * spiking.start)[:, None]], axis=1
+        )
+        nodes = {
+            "w_in": affine(into),
+            "lif": nir.CubaLIF(
+                tau_syn=tau,
+                tau_mem=same(membrane),
+                r=same(membrane / dt),
+                v_leak=same(0),
+                v_threshold=same(1),
+                w_in=tau / dt,
+                v_reset=same(0),
+            ),
+            "w_rec": affine(np.float32(spiking.share) * w_rec),
+            "w_out": affine(spiking.w_out),
+        }
+        edges = [("input", "w_in"), ("w_in", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "w_out")]
+        edges.append(("w_out", "output"))
+    else:
+        into = np.concatenate(
+            [spiking.w_in, spiking.bias[:, None], same(spiking.keep * spiking.start)[:, None]], axis=1
+        )
+        leaky = {"tau": tau, "r": same(1), "v_leak": same(0)}
+        nodes = {
+            "w_in": affine(into),
+            "neurons": nir.LIF(
+                tau=same(membrane), r=same(membrane / dt), v_leak=same(0), v_threshold=same(1), v_reset=same(0)
+            )
+            if spiking.keep < 1
+            else nir.IF(r=same(1 / dt), v_threshold=same(1), v_reset=same(0)),
+            "trace": nir.LI(**leaky),
+            "w_rec": affine(w_rec),
+            "w_out": affine(spiking.w_out),
+        }
+        edges = [("input", "w_in"), ("w_in", "neurons"), ("neurons", "trace"), ("trace", "w_rec")]
+        edges += [("w_rec", "neurons"), ("trace", "w_out"), ("w_out", "output")]
+    nodes = {
+        "input": nir.Input({"input": np.array([into.shape[1]])}),
+        **nodes,
+        "output": nir.Output({"output": np.array([n_out])}),
+    }
+    return nir.NIRGraph(nodes, edges, metadata=_metadata(spiking, network, placement, form))
+
+
+def encode(x: Array, spiking: SpikingNetwork, form: Form = "cuba") -> Array:
+    """Turn inputs (time, batch, n_in) into those of the graph, (time x substeps, batch, n_in + 2) float32.
+
+    Each input stays for the substeps of its time step. Two channels follow: a constant 1 that carries the biases, and
+    one that is 1 in the first substep only and sets the membranes to where they start. For ``cuba``, what the trace
+    will low-pass is emphasised beforehand: e[k] = x[k] - (1 - share) x[k - 1].
+    """
+    steady = np.repeat(np.asarray(x, np.float32), spiking.substeps, axis=0)
+    extra = np.zeros((*steady.shape[:2], 2), np.float32)
+    extra[:, :, 0], extra[:1, :, 1] = 1, 1
+    channels = np.concatenate([steady, extra], axis=2)
+    if form == "cuba":
+        channels[1:] -= np.float32(1 - spiking.share) * channels[:-1].copy()
+    return channels
+
+
+def decode(out: Array, spiking: SpikingNetwork, form: Form = "cuba") -> Array:
+    """Turn the graph's output (time x substeps, batch, n_out) into the readout y (time, batch, n_out).
+
+    For ``cuba`` it is low-passed with the time constant of the trace; the last substep of each time step is taken and
+    the readout's bias is added.
+    """
+    if form == "cuba":
+        low = np.zeros(out.shape[1:], np.float64)
+        passed = np.empty(out.shape, np.float64)
+        for k, value in enumerate(out):
+            low = (1 - spiking.share) * low + spiking.share * value
+            passed[k] = low
+        out = passed
+    return np.asarray(out[spiking.substeps - 1 :: spiking.substeps] + spiking.bias_out, np.float32)
+
+
+def nir_package() -> Any:
+    """Return the nir package.
+
+    Raises
+    ------
+    UsageError
+        If it is not installed.
+    """
+    try:
+        import nir
+    except ImportError as error:
+        raise UsageError("the nir package is not installed; `pip install 'bimt-neuromod[nir]'`") from error
+    return nir
+
+
+def _metadata(spiking: SpikingNetwork, network: Network, placement: Placement | None, form: Form) -> dict[str, Any]:
+    """What NIR has no words for; several keys of plain values, and one with JSON."""
+    about = {key.removeprefix("neuromod."): json.loads(text) for key, text in metadata(network, placement).items()}
+    return {
+        "format": FORMAT,
+        "form": form,
+        "dt_s": spiking.dt_s / spiking.substeps,
+        "step_s": spiking.dt_s,
+        "substeps": spiking.substeps,
+        "reset": spiking.reset,
+        "membrane_floor": "none",
+        "threshold": "a spike where the membrane is above it",
+        "readout_tau_s": spiking.dt_s / spiking.substeps / spiking.share,
+        "readout_bias": spiking.bias_out,
+        "input": "n_in channels, then a constant 1, then 1 in the first substep only"
+        + ("; each e[k] = x[k] - (1 - dt_s / readout_tau_s) x[k - 1]" if form == "cuba" else ""),
+        "about": json.dumps(about, sort_keys=True),
+    }

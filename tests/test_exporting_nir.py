@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from neuromod import conversion
+from neuromod.errors import UsageError, VerificationError
+from neuromod.quantization import quantize
+from neuromod.runners.nir import verify_nir
+from neuromod.spiking import SpikingNetwork
+
+nir = pytest.importorskip("nir")
+exporting = pytest.importorskip("neuromod.exporting.nir")
+
+
+def spiking_of(network, **kwargs) -> SpikingNetwork:
+    options = {"substeps": 5, "mode": "continuous", "delay": 0, "floor": None}
+    return conversion.convert(network, np.linspace(1.5, 2, 17), **{**options, **kwargs})
+
+
+def simulate(graph, inputs, dt):
+    """Euler's method for the nodes of both forms, straight from NIR's differential equations, in double precision."""
+    nodes, state, outputs = graph.nodes, {}, []
+    order = ["input", "w_in", *(name for name in ("lif", "neurons", "trace", "w_rec", "w_out") if name in nodes)]
+    last = dict.fromkeys(nodes, 0.0)
+    for x in inputs:
+        now = {}
+        for name in order:
+            node = nodes[name]
+            # Only w_rec closes the loop, so its output reaches the neurons one step later.
+            total = sum(now.get(a, last[a]) for a, b in graph.edges if b == name) if name != "input" else x
+            kind = type(node).__name__
+            if kind == "Input":
+                now[name] = total
+            elif kind == "Affine":
+                now[name] = total @ node.weight.T.astype(float) + node.bias
+            elif kind == "LI":
+                v = state.get(name, 0.0)
+                state[name] = v + dt / node.tau * (node.v_leak - v + node.r * total)
+                now[name] = state[name]
+            else:
+                if kind == "CubaLIF":
+                    i = state.get("i", 0.0)
+                    state["i"] = i + dt / node.tau_syn * (-i + node.w_in * total)
+                    total = state["i"]
+                v = state.get(name, 0.0)
+                if kind == "IF":
+                    v = v + dt * node.r * total
+                else:
+                    tau = node.tau_mem if kind == "CubaLIF" else node.tau
+                    v = v + dt / tau * (node.v_leak - v + node.r * total)
+                spike = (v > node.v_threshold).astype(float)
+                rule = graph.metadata["reset"]
+                state[name] = v - spike * node.v_threshold if rule == "soft" else v * (1 - spike)
+                now[name] = spike
+        last = {**last, **now}
+        outputs.append(now["w_out"])
+    return np.stack(outputs)
+
+
+@pytest.mark.parametrize("form", ["cuba", "literal"])
+@pytest.mark.parametrize("reset", ["soft", "hard"])
+@pytest.mark.parametrize("keep", [None, 1.0])
+def test_equations_of_the_graph_are_the_network(solver, tmp_path, form, reset, keep):
+    spiking = spiking_of(solver, reset=reset, keep=keep)
+    path = exporting.write(spiking, tmp_path / "a.nir", network=solver, form=form)
+    x = np.random.default_rng(0).random((8, 20, 53)).astype(np.float32)
+    reference = spiking.run(x)
+    graph = nir.read(path)
+    out = simulate(graph, exporting.encode(x, spiking, form), graph.metadata["dt_s"])
+    y = exporting.decode(out, spiking, form)
+    apart = reference.margin.min(axis=(0, 2)) > 1e-5
+    assert apart.sum() >= 5
+    np.testing.assert_allclose(y[:, apart], reference.y[:, apart], atol=1e-3)
+
+
+@pytest.mark.parametrize("reset", ["soft", "hard"])
+def test_simulators_run_it_as_the_reference(solver, tmp_path, reset):
+    pytest.importorskip("norse")
+    spiking = spiking_of(solver, reset=reset)
+    path = exporting.write(spiking, tmp_path / "a.nir", network=solver)
+    result = verify_nir(path, solver, spiking=spiking, n_trials=200, min_agreement=0, max_accuracy_gap=1)
+    assert result["passed"], result["reasons"]
+    assert result["runtimes"]["norse"]["decisions_equal"] == 1
+    jelly = result["runtimes"]["spikingjelly"]
+    assert jelly["verified"] == (reset == "hard") or "not installed" in jelly["reason"]
+
+
+def test_without_simulators_it_is_not_verified(solver, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "norse.torch", None)
+    monkeypatch.setitem(sys.modules, "spikingjelly.activation_based.nir_exchange", None)
+    spiking = spiking_of(solver, reset="hard")
+    path = exporting.write(spiking, tmp_path / "a.nir", network=solver)
+    result = verify_nir(path, solver, spiking=spiking, n_trials=50)
+    assert (result["verified"], result["passed"]) == (False, False)
+    assert "not installed" in result["reason"]
+
+
+def test_older_nir_packages_can_read_it(solver, tmp_path):
+    import h5py
+
+    path = exporting.write(spiking_of(solver), tmp_path / "a.nir", network=solver)
+    with h5py.File(path) as file:
+        names = []
+        file.visit(names.append)
+    assert names
+    assert not [name for name in names if name.endswith("v_reset")]  # unknown to 1.0.4
+    assert not nir.read(path).nodes["lif"].v_reset.any()
+
+
+def test_metadata_says_what_nir_cannot(solver, tmp_path):
+    spiking = spiking_of(solver, reset="hard")
+    metadata = nir.read(exporting.write(spiking, tmp_path / "a.nir", network=solver)).metadata
+    assert metadata["reset"] == "hard"
+    assert metadata["membrane_floor"] == "none"
+    assert (metadata["dt_s"], metadata["substeps"], metadata["step_s"]) == (0.1 / 5, 5, 0.1)
+    assert metadata["readout_tau_s"] == pytest.approx(0.02 / spiking.share)
+    about = json.loads(metadata["about"])
+    assert about["provenance"]["network_sha256"] == solver.sha256()
+    assert about["network"]["neuron_ids"][0] == 100
+
+
+def test_what_nir_cannot_say_is_refused(solver, tmp_path):
+    for change in ({"delay": 2}, {"floor": 0.0}, {"mode": "hold"}, {"input": "poisson"}):
+        with pytest.raises(UsageError, match="NIR cannot say"):
+            exporting.write(replace(spiking_of(solver), **change), tmp_path / "a.nir", network=solver)
+    assert not list(tmp_path.iterdir())
+
+
+def test_equal_networks_give_equal_bytes(solver, tmp_path):
+    paths = [exporting.write(spiking_of(solver), tmp_path / name, network=solver) for name in ("a.nir", "b.nir")]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_quantised_networks_travel_exactly(solver, tmp_path):
+    spiking = quantize(spiking_of(solver), 4)
+    graph = nir.read(exporting.write(spiking, tmp_path / "a.nir", network=solver, form="literal"))
+    np.testing.assert_array_equal(graph.nodes["w_rec"].weight, spiking.w_rec.toarray())
+    np.testing.assert_array_equal(graph.nodes["w_in"].weight[:, :53], spiking.w_in)
+
+
+@pytest.mark.parametrize("what", ["weight", "edge", "metadata", "tau"])
+def test_faults_in_a_file_are_named(solver, tmp_path, what):
+    spiking = spiking_of(solver)
+    graph = exporting.build(spiking, network=solver)
+    if what == "weight":
+        graph.nodes["w_rec"].weight[3, 3] *= 1.1
+    elif what == "edge":
+        graph = nir.NIRGraph(graph.nodes, [e for e in graph.edges if e != ("lif", "w_rec")], metadata=graph.metadata)
+    elif what == "metadata":
+        graph.metadata["substeps"] = 6
+    else:
+        graph.nodes["lif"].tau_syn *= 1.1
+    nir.write(tmp_path / "a.nir", graph)
+    result = verify_nir(tmp_path / "a.nir", solver, spiking=spiking, n_trials=50, min_agreement=0, max_accuracy_gap=1)
+    assert not result["passed"]
+    assert result["reasons"]
+
+
+def test_a_file_that_is_none_is_one_sentence(solver, tmp_path):
+    (tmp_path / "a.nir").write_bytes(b"nothing")
+    with pytest.raises(VerificationError, match="cannot be read"):
+        verify_nir(tmp_path / "a.nir", solver, spiking=spiking_of(solver), n_trials=50)
