@@ -156,6 +156,8 @@ class Network:
 
     def states(self, x: Array, h0: Array | None = None, *, dtype: npt.DTypeLike = np.float64) -> Array:
         """State h of every step, (time, batch, n); arguments as for `run`."""
+        if "nir" in self.info:
+            raise UsageError("a network imported from NIR is spiking and does not run here; map, estimate or export it")
         x = np.asarray(x)
         if x.ndim != 3 or x.shape[2] != self.n_in:
             raise UsageError(f"inputs must have the shape (time, batch, {self.n_in}), found {x.shape}")

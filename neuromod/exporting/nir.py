@@ -51,9 +51,13 @@ def write(
     UsageError
         If NIR cannot say what the network does, `nir` is not installed, or the file cannot be written.
     """
+    return save(build(spiking, network=network, placement=placement, form=form), path)
+
+
+def save(graph: Any, path: Path) -> Path:
+    """Write a graph so that nir 1.0.4 reads it, too; all or nothing."""
     import h5py
 
-    graph = build(spiking, network=network, placement=placement, form=form)
     with replacing(path) as temporary:
         nir_package().write(temporary, graph)
         with h5py.File(temporary, "r+") as file:
@@ -139,6 +143,71 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
         "output": nir.Output({"output": np.array([n_out])}),
     }
     return nir.NIRGraph(nodes, edges, metadata=_metadata(spiking, network, placement, form))
+
+
+def rebuild(network: Network, *, placement: Placement | None = None) -> Any:
+    """Return an imported spiking network as a `nir.NIRGraph` that does what the imported file does.
+
+    Parameters
+    ----------
+    network : Network
+        From `importing.nir.read`, pruned or not.
+    placement : Placement, optional
+        Cores of the neurons, written into the metadata.
+
+    Raises
+    ------
+    UsageError
+        If the network was not imported from NIR, or neurons of its populations were removed.
+    """
+    nir = nir_package()
+    about = network.info.get("nir")
+    if not isinstance(about, dict) or not about["groups"] or about["groups"][-1]["stop"] != network.n:
+        raise UsageError("only a network that was imported from NIR, with all its neurons, can be written as it was")
+    nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([network.n_in])})}
+    edges: list[tuple[str, str]] = []
+
+    def affine(name: str, weight: Array, bias: Array, source: str, target: str) -> None:
+        if weight.any() or bias.any() or target == "output":
+            nodes[name] = nir.Affine(weight=np.asarray(weight, np.float32), bias=np.asarray(bias, np.float32))
+            edges.extend([(source, name), (name, target)])
+
+    def filled(values: dict[str, Any], size: int) -> dict[str, Array]:
+        return {key: np.broadcast_to(np.asarray(value, np.float64), (size,)).copy() for key, value in values.items()}
+
+    spikes = []
+    parts = [slice(group["start"], group["stop"]) for group in about["groups"]]
+    for index, (group, rows) in enumerate(zip(about["groups"], parts, strict=True)):
+        name, size = f"neurons_{index:04d}", group["stop"] - group["start"]
+        values = {key: value for key, value in group.items() if key not in ("type", "start", "stop", "trace")}
+        nodes[name] = getattr(nir, group["type"])(**filled(values, size))
+        affine(f"w_in_{index:04d}", network.w_in[rows], network.bias[rows], "input", name)
+        if "trace" in group:
+            nodes[f"trace_{index:04d}"] = nir.LI(**filled(group["trace"], size))
+            edges.append((name, f"trace_{index:04d}"))
+            name = f"trace_{index:04d}"
+        spikes.append(name)
+    for a, columns in enumerate(parts):
+        for b, rows in enumerate(parts):
+            block = network.w_rec[rows][:, columns].toarray()
+            affine(f"w_rec_{a:04d}_{b:04d}", block, np.zeros(len(block)), spikes[a], f"neurons_{b:04d}")
+    target = "output"
+    if "readout" in about:
+        target = "readout"
+        nodes[target] = nir.LI(**filled(about["readout"], network.n_out))
+        edges.append((target, "output"))
+    for a, columns in enumerate(parts):
+        bias = network.bias_out if a == 0 else np.zeros(network.n_out)
+        weight = network.w_out[:, columns]
+        if weight.any() or bias.any() or len(parts) == 1:
+            nodes[f"w_out_{a:04d}"] = nir.Affine(weight=np.asarray(weight), bias=np.asarray(bias, np.float32))
+            edges.extend([(spikes[a], f"w_out_{a:04d}"), (f"w_out_{a:04d}", target)])
+    nodes["output"] = nir.Output({"output": np.array([network.n_out])})
+    said = {key.removeprefix("neuromod."): json.loads(text) for key, text in metadata(network, placement).items()}
+    extra: dict[str, Any] = {"format": FORMAT, "form": "imported", "about": json.dumps(said, sort_keys=True)}
+    extra |= {"dt_s": network.dt_s} if about["dt_known"] else {}
+    extra |= {"reset": about["reset"]} if "reset" in about else {}
+    return nir.NIRGraph(nodes, edges, metadata=extra)
 
 
 def encode(x: Array, spiking: SpikingNetwork, form: Form = "cuba") -> Array:

@@ -1,0 +1,167 @@
+"""NIR files as networks: LIF, CubaLIF and IF neurons with linear connections, nested or flat, recurrent or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from neuromod.errors import UsageError
+from neuromod.exporting.nir import nir_package
+from neuromod.importing.nir_graph import NEURONS, Flat, flatten
+from neuromod.network import Array, Network
+
+TRACE = ("tau", "r", "v_leak")
+
+# Where NIR says nothing, this is the time step of the imported network.
+DEFAULT_DT_S = 1e-3
+
+_MAX_ELEMENTS = 2**29
+
+
+def read(path: Path) -> Network:
+    """Read a ``.nir`` file.
+
+    Populations become one network, in the order of their names; `Network.info` keeps their parameters under ``nir``,
+    with which `exporting.nir.rebuild` writes the same graph again. Such a network is spiking: it can be mapped, its
+    traffic estimated and exported as NIR, but `Network.run` refuses it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, is too large, points to other files, or holds what cannot be represented; the
+        message names the node.
+    """
+    nir = nir_package()
+    _check_file(path)
+    try:
+        # Its own check of shapes knows less than what follows.
+        graph = nir.read(path, type_check=False)
+    except Exception as error:  # nir raises whatever the missing key leads to
+        raise UsageError(f"cannot read {path}: nir does not understand it ({type(error).__name__}: {error})") from error
+    return to_network(graph, where=str(path))
+
+
+def to_network(graph: Any, *, where: str) -> Network:
+    """Turn a `nir.NIRGraph` into a network; arguments and errors as for `read`."""
+    flat = flatten(graph, where)
+    groups: list[dict[str, Any]] = []
+    start = 0
+    for name, node in flat.nodes.items():
+        if type(node).__name__ in NEURONS:
+            kind = type(node).__name__
+            size = flat.size(name)
+            values = {key: _parameter(flat, name, node, key, size) for key in NEURONS[kind] if hasattr(node, key)}
+            groups.append({"type": kind, "node": name, "start": start, "stop": start + size, **values})
+            start += size
+    if not groups:
+        raise UsageError(f"cannot use {where}: it holds no LIF, CubaLIF or IF neurons")
+    n, n_in, n_out = start, flat.size(flat.input), flat.size(flat.output)
+    at = {group["node"]: slice(group["start"], group["stop"]) for group in groups}
+    w_in, w_out, bias = np.zeros((n, n_in)), np.zeros((n_out, n)), np.zeros(n)
+    blocks: list[tuple[Array, Array, Array]] = []
+    traced: dict[str, bool] = {}
+    for group in groups:
+        rows = at[group["node"]]
+        sources, bias[rows] = flat.drive(group["node"])
+        for (source, trace), matrix in sources.items():
+            if source == flat.input:
+                w_in[rows] += matrix.toarray()
+            else:
+                block = matrix.tocoo()
+                blocks.append((block.data, block.row + rows.start, block.col + at[source].start))
+                _same_use(traced, source, trace, where)
+    blocks.append((np.zeros(0), np.zeros(0, int), np.zeros(0, int)))
+    data, targets, origins = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    w_rec: sparse.csr_array = sparse.csr_array((data, (targets, origins)), shape=(n, n))
+    readout = _readout(flat)
+    sources, bias_out = flat.drive(flat.output if readout is None else readout)
+    for (source, trace), matrix in sources.items():
+        if source == flat.input:
+            raise UsageError(f"cannot use {where}: an input reaches the output without a neuron in between")
+        w_out[:, at[source]] += matrix.toarray()
+        _same_use(traced, source, trace, where)
+    for group in groups:
+        name = group.pop("node")
+        if traced.get(name):
+            node = flat.trace_of(name)
+            group["trace"] = {key: _parameter(flat, name, node, key, flat.size(name)) for key in TRACE}
+    known = graph.metadata.get("dt_s", graph.metadata.get("dt"))
+    about: dict[str, Any] = {"groups": groups, "dt_known": known is not None}
+    if "reset" in graph.metadata:
+        about["reset"] = _text(graph.metadata["reset"])
+    if readout is not None:
+        node = flat.nodes[readout]
+        about["readout"] = {key: _parameter(flat, readout, node, key, n_out) for key in TRACE}
+    dt = float(np.asarray(known)) if known is not None else DEFAULT_DT_S
+    return Network(
+        w_rec=w_rec, w_in=w_in, w_out=w_out, bias=bias, bias_out=bias_out, dt_s=dt, tau_s=dt, info={"nir": about}
+    )
+
+
+def _readout(flat: Flat) -> str | None:
+    """The LI node that alone feeds the output and low-passes more than one population's spikes."""
+    feeding = flat.sources.get(flat.output, [])
+    if len(feeding) == 1 and type(flat.nodes[feeding[0]]).__name__ == "LI":
+        before = flat.sources.get(feeding[0], [])
+        if len(before) != 1 or type(flat.nodes[before[0]]).__name__ not in NEURONS:
+            return feeding[0]
+    return None
+
+
+def _same_use(traced: dict[str, bool], population: str, trace: bool, where: str) -> None:
+    if traced.setdefault(population, trace) != trace:
+        raise UsageError(f"cannot use {where}: the spikes of {population} are used both with and without a trace")
+
+
+def _parameter(flat: Flat, name: str, node: Any, key: str, size: int) -> Any:
+    """One number, or a list where the values differ."""
+    values = np.ravel(np.asarray(getattr(node, key), np.float64))
+    if values.size not in (1, size) or not np.isfinite(values).all():
+        raise UsageError(f"cannot use {flat.where}: {key} of {name} must be {size} finite numbers")
+    return float(values[0]) if (values == values[0]).all() else values.tolist()
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what would take too much memory or read other files, before `nir` reads anything."""
+    import h5py
+
+    total = 0
+
+    def look(group: Any, depth: int) -> None:
+        nonlocal total
+        if depth > 64:
+            raise UsageError(f"cannot read {path}: its groups are nested too deep or in a circle")
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise UsageError(f"cannot read {path}: {name} is a link to elsewhere")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                look(item, depth + 1)
+                continue
+            if not isinstance(item, h5py.Dataset):
+                raise UsageError(f"cannot read {path}: {name} holds no numbers")
+            total += max(1, int(np.prod(item.shape or (1,), dtype=object)))
+            if item.is_virtual or item.external:
+                raise UsageError(f"cannot read {path}: {name} lies in another file")
+            if total > _MAX_ELEMENTS:
+                raise UsageError(f"cannot read {path}: it declares more than {_MAX_ELEMENTS:,} numbers")
+
+    try:
+        with h5py.File(path, "r") as file:
+            look(file, 0)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: it is missing, truncated or no HDF5 file ({error})") from error
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise UsageError(f"cannot read {path}: it is corrupt ({error})") from error
