@@ -13,6 +13,7 @@ import click
 COMMANDS = {
     "demo": "demo",
     "train": "train",
+    "import": "import_",
     "prune": "prune",
     "map": "map",
     "estimate": "estimate",

@@ -88,7 +88,7 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
         "rent_coefficient": None if rent is None else rent.coefficient,
     }
     write_json(run.file("traffic.json"), {"schema": traffic.SCHEMA, **content})
-    result = {**content, "seconds": round(time.perf_counter() - started, 3), "run": str(run.path)}
+    result = {**content, "seconds": round(time.perf_counter() - started, 3)}
     run.record(
         "estimate",
         arguments={},
@@ -97,4 +97,4 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
         outputs=["traffic.json"],
         result=result,
     )
-    return result
+    return {**result, "run": str(run.path)}

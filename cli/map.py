@@ -152,7 +152,6 @@ def map_stage(
         "gap": (load.hops - bound) / bound if bound > 0 else 0.0 if load.hops == 0 else None,
         "shuffled_hops": routing.measure(network, shuffled, grid, activity.rates).hops,
         "seconds": round(time.perf_counter() - started, 3),
-        "run": str(run.path),
     }
     run.record(
         "map",
@@ -171,7 +170,7 @@ def map_stage(
         outputs=["placement.json", "placement.csv", "cores.graphml", "target.toml"],
         result=result,
     )
-    return result
+    return {**result, "run": str(run.path)}
 
 
 def network_with_activity(run: Run, *, talk: Talk) -> tuple[str, Network, Activity]:

@@ -110,6 +110,12 @@ def find_violations(
             if needed > limit:
                 words = text.format(needed=f"{needed:,}", limit=f"{limit:,.0f}")
                 found.append(Violation(resource, (row, column), None, needed, int(limit), 0, words))
+    limit = target.limit("router_entries")
+    for row, column in np.argwhere(usage.router_entries > limit).tolist():
+        needed = int(usage.router_entries[row, column])
+        words = f"its router has {needed:,} entries, limit {limit:,.0f}"
+        first = (row * grid.tile_rows, column * grid.tile_columns)
+        found.append(Violation("router_entries", first, None, needed, int(limit), 0, words))
     beyond = np.zeros(network.n, bool)
     for resource in _OF_A_NEURON:
         beyond |= usage.of_neuron[resource] > target.limit(resource)
@@ -170,7 +176,12 @@ def cores_needed(network: Network, target: Target, capacity: int) -> dict[str, i
         "synapses": (synapses, target.limit("synapses")),
         "synapse memory": (synapses * bits_of_synapse(target), target.limit("synapse_memory_bits")),
     }
-    return {name: math.ceil(total / limit) for name, (total, limit) in needs.items() if math.isfinite(limit)}
+    # Memory is counted only where it is known what a synapse takes of it.
+    return {
+        name: math.ceil(total / limit)
+        for name, (total, limit) in needs.items()
+        if math.isfinite(limit) and (total or name != "synapse memory")
+    }
 
 
 def explain(

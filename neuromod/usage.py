@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from neuromod.entries import count_entries
 from neuromod.kernels import compiled
 from neuromod.network import Network
 from neuromod.placement import Grid
@@ -24,10 +25,13 @@ class Usage:
         Neurons, synapses, synapse memory, in- and out-axons of every core.
     of_neuron : dict of str to (n,) int64
         Fan-in, fan-out and destinations of every neuron.
+    router_entries : (router rows, router columns) int64
+        Entries of every router, where packets branch in the routers; zero elsewhere.
     """
 
     of_core: dict[str, npt.NDArray[np.int64]]
     of_neuron: dict[str, npt.NDArray[np.int64]]
+    router_entries: npt.NDArray[np.int64]
 
 
 def synapses_of_neurons(network: Network) -> dict[str, npt.NDArray[np.int64]]:
@@ -110,6 +114,11 @@ def count_usage(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, 
     )
     of_neuron = synapses_of_neurons(network)
     synapses = np.bincount(core_of, weights=of_neuron["fan_in"], minlength=k).astype(np.int64)
+    entries = np.zeros((grid.router_rows, grid.router_columns), np.int64)
+    if target.routing == "multicast":
+        reached = np.zeros((k, k), bool)
+        reached[np.repeat(core_of, np.diff(recurrent.indptr)), core_of[recurrent.indices]] = True
+        entries = count_entries(reached, grid)
     return Usage(
         of_core={
             "neurons": np.bincount(core_of, minlength=k),
@@ -119,6 +128,7 @@ def count_usage(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, 
             "out_axons": out_axons,
         },
         of_neuron={**of_neuron, "destinations": destinations},
+        router_entries=entries,
     )
 
 

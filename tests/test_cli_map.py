@@ -175,3 +175,67 @@ def test_targets(neuromod):
     assert code == 0
     assert "unknown" in out
     assert neuromod("targets", "show", "nothing")[0] == 2
+
+
+def test_import_map_estimate(neuromod, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path / "runs"))
+    rng = np.random.default_rng(1)
+    np.savez(
+        tmp_path / "net.npz", source=rng.integers(0, 40, 200), target=rng.integers(0, 40, 200),
+        weight=rng.normal(size=200), n_neurons=40, rates=rng.random(40),
+    )  # fmt: skip
+    code, out, err = neuromod("import", str(tmp_path / "net.npz"), "--json")
+    assert code == 0, err
+    imported = json.loads(out)
+    assert imported["neurons"] == 40
+    assert imported["rates"] is True
+    assert str(tmp_path) not in (rundir.open_run().path / "run.json").read_text()
+    code, out, err = neuromod("map", "--cores", "2x2", "--json")
+    assert code == 0, err
+    code, out, err = neuromod("estimate", "--json")
+    assert code == 0, err
+    estimate = json.loads(out)
+    assert estimate["activity"]["kind"] == "given"
+    # Without positions there is no wire to measure; that is said, not guessed.
+    assert estimate["wiring_length"] is None
+    assert neuromod("estimate")[1].count("unknown") >= 2
+
+
+def test_import_refuses_what_it_cannot_read(neuromod, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "net.npz").write_text("junk")
+    code, out, err = neuromod("import", str(tmp_path / "net.npz"))
+    assert (code, out) == (2, "")
+    assert "no readable NumPy archive" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_map_draws_the_cores(run, neuromod, tmp_path):
+    code, _, err = neuromod("map", "--cores", "2x2", "--plot", str(tmp_path / "cores.svg"), "-q")
+    assert code == 0, err
+    assert (tmp_path / "cores.svg").read_text().startswith("<?xml")
+    assert run.file("cores.graphml").exists()
+    code, _, err = neuromod("map", "--cores", "2x2", "--plot", str(tmp_path / "cores.doc"), "-q")
+    assert code == 2
+
+
+@pytest.mark.parametrize("objective", ["packets", "multicast", "max-link"])
+def test_objectives_on_the_command_line(run, neuromod, objective):
+    code, out, err = neuromod("map", "--cores", "3x3", "--objective", objective, "--effort", "0.2", "--json")
+    assert code == 0, err
+    assert json.loads(out)["objective"] == objective
+    result = json.loads(out)
+    assert 0 < result["bound"] <= result["hops"] + 1e-9
+    assert result["gap"] == pytest.approx(result["hops"] / result["bound"] - 1)
+
+
+def test_a_tiled_target_counts_hops_between_routers(run, neuromod):
+    code, out, err = neuromod("map", "--cores", "2x4", "--target", "loihi1", "--neurons-per-core", "8", "--json")
+    assert code == 0, err
+    assert json.loads(out)["packets"] > json.loads(out)["hops"] > 0
+    code, out, err = neuromod("estimate", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["energy_per_step"]["total_pj"] > 0
+    assert result["time_per_step"]["total_ns"] is None
+    assert np.shape(result["links"]["east"]) == (1, 2)

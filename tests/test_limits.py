@@ -1,22 +1,28 @@
 """Limits: just inside and just outside each one, by hand."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
 
 from neuromod import Network
+from neuromod.entries import count_entries
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.limits import decide_capacity, find_violations, refuse_impossible
 from neuromod.placement import Grid
-from neuromod.targets import Figure, Target, load_target
-from neuromod.usage import count_usage
+from neuromod.targets import Figure, Target, load_target, target_names
+from neuromod.usage import bits_of_synapse, count_usage
 
 
-def target(*, local_axons=False, destination="core", **figures):
+def target(*, local_axons=False, destination="core", routing="unicast", **figures):
     return Target(
         name="toy",
         title="Toy",
         about="A toy.",
-        routing="unicast",
+        routing=routing,
         destination=destination,
         local_axons=local_axons,
         figures={name: Figure(float(value), "chosen", "test") for name, value in figures.items()},
@@ -126,3 +132,120 @@ def test_too_many_chips():
 
 def test_what_fits_passes():
     refuse_impossible(NET, GRID, load_target("loihi1"), 1024)
+
+
+def test_router_entries_by_hand():
+    # On 3x4 routers core 5 sends to 7 and 9 (the trunk east to column 3, a branch down): entries at its own router, at
+    # the end of the trunk and below; router 6 is passed straight. Core 0 sends to 10: east, turn at 2, straight, end.
+    reached = np.zeros((12, 12), bool)
+    reached[5, [7, 9]] = True
+    reached[0, [0, 10]] = True
+    assert count_entries(reached, Grid(3, 4)).tolist() == [[1, 0, 1, 0], [0, 1, 0, 1], [0, 1, 1, 0]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_router_entries_equal_a_walk_of_the_trees(seed):
+    rng = np.random.default_rng(seed)
+    grid = Grid(int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+    reached = rng.random((grid.cores, grid.cores)) < 0.3
+    expected = np.zeros((grid.router_rows, grid.router_columns), int)
+    for source in range(grid.cores):
+        start = tuple(grid.routers()[source])
+        into, out, ends = {}, {}, set()
+        for core in np.flatnonzero(reached[source]):
+            if core == source:
+                continue
+            at, end = start, tuple(grid.routers()[core])
+            ends.add(end)
+            while at != end:
+                axis = 1 if at[1] != end[1] else 0
+                step = int(np.sign(end[axis] - at[axis]))
+                after = (at[0], at[1] + step) if axis else (at[0] + step, at[1])
+                out.setdefault(at, set()).add((axis, step))
+                into[after] = (axis, step)
+                at = after
+        for router in set(out) | ends:
+            straight = router != start and router not in ends and out[router] == {into[router]}
+            expected[router] += not straight
+    assert count_entries(reached, grid).tolist() == expected.tolist()
+
+
+def test_too_many_router_entries():
+    # Both cores send, so both routers hold an entry for each of the two trees.
+    assert find_violations(NET, CORE_OF, GRID, target(routing="multicast", router_entries=2), 2) == []
+    (first, second) = find_violations(NET, CORE_OF, GRID, target(routing="multicast", router_entries=1), 2)
+    assert first.text == "its router has 2 entries, limit 1"
+    assert second.core == (0, 1)
+    assert find_violations(NET, CORE_OF, GRID, target(routing="unicast", router_entries=1), 2) == []
+
+
+LIMITED = [
+    (name, resource)
+    for name in target_names()
+    for resource in ("neurons", "synapses", "synapse_memory_bits", "in_axons", "out_axons", "fan_in", "fan_out",
+                     "destinations", "router_entries")
+    if math.isfinite(load_target(name).limit(resource))
+    and (resource != "synapse_memory_bits" or bits_of_synapse(load_target(name)))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "resource"), LIMITED)
+def test_every_limit_of_every_shipped_target_just_inside_and_just_outside(name, resource):
+    chip = load_target(name)
+    limit = int(chip.limit(resource))
+    for needed, inside in ((limit, True), (limit + 1, False)):
+        network, core_of, grid = needing(chip, resource, needed)
+        found = find_violations(network, core_of, grid, chip, 10**9)
+        assert (resource in {item.resource for item in found}) is not inside, (needed, [i.text for i in found])
+
+
+def needing(chip, resource, needed):
+    """Return a network and a placement that take exactly `needed` of a resource at their fullest."""
+    tile = chip.tile
+
+    def sparse_net(n, source, aim, w_in=None):
+        w = sparse.csr_array((np.ones(len(source), np.float32), (aim, source)), shape=(n, n))
+        return Network(
+            w_rec=w, w_in=np.zeros((n, 0)) if w_in is None else w_in, w_out=np.zeros((0, n)), bias=np.zeros(n),
+            bias_out=np.zeros(0), dt_s=0.1, tau_s=0.2,
+        )  # fmt: skip
+
+    one = Grid(1, 1, tile.rows, tile.columns)
+    if resource == "neurons":
+        return sparse_net(needed, [], []), np.zeros(needed, int), one
+    if resource in ("synapses", "synapse_memory_bits"):
+        bits = bits_of_synapse(chip)
+        count = needed if resource == "synapses" else -(-needed // bits)
+        if resource == "synapse_memory_bits" and needed == chip.limit(resource):
+            count = needed // bits
+        side = int(np.ceil(np.sqrt(count)))
+        aim, source = np.divmod(np.arange(count), side)
+        return sparse_net(side, source, aim), np.zeros(side, int), one
+    if resource == "in_axons":
+        # Inputs are sources too: as many channels as axons, onto one neuron each.
+        return sparse_net(needed, [], [], np.eye(needed)), np.zeros(needed, int), one
+    if resource == "out_axons":
+        # Neurons of one core with a target on the other one.
+        at = np.arange(needed)
+        return sparse_net(needed + 1, at, np.full(needed, needed)), np.append(np.zeros(needed, int), 1), Grid(1, 2)
+    if resource in ("fan_in", "fan_out"):
+        hub, others = np.zeros(needed, int), np.arange(1, needed + 1)
+        pair = (others, hub) if resource == "fan_in" else (hub, others)
+        return sparse_net(needed + 1, *pair), np.zeros(needed + 1, int), one
+    if resource == "destinations":
+        chips_apart = chip.destination == "chip"
+        step = chip.chip.columns if chips_apart else 1
+        others = np.arange(1, needed + 1)
+        grid = Grid(1, (needed + 1) * step, tile.rows, tile.columns)
+        first = 0 if not chip.local_axons else 1
+        core_of = (np.arange(needed + 1) - first).clip(0) * step
+        return sparse_net(needed + 1, np.zeros(needed, int), others), core_of, grid
+    assert resource == "router_entries"
+    # Every core of a full row of chips sends to the first core of the second chip, whose router ends all trees.
+    cores = needed
+    grid = Grid(tile.rows, tile.columns * (2 + -(-cores // (tile.rows * tile.columns))), tile.rows, tile.columns)
+    routers = grid.routers()[:, 1]
+    goal = int(np.flatnonzero(routers == 1)[0])
+    senders = np.flatnonzero(routers != 1)[:cores]
+    return sparse_net(cores + 1, np.arange(cores), np.full(cores, cores)), np.append(senders, goal), grid

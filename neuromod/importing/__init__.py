@@ -1,1 +1,63 @@
-"""Readers of other tools' files."""
+"""Readers of other tools' files, one format each, found by the ending of the file's name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from neuromod.errors import UsageError
+from neuromod.importing.imported import Choice, Imported
+
+# Ending of a name -> module here, imported on use; each has `read(path, choice) -> Imported`.
+FORMATS = {
+    ".npz": "arrays",
+    ".mtx": "matrix_market",
+    ".mtx.gz": "matrix_market",
+    ".graphml": "graphs",
+    ".edgelist": "graphs",
+    ".edges": "graphs",
+    ".csv": "graphs",
+    ".tsv": "graphs",
+    ".txt": "graphs",
+    ".safetensors": "state_dict",
+    ".pt": "state_dict",
+    ".pth": "state_dict",
+}
+
+
+def read(path: Path | str, choice: Choice | None = None) -> Imported:
+    """Read a network that another tool wrote.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file; its format is known by the ending of its name, see `FORMATS`.
+    choice : Choice, optional
+        Which tensors of a state dict to take, where that is not plain.
+
+    Returns
+    -------
+    Imported
+        The network and what a user should know about it.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, broken or of an unknown format, or does not hold a network.
+    """
+    path = Path(path)
+    endings = [ending for ending in FORMATS if path.name.lower().endswith(ending)]
+    if not endings:
+        raise UsageError(f"cannot import {path}: its format is not known; choose one of {', '.join(FORMATS)}")
+    if not path.is_file():
+        raise UsageError(f"cannot import {path}: no such file")
+    module = import_module(f"neuromod.importing.{FORMATS[max(endings, key=len)]}")
+    try:
+        found: Imported = module.read(path, choice or Choice())
+    except UsageError as error:
+        raise UsageError(f"cannot import {path}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"cannot import {path}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise UsageError(f"cannot import {path}: it needs more memory than there is") from error
+    return found

@@ -106,13 +106,18 @@ def cores_of(findings: Findings) -> Cores | None:
         if load.shape != (grid.cores,):
             raise ValueError(f"{len(load)} cores instead of {grid.cores}")
         source, target, link_load = [], [], []
+        router = grid.routers()
         for name, way in DIRECTIONS.items():
-            loads = np.array(traffic["links"][name], np.float64).reshape(grid.rows, grid.columns)
+            loads = np.array(traffic["links"][name], np.float64).reshape(grid.router_rows, grid.router_columns)
             to = at + np.array(way)
-            cores = np.flatnonzero(((to >= 0) & (to < (grid.rows, grid.columns))).all(axis=1))
+            inside = ((to >= 0) & (to < (grid.rows, grid.columns))).all(axis=1)
+            # Cores of a tile share a router: its link is drawn once, between the first two cores that face each other.
+            leaves = ((to // (grid.tile_rows, grid.tile_columns)) != router).any(axis=1)
+            across = at[:, 0] % grid.tile_rows if way[0] == 0 else at[:, 1] % grid.tile_columns
+            cores = np.flatnonzero(inside & leaves & (across == 0))
             source.append(cores)
             target.append(to[cores] @ (grid.columns, 1))
-            link_load.append(loads.reshape(-1)[cores])
+            link_load.append(loads[router[cores, 0], router[cores, 1]])
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"traffic.json does not hold a valid estimate ({error!r}); run `neuromod estimate`") from error
     return Cores(

@@ -205,7 +205,7 @@ def _watch(process: subprocess.Popen[bytes], name: str, orders: Orders) -> None:
                 process.wait(_GRACE)
             raise _Ended("stopped", "the sweep was interrupted; the next one goes on from the checkpoint")
         if time.monotonic() - alive > orders.stall_s:
-            raise _Ended("hung", f"wrote nothing for {orders.stall_s:g} s and was killed; see {orders.log(name)}")
+            raise _Ended("hung", f"wrote nothing for {orders.stall_s:g} s and was killed; see logs/{name}.log")
 
 
 def _sign_of_life(name: str, orders: Orders) -> tuple[int, int]:
@@ -234,4 +234,4 @@ def _exit(code: int) -> str:
 
 def _last_line(log: Path) -> str:
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines and not lines[-1].startswith("$ ") else f"it said nothing; see {log}"
+    return lines[-1] if lines and not lines[-1].startswith("$ ") else f"it said nothing; see logs/{log.name}"
