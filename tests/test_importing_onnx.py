@@ -99,7 +99,7 @@ def test_an_rnn_written_by_pytorch(tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "said"),
-    [(rnn_model(activation="Tanh"), "found forward with Tanh"), (rnn_model(readout="Mod"), "Mod between the RNN")],
+    [(rnn_model(activation="Tanh"), "found forward, Tanh"), (rnn_model(readout="Mod"), "Mod between the RNN")],
 )
 def test_what_cannot_be_represented_is_named(tmp_path, model, said):
     onnx.save(model, tmp_path / "a.onnx")

@@ -152,7 +152,7 @@ def _rnn(model: onnx.ModelProto, path: Path) -> Network:
     direction = attributes.get("direction", b"forward").decode()
     if activation != ["Relu"] or direction != "forward" or "clip" in attributes:
         raise UsageError(
-            f"cannot use {path}: needed an RNN running forward with Relu, found {direction} with {', '.join(activation)}"
+            f"cannot use {path}: needed an RNN running forward with Relu, found {direction}, {', '.join(activation)}"
         )
     constants = {t.name: _array(t) for t in graph.initializer}
     for other in graph.node:
