@@ -19,6 +19,8 @@ FORMATS = {
     ".csv": "graphs",
     ".tsv": "graphs",
     ".txt": "graphs",
+    ".nir": "nir",
+    ".onnx": "onnx",
     ".safetensors": "state_dict",
     ".pt": "state_dict",
     ".pth": "state_dict",
