@@ -65,7 +65,24 @@ def command(formats: tuple[str, ...], run_path: Path | None, talk: Talk, **optio
     wanted = FORMATS if "all" in formats else tuple(name for name in FORMATS if name in (formats or DEFAULT))
     result = export_stage(run, formats=wanted, talk=talk, **options)
     lines = table([[file["path"], f"{file['bytes']:,} bytes"] for file in result["files"]], header=["file", "size"])
-    talk.result(result, f"{lines}\n`neuromod verify` proves them.")
+    talk.result(result, "\n".join([lines, *_costs(result), "`neuromod verify` proves them."]))
+
+
+def _costs(result: dict[str, Any]) -> list[str]:
+    """Say what each network costs in a time step."""
+    parts = {name: result[name] for name in ("onnx", "snn") if name in result}
+    parts |= {
+        f"nir, {reset} reset": result["nir"][reset] for reset in ("soft", "hard") if reset in result.get("nir", {})
+    }
+    lines = []
+    for name, part in parts.items():
+        counts = part["operations_per_step"]
+        if counts["macs"] is not None:
+            lines.append(
+                f"{name}: per time step {counts['macs']:,.0f} multiplications and {counts['acs']:,.0f} additions at "
+                f"synapses ({counts['dense']:,.0f} without regard to zeros), {counts['weight_bytes']:,} bytes of weights"
+            )
+    return lines
 
 
 def export_stage(
@@ -127,7 +144,9 @@ def export_stage(
 def _onnx(
     run: Run, network: Network, placement: Placement | None, *, quantize: str | None
 ) -> tuple[dict[str, Any], list[str]]:
+    from neuromod.evaluation import trials_for
     from neuromod.exporting import onnx
+    from neuromod.operations import count_rate
 
     folder = run.file("exports")
     # Left over from before, they would be verified against a network that they are not.
@@ -136,5 +155,13 @@ def _onnx(
     paths = onnx.write(network, folder, placement=placement)
     if quantize:
         paths += onnx.write_int8(network, folder, placement=placement)
-    part = {"files": sizes(run, paths), "opset": onnx.OPSET, "ir_version": onnx.IR_VERSION}
+    # Tasks are not needed for the files, only to count what inputs cause.
+    trials = trials_for(network, 200, seed=3) if "tasks" in network.info else None
+    counts = count_rate(network, trials.inputs, trials.mask) if trials else count_rate(network)
+    part = {
+        "files": sizes(run, paths),
+        "opset": onnx.OPSET,
+        "ir_version": onnx.IR_VERSION,
+        "operations_per_step": counts.to_dict(),
+    }
     return part, [str(path.relative_to(run.path)) for path in paths]

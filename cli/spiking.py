@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from neuromod.network import Network
     from neuromod.placement import Placement
     from neuromod.rundir import Run
-    from neuromod.spiking import SpikingNetwork
     from neuromod.substeps import Candidate, Conversion, Wishes
 
 
@@ -152,7 +151,7 @@ def write_snn(
     chosen = _choose(network, wishes, talk=talk)
     paths = snn.write(chosen.spiking, run.file("exports/snn"), network=network, placement=placement)
     chosen.spiking.save(run.file("spiking/snn.safetensors"))
-    part = {"files": sizes(run, paths), **_report(chosen, network, wishes)}
+    part = {"files": sizes(run, paths), **_report(chosen, network)}
     return part, ["exports/snn", "spiking/snn.safetensors"]
 
 
@@ -183,7 +182,7 @@ def write_nir(
         nir.write(chosen.spiking, path, network=network, placement=placement, form=form)  # type: ignore[arg-type]
         chosen.spiking.save(run.file(f"spiking/{name}_nir.safetensors"))
         part["files"] += sizes(run, [path])
-        part[wanted.reset] = _report(chosen, network, wanted)
+        part[wanted.reset] = _report(chosen, network)
         outputs += [f"exports/{name}.nir", f"spiking/{name}_nir.safetensors"]
     return part, outputs
 
@@ -225,8 +224,12 @@ def _choose(network: Network, wishes: Wishes, *, talk: Talk) -> Conversion:
     return chosen
 
 
-def _report(chosen: Conversion, network: Network, wishes: Wishes) -> dict[str, Any]:
-    spiking: SpikingNetwork = chosen.spiking
+def _report(chosen: Conversion, network: Network) -> dict[str, Any]:
+    from neuromod.evaluation import trials_for
+    from neuromod.operations import count_spiking
+
+    spiking = chosen.spiking
+    trials = trials_for(network, 200, seed=3)
     return {
         "mode": spiking.mode,
         "reset": spiking.reset,
@@ -239,4 +242,5 @@ def _report(chosen: Conversion, network: Network, wishes: Wishes) -> dict[str, A
         "sweep": [asdict(candidate) for candidate in chosen.sweep],
         "silent_neurons": list(chosen.silent),
         "saturated_neurons": list(chosen.saturated),
+        "operations_per_step": count_spiking(spiking, trials.inputs, trials.mask).to_dict(),
     }
