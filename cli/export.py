@@ -79,8 +79,8 @@ def _costs(result: dict[str, Any]) -> list[str]:
         counts = part["operations_per_step"]
         if counts["macs"] is not None:
             lines.append(
-                f"{name}: per time step {counts['macs']:,.0f} multiplications and {counts['acs']:,.0f} additions at "
-                f"synapses ({counts['dense']:,.0f} without regard to zeros), {counts['weight_bytes']:,} bytes of weights"
+                f"{name}: {counts['macs']:,.0f} multiplications and {counts['acs']:,.0f} additions at synapses in a time "
+                f"step ({counts['dense']:,.0f} without regard to zeros), {counts['weight_bytes']:,} bytes of weights"
             )
     return lines
 
