@@ -61,7 +61,7 @@ def test_a_file_that_does_not_load_fails_and_the_others_are_still_verified(run):
     done = invoke("verify", "--run", run.path, "--trials", 50, "--json")
     assert isinstance(done.exception, VerificationError)
     result = json.loads(done.stdout)
-    assert "does not load" in result["onnx"]["reason"]
+    assert "no ONNX file" in result["onnx"]["reason"]
     assert result["snn"]["passed"]
 
 

@@ -202,7 +202,8 @@ def metadata(network: Network, placement: Placement | None) -> dict[str, str]:
         "provenance": {"neuromod": __version__, "network_sha256": network.sha256(), "info": dict(network.info)},
     }
     if network.positions is not None:
-        content["positions"] = network.positions.astype(float).round(6).tolist()
+        # The shortest text that gives the same single-precision number.
+        content["positions"] = [[float(str(x)) for x in row] for row in network.positions]
     if placement is not None:
         if placement.network_sha256 != network.sha256():
             raise UsageError("the placement was made for another network; run `neuromod map`")

@@ -13,6 +13,7 @@ from neuromod.evaluation import evaluate, trials_for
 from neuromod.network import Array, Network
 from neuromod.placement import Placement
 from neuromod.runners.common import BATCH, STREAMS, WRONG, blocks, compare, first_line, is_bounded, probes
+from neuromod.runners.onnx_session import run, session
 
 
 def verify_onnx(
@@ -178,41 +179,6 @@ def metadata_faults(name: str, file: Any, network: Network, placement: Placement
         elif found.get(key) != wanted.get(key):
             faults.append(f"{name} carries a {key.removeprefix('neuromod.')} that is not the network's")
     return faults
-
-
-def session(path: Path) -> Any:
-    """Load a file in onnxruntime; from memory, so that no external file is followed.
-
-    Raises
-    ------
-    VerificationError
-        If the file cannot be read or loaded.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except OSError as error:
-        raise VerificationError(f"{path} cannot be read: {error.strerror}") from error
-    except Exception as error:  # onnxruntime's exceptions have no common base
-        raise VerificationError(f"{path} does not load in onnxruntime: {first_line(error)}") from error
-
-
-def run(file: Any, **inputs: Array) -> list[Array]:
-    """Run a loaded file.
-
-    Raises
-    ------
-    VerificationError
-        If it does not take these inputs.
-    """
-    try:
-        arrays: list[Array] = file.run(None, {name: np.asarray(x, np.float32) for name, x in inputs.items()})
-    except Exception as error:
-        raise VerificationError(f"an exported file does not run in onnxruntime: {first_line(error)}") from error
-    return arrays
 
 
 def _batches(file: Any, network: Network, x: Array) -> Array:

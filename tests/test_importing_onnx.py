@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from neuromod import Network
+from neuromod.errors import UsageError
+from neuromod.exporting import onnx as exporting
+from neuromod.importing import onnx as importing
+
+
+def network_of(n=20, density=0.2, seed=0):
+    rng = np.random.default_rng(seed)
+    return Network(
+        w_rec=rng.normal(size=(n, n)) * (rng.random((n, n)) < density),
+        w_in=rng.normal(size=(n, 4)),
+        w_out=rng.normal(size=(3, n)),
+        bias=rng.normal(size=n),
+        bias_out=rng.normal(size=3),
+        dt_s=0.1,
+        tau_s=0.3,
+        positions=rng.random((n, 2)),
+        neuron_ids=rng.permutation(100)[:n],
+        info={"tasks": ["go"]},
+    )
+
+
+@pytest.mark.parametrize("density", [0, 0.2, 1])
+@pytest.mark.parametrize("name", ["network.onnx", "network_step.onnx"])
+def test_own_files_come_back_to_the_last_bit(tmp_path, density, name):
+    network = network_of(density=density)
+    exporting.write(network, tmp_path)
+    assert importing.read(tmp_path / name).sha256() == network.sha256()
+
+
+def rnn_model(n=5, n_in=3, n_out=2, *, activation="Relu", readout="MatMul"):
+    rng = np.random.default_rng(1)
+    tensors = {
+        "W": rng.normal(size=(1, n, n_in)),
+        "R": rng.normal(size=(1, n, n)) * 0.3,
+        "B": rng.normal(size=(1, 2 * n)),
+        "V": rng.normal(size=(n, n_out)),
+        "c": rng.normal(size=n_out),
+        "axes": np.array([1]),
+    }
+    nodes = [
+        helper.make_node("RNN", ["x", "W", "R", "B"], ["states", ""], hidden_size=n, activations=[activation]),
+        helper.make_node("Squeeze", ["states", "axes"], ["h"]),
+        helper.make_node(readout, ["h", "V"], ["p"]),
+        helper.make_node("Add", ["p", "c"], ["y"]),
+    ]
+    values = [helper.make_tensor_value_info(*v) for v in (("x", 1, ["t", "b", n_in]), ("y", 1, ["t", "b", n_out]))]
+    initial = [
+        numpy_helper.from_array(v.astype(np.int64 if k == "axes" else np.float32), k) for k, v in tensors.items()
+    ]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], initial)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def test_an_rnn_of_another_tool_runs_as_it_does_in_onnxruntime(tmp_path):
+    model = rnn_model()
+    onnx.save(model, tmp_path / "a.onnx")
+    network = importing.read(tmp_path / "a.onnx")
+    x = np.random.default_rng(0).normal(size=(9, 4, 3)).astype(np.float32)
+    wanted = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
+    np.testing.assert_allclose(network.run(x)[0], wanted, atol=1e-5)
+    assert network.info["dt_known"] is False
+
+
+def test_an_rnn_written_by_pytorch(tmp_path):
+    torch = pytest.importorskip("torch")
+    import warnings
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = torch.nn.RNN(3, 5, nonlinearity="relu")
+            self.out = torch.nn.Linear(5, 2)
+
+        def forward(self, x):
+            return self.out(self.rnn(x)[0])
+
+    net = Net()
+    x = torch.rand(7, 2, 3)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(net, (x,), str(tmp_path / "a.onnx"), dynamo=False, opset_version=17)
+    except Exception as error:
+        pytest.skip(f"this PyTorch does not export it: {error}")
+    network = importing.read(tmp_path / "a.onnx")
+    np.testing.assert_allclose(network.run(x.numpy())[0], net(x).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [(rnn_model(activation="Tanh"), "found forward, Tanh"), (rnn_model(readout="Mod"), "Mod between the RNN")],
+)
+def test_what_cannot_be_represented_is_named(tmp_path, model, said):
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(UsageError, match=said):
+        importing.read(tmp_path / "a.onnx")
+
+
+def test_other_models_are_refused(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [1])],
+        [helper.make_tensor_value_info("y", 1, [1])],
+    )
+    onnx.save(helper.make_model(graph), tmp_path / "a.onnx")
+    with pytest.raises(UsageError, match="recurrent nodes: none"):
+        importing.read(tmp_path / "a.onnx")
+
+
+# Hostile files.
+
+
+@pytest.fixture
+def own(tmp_path):
+    exporting.write(network_of(), tmp_path)
+    return tmp_path / "network.onnx"
+
+
+def test_truncated_files_are_one_sentence(own):
+    whole = own.read_bytes()
+    for share in (0, 0.2, 0.5, 0.99):
+        own.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(UsageError, match="cannot (read|use)"):  # noqa: RUF043
+            importing.read(own)
+    with pytest.raises(UsageError, match="cannot read"):
+        importing.read(own.parent / "missing.onnx")
+
+
+def test_weights_in_other_files_are_refused(own, tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(400))
+    model = onnx.load(own)
+    tensor = next(t for t in model.graph.initializer if t.name == "bias")
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../secret")
+    own.write_bytes(model.SerializeToString())
+    with pytest.raises(UsageError, match="bias lies in another file"):
+        importing.read(own)
+
+
+def edit(path, change):
+    model = onnx.load(path)
+    change(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def set_tensor(model, name, values):
+    tensor = next(t for t in model.graph.initializer if t.name == name)
+    tensor.CopyFrom(numpy_helper.from_array(values, name))
+
+
+def set_metadata(model, key, value):
+    next(prop for prop in model.metadata_props if prop.key == key).value = value
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: set_tensor(m, "bias", np.full(20, np.nan, np.float32)), "not finite"),
+        (lambda m: set_tensor(m, "bias", np.zeros(7, np.float32)), "bias"),
+        (lambda m: set_tensor(m, "bias", np.zeros(20, np.float64)), "its graph is not"),
+        (lambda m: set_tensor(m, "w_rec.index", np.full(3, 60000, np.uint16)), "valid network"),
+        (lambda m: set_tensor(m, "keep", np.float32(0.5)), "keep does not fit"),
+        (lambda m: set_metadata(m, "neuromod.network", "[" * 100000), "valid network"),
+        (
+            lambda m: set_metadata(m, "neuromod.network", json.dumps({"n": 10**9, "n_in": 1, "n_out": 1})),
+            "valid network",
+        ),
+        (lambda m: m.graph.node.pop(3), "its graph is not"),
+        (lambda m: m.graph.initializer[0].dims.__setitem__(slice(None), [2**40]), "declares the shape"),
+    ],
+)
+def test_changed_files_are_one_sentence(own, change, said):
+    edit(own, change)
+    with pytest.raises(UsageError, match=said):
+        importing.read(own)
+
+
+def test_damaged_bytes_never_do_more_than_one_sentence(own):
+    whole = bytearray(own.read_bytes())
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(100):
+        damaged = whole.copy()
+        for place in rng.integers(0, len(whole), 10):
+            damaged[place] = rng.integers(256)
+        own.write_bytes(damaged)
+        try:
+            importing.read(own)
+        except UsageError:
+            refused += 1
+    assert refused > 0
