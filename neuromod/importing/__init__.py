@@ -19,6 +19,7 @@ FORMATS = {
     ".csv": "graphs",
     ".tsv": "graphs",
     ".txt": "graphs",
+    ".nir": "nir_file",
     ".safetensors": "state_dict",
     ".pt": "state_dict",
     ".pth": "state_dict",
