@@ -38,6 +38,8 @@ def command(
                       with positions, rates, w_in, w_out if you like; or a SciPy sparse matrix
       .mtx            MatrixMarket, row = target
       .graphml        a graph; also .edgelist, .edges, .txt, .csv, .tsv with a source and a target in each line
+      .nir            LIF, CubaLIF and IF neurons with linear connections, as snnTorch, Norse and others write them
+      .onnx           what `neuromod export` wrote, or a network of one RNN node with Relu
       .safetensors    a PyTorch state dict; also .pt and .pth that hold tensors alone
 
     \b

@@ -163,6 +163,9 @@ def write_nir(
     from neuromod.exporting import nir
 
     nir.nir_package()
+    if "nir" in network.info:
+        path = nir.save(nir.rebuild(network, placement=placement), run.file("exports/network.nir"))
+        return {"files": sizes(run, [path]), "form": "imported"}, ["exports/network.nir"]
     base = replace(wishes, mode="continuous", delay=0, floor=None, input="constant")
     variants = {
         "network": replace(base, reset="soft"),

@@ -102,7 +102,7 @@ def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
     rows = []
     for name, part in _parts(result).items():
         if "decision_agreement" not in part:
-            rows.append([name, _verdict(part), part["reason"], ""])
+            rows.append([name, _verdict(part), part.get("reason", part.get("runtime", "")), ""])
             continue
         low, high = part["decision_agreement_interval"]
         agreed = f"{part['decision_agreement']:.3f} ({low:.3f}-{high:.3f})"
@@ -175,7 +175,7 @@ def verify_stage(
         _require_inputs(run, f"export-{export.step}")
         talk.say(f"Running the {kind} export …")
         options: dict[str, Any] = dict(limits.get(kind.removesuffix("_hard"), {}))
-        if export.reference:
+        if export.reference and "nir" not in network.info:
             options["spiking"] = SpikingNetwork.load(run.file(export.reference))
         try:
             part = verification.RUNNERS[kind](
@@ -191,7 +191,7 @@ def verify_stage(
                 "the ONNX files were compared trial by trial"
             )
         result[kind] = part
-        inputs += [*export.files, *([export.reference] if export.reference else [])]
+        inputs += [*export.files, *([export.reference] if "spiking" in options else [])]
     verified = [part for part in _parts(result).values() if part["verified"]]
     result["passed"] = bool(verified) and all(part["passed"] for part in verified)
     result["seed"] = seed

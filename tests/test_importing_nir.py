@@ -47,7 +47,7 @@ def recurrent(path, neurons, **kwargs):
 @pytest.mark.parametrize("neurons", [lif(4), cuba(4), nir.IF(r=np.ones(4), v_threshold=np.full(4, 2.0))])
 def test_flat_recurrent_graph(tmp_path, neurons):
     path, nodes = recurrent(tmp_path / "a.nir", neurons, metadata={"dt_s": 1e-3})
-    network = importing.read(path)
+    network = importing.read_network(path)
     np.testing.assert_allclose(network.w_in, nodes["a"].weight)
     np.testing.assert_allclose(network.w_rec.toarray(), nodes["r"].weight)
     np.testing.assert_allclose(network.w_out, nodes["o"].weight)
@@ -61,7 +61,7 @@ def test_flat_recurrent_graph(tmp_path, neurons):
 def test_layers_become_blocks(tmp_path):
     nodes = {"a": affine(4, 3), "x": lif(4), "b": affine(5, 4, 1), "y": cuba(5), "o": affine(2, 5, 2)}
     edges = [("input", "a"), ("a", "x"), ("x", "b"), ("b", "y"), ("y", "o"), ("o", "output")]
-    network = importing.read(write(tmp_path / "a.nir", nodes, edges))
+    network = importing.read_network(write(tmp_path / "a.nir", nodes, edges))
     assert network.n == 9
     w_rec = network.w_rec.toarray()
     np.testing.assert_allclose(w_rec[4:, :4], nodes["b"].weight)
@@ -93,7 +93,7 @@ def test_linear_nodes_in_a_row_are_multiplied_and_parallel_ones_added(tmp_path):
         ("x", "o"),
         ("o", "output"),
     ]
-    network = importing.read(write(tmp_path / "a.nir", nodes, edges))
+    network = importing.read_network(write(tmp_path / "a.nir", nodes, edges))
     chain = nodes["b"].weight @ np.diag(np.arange(5.0))
     np.testing.assert_allclose(network.w_in, chain @ nodes["a"].weight + nodes["c"].weight, rtol=1e-6)
     np.testing.assert_allclose(network.bias, chain @ np.ones(5), rtol=1e-6)
@@ -107,7 +107,7 @@ def test_nested_subgraphs_are_taken_apart(tmp_path):
     )  # fmt: skip
     nodes = {"a": affine(4, 3), "rnn": inner, "o": affine(2, 4, 2)}
     edges = [("input", "a"), ("a", "rnn"), ("rnn", "o"), ("o", "output")]
-    network = importing.read(write(tmp_path / "a.nir", nodes, edges))
+    network = importing.read_network(write(tmp_path / "a.nir", nodes, edges))
     np.testing.assert_allclose(network.w_rec.toarray(), inner.nodes["w_rec"].weight)
     np.testing.assert_allclose(network.w_in, nodes["a"].weight)
     np.testing.assert_allclose(network.w_out, nodes["o"].weight)
@@ -115,7 +115,7 @@ def test_nested_subgraphs_are_taken_apart(tmp_path):
 
 def test_parameters_of_single_neurons_are_kept(tmp_path):
     path, _ = recurrent(tmp_path / "a.nir", lif(4, tau=np.array([0.01, 0.02, 0.03, 0.04])))
-    assert importing.read(path).info["nir"]["groups"][0]["tau"] == [0.01, 0.02, 0.03, 0.04]
+    assert importing.read_network(path).info["nir"]["groups"][0]["tau"] == [0.01, 0.02, 0.03, 0.04]
 
 
 def same(a, b):
@@ -148,14 +148,14 @@ def test_in_out_in_is_identical(solver, tmp_path, kind):
     else:
         spiking = conversion.convert(solver, np.ones(17), substeps=4, mode="continuous", delay=0, floor=None)
         path = exporting.write(spiking, tmp_path / "a.nir", network=solver, form="literal")
-    first = importing.read(path)
-    second = importing.read(exporting.save(exporting.rebuild(first), tmp_path / "b.nir"))
+    first = importing.read_network(path)
+    second = importing.read_network(exporting.save(exporting.rebuild(first), tmp_path / "b.nir"))
     same(first, second)
 
 
 def test_own_export_comes_back_as_what_was_written(solver, tmp_path):
     spiking = conversion.convert(solver, np.ones(17), substeps=4, mode="continuous", delay=0, floor=None)
-    network = importing.read(exporting.write(spiking, tmp_path / "a.nir", network=solver))
+    network = importing.read_network(exporting.write(spiking, tmp_path / "a.nir", network=solver))
     np.testing.assert_allclose(network.w_rec.toarray(), np.float32(spiking.share) * spiking.w_rec.toarray(), rtol=1e-6)
     np.testing.assert_array_equal(network.w_in[:, :53], spiking.w_in)
     assert network.info["nir"]["reset"] == "soft"
@@ -163,7 +163,7 @@ def test_own_export_comes_back_as_what_was_written(solver, tmp_path):
 
 
 def test_an_imported_network_does_not_run_as_a_rate_network(tmp_path):
-    network = importing.read(recurrent(tmp_path / "a.nir", lif(4))[0])
+    network = importing.read_network(recurrent(tmp_path / "a.nir", lif(4))[0])
     with pytest.raises(UsageError, match="spiking and does not run here"):
         network.run(np.zeros((2, 1, 3)))
 
@@ -194,7 +194,7 @@ def test_what_cannot_be_represented_is_named(tmp_path, nodes, edges, said):
     ends = {"input": nir.Input({"input": np.array([3])}), "output": nir.Output({"output": np.array([2])})}
     nir.write(path, nir.NIRGraph({**ends, **nodes}, edges, type_check=False))
     with pytest.raises(UsageError, match=said):
-        importing.read(path)
+        importing.read_network(path)
 
 
 # Files as other tools write them.
@@ -215,7 +215,7 @@ def test_a_file_written_by_snntorch(tmp_path):
     except Exception as error:
         pytest.skip(f"snntorch cannot export here: {error}")
     nir.write(tmp_path / "a.nir", graph)
-    network = importing.read(tmp_path / "a.nir")
+    network = importing.read_network(tmp_path / "a.nir")
     assert (network.n, network.n_in, network.n_out) == (6, 3, 2)
     assert network.n_synapses == 4 * 4 + 2 * 4
     weights = {round(float(abs(w)), 5) for w in network.w_rec.data}
@@ -229,7 +229,7 @@ def test_a_file_written_by_norse(tmp_path):
     net = norse.SequentialState(torch.nn.Linear(3, 4), norse.LIFBoxCell(), torch.nn.Linear(4, 2), norse.LIFBoxCell())
     # Its parameters are scalars, which nir cannot compress.
     nir.write(tmp_path / "a.nir", norse.to_nir(net, torch.rand(1, 3)), compression=None)
-    network = importing.read(tmp_path / "a.nir")
+    network = importing.read_network(tmp_path / "a.nir")
     assert (network.n, network.n_in, network.n_out) == (6, 3, 2)
     by_size = sorted(group["stop"] - group["start"] for group in network.info["nir"]["groups"])
     assert by_size == [2, 4]
@@ -243,7 +243,7 @@ def test_a_file_written_by_spikingjelly(tmp_path):
 
     net = torch.nn.Sequential(layer.Linear(3, 4), neuron.IFNode(), layer.Linear(4, 2), neuron.LIFNode(tau=2.0))
     exchange.export_to_nir(net, torch.rand(1, 3), save_path=str(tmp_path / "a.nir"), dt=1e-4)
-    network = importing.read(tmp_path / "a.nir")
+    network = importing.read_network(tmp_path / "a.nir")
     assert (network.n, network.n_in, network.n_out) == (6, 3, 2)
     assert sorted(group["type"] for group in network.info["nir"]["groups"]) == ["IF", "LIF"]
 
@@ -257,9 +257,9 @@ def test_truncated_files_are_one_sentence(tmp_path):
     for share in (0, 0.1, 0.5, 0.9, 0.99):
         path.write_bytes(whole[: int(share * len(whole))])
         with pytest.raises(UsageError, match=r"cannot (read|use)"):
-            importing.read(path)
+            importing.read_network(path)
     with pytest.raises(UsageError, match="cannot read"):
-        importing.read(tmp_path / "missing.nir")
+        importing.read_network(tmp_path / "missing.nir")
 
 
 def test_damaged_bytes_never_do_more_than_one_sentence(tmp_path):
@@ -272,7 +272,7 @@ def test_damaged_bytes_never_do_more_than_one_sentence(tmp_path):
             damaged[place] = rng.integers(256)
         path.write_bytes(damaged)
         with contextlib.suppress(UsageError):  # whatever else comes out of it fails the test
-            importing.read(path)
+            importing.read_network(path)
 
 
 @pytest.mark.parametrize("name", ["weight", "bias"])
@@ -281,7 +281,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path, name):
     with h5py.File(path, "r+") as file:
         file[f"node/nodes/r/{name}"][...] = np.nan
     with pytest.raises(UsageError, match="finite"):
-        importing.read(path)
+        importing.read_network(path)
 
 
 def test_huge_declared_shapes_are_refused_before_they_are_read(tmp_path):
@@ -291,7 +291,7 @@ def test_huge_declared_shapes_are_refused_before_they_are_read(tmp_path):
         # Nothing of it is stored.
         file["node/nodes/r"].create_dataset("weight", shape=(10**6, 10**6), dtype="f4", chunks=(1000, 1000))
     with pytest.raises(UsageError, match="declares more than"):
-        importing.read(path)
+        importing.read_network(path)
 
 
 def test_links_out_of_the_file_are_refused(tmp_path):
@@ -315,7 +315,7 @@ def test_links_out_of_the_file_are_refused(tmp_path):
                 raw = os.fspath(tmp_path / "raw.bin")
                 group.create_dataset("weight", shape=(4, 4), dtype="f4", external=[(raw, 0, h5py.h5f.UNLIMITED)])
         with pytest.raises(UsageError, match=r"link to elsewhere|another file"):
-            importing.read(path)
+            importing.read_network(path)
 
 
 def test_groups_in_a_circle_are_refused(tmp_path):
@@ -323,7 +323,7 @@ def test_groups_in_a_circle_are_refused(tmp_path):
     with h5py.File(path, "r+") as file:
         file["node/nodes/r/again"] = file["node"]
     with pytest.raises(UsageError, match="circle"):
-        importing.read(path)
+        importing.read_network(path)
 
 
 def test_a_pyramid_of_linear_nodes_is_read_in_no_time(tmp_path):
@@ -335,5 +335,5 @@ def test_a_pyramid_of_linear_nodes_is_read_in_no_time(tmp_path):
             edges += [(last, f"{k:02d}{side}")] if k == 0 else [(f"{k - 1:02d}{s}", f"{k:02d}{side}") for s in "ab"]
     nodes |= {"l": lif(3), "o": affine(2, 3)}
     edges += [("39a", "l"), ("39b", "l"), ("l", "o"), ("o", "output")]
-    network = importing.read(write(tmp_path / "a.nir", nodes, edges))
+    network = importing.read_network(write(tmp_path / "a.nir", nodes, edges))
     np.testing.assert_allclose(network.w_in, np.eye(3))

@@ -35,7 +35,7 @@ def network_of(n=20, density=0.2, seed=0):
 def test_own_files_come_back_to_the_last_bit(tmp_path, density, name):
     network = network_of(density=density)
     exporting.write(network, tmp_path)
-    assert importing.read(tmp_path / name).sha256() == network.sha256()
+    assert importing.read_network(tmp_path / name).sha256() == network.sha256()
 
 
 def rnn_model(n=5, n_in=3, n_out=2, *, activation="Relu", readout="MatMul"):
@@ -65,7 +65,7 @@ def rnn_model(n=5, n_in=3, n_out=2, *, activation="Relu", readout="MatMul"):
 def test_an_rnn_of_another_tool_runs_as_it_does_in_onnxruntime(tmp_path):
     model = rnn_model()
     onnx.save(model, tmp_path / "a.onnx")
-    network = importing.read(tmp_path / "a.onnx")
+    network = importing.read_network(tmp_path / "a.onnx")
     x = np.random.default_rng(0).normal(size=(9, 4, 3)).astype(np.float32)
     wanted = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
     np.testing.assert_allclose(network.run(x)[0], wanted, atol=1e-5)
@@ -93,7 +93,7 @@ def test_an_rnn_written_by_pytorch(tmp_path):
             torch.onnx.export(net, (x,), str(tmp_path / "a.onnx"), dynamo=False, opset_version=17)
     except Exception as error:
         pytest.skip(f"this PyTorch does not export it: {error}")
-    network = importing.read(tmp_path / "a.onnx")
+    network = importing.read_network(tmp_path / "a.onnx")
     np.testing.assert_allclose(network.run(x.numpy())[0], net(x).detach().numpy(), atol=1e-5)
 
 
@@ -104,7 +104,7 @@ def test_an_rnn_written_by_pytorch(tmp_path):
 def test_what_cannot_be_represented_is_named(tmp_path, model, said):
     onnx.save(model, tmp_path / "a.onnx")
     with pytest.raises(UsageError, match=said):
-        importing.read(tmp_path / "a.onnx")
+        importing.read_network(tmp_path / "a.onnx")
 
 
 def test_other_models_are_refused(tmp_path):
@@ -116,7 +116,7 @@ def test_other_models_are_refused(tmp_path):
     )
     onnx.save(helper.make_model(graph), tmp_path / "a.onnx")
     with pytest.raises(UsageError, match="recurrent nodes: none"):
-        importing.read(tmp_path / "a.onnx")
+        importing.read_network(tmp_path / "a.onnx")
 
 
 # Hostile files.
@@ -133,9 +133,9 @@ def test_truncated_files_are_one_sentence(own):
     for share in (0, 0.2, 0.5, 0.99):
         own.write_bytes(whole[: int(share * len(whole))])
         with pytest.raises(UsageError, match="cannot (read|use)"):  # noqa: RUF043
-            importing.read(own)
+            importing.read_network(own)
     with pytest.raises(UsageError, match="cannot read"):
-        importing.read(own.parent / "missing.onnx")
+        importing.read_network(own.parent / "missing.onnx")
 
 
 def test_weights_in_other_files_are_refused(own, tmp_path):
@@ -147,7 +147,7 @@ def test_weights_in_other_files_are_refused(own, tmp_path):
     tensor.external_data.add(key="location", value="../secret")
     own.write_bytes(model.SerializeToString())
     with pytest.raises(UsageError, match="bias lies in another file"):
-        importing.read(own)
+        importing.read_network(own)
 
 
 def edit(path, change):
@@ -185,7 +185,7 @@ def set_metadata(model, key, value):
 def test_changed_files_are_one_sentence(own, change, said):
     edit(own, change)
     with pytest.raises(UsageError, match=said):
-        importing.read(own)
+        importing.read_network(own)
 
 
 def test_damaged_bytes_never_do_more_than_one_sentence(own):
@@ -198,7 +198,7 @@ def test_damaged_bytes_never_do_more_than_one_sentence(own):
             damaged[place] = rng.integers(256)
         own.write_bytes(damaged)
         try:
-            importing.read(own)
+            importing.read_network(own)
         except UsageError:
             refused += 1
     assert refused > 0

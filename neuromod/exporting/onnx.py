@@ -126,6 +126,8 @@ def build(
     onnx.ModelProto
         Opset 21, IR version 10.
     """
+    if "nir" in network.info:
+        raise UsageError("a network imported from NIR is spiking, which ONNX cannot say; use --format nir")
     graph = _Graph([], [])
     keep = graph.constant("keep", np.float32(1 - network.alpha))
     if plain:

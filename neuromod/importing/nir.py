@@ -10,6 +10,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.nir import nir_package
+from neuromod.importing.imported import Choice, Imported
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
 from neuromod.network import Array, Network
 
@@ -21,7 +22,24 @@ DEFAULT_DT_S = 1e-3
 _MAX_ELEMENTS = 2**29
 
 
-def read(path: Path) -> Network:
+def read(path: Path, choice: Choice) -> Imported:
+    """Read a file for `neuromod import`; see `read_network`."""
+    try:
+        network = read_network(path)
+    except UsageError as error:
+        said = str(error)
+        for prefix in (f"cannot read {path}: ", f"cannot use {path}: "):  # the caller names the file
+            said = said.removeprefix(prefix)
+        raise UsageError(said) from error
+    about = network.info["nir"]
+    kinds = ", ".join(sorted({group["type"] for group in about["groups"]}))
+    notes = [f"it is a spiking network of {kinds} neurons: it can be mapped, estimated with rates, and exported as NIR"]
+    if not about["dt_known"]:
+        notes.append(f"NIR has no time step, so one of {DEFAULT_DT_S:g} s is assumed")
+    return Imported(network, "NIR", notes=tuple(notes))
+
+
+def read_network(path: Path) -> Network:
     """Read a ``.nir`` file.
 
     Populations become one network, in the order of their names; `Network.info` keeps their parameters under ``nir``,
@@ -40,7 +58,7 @@ def read(path: Path) -> Network:
         message names the node.
     """
     nir = nir_package()
-    _check_file(path)
+    check_file(path)
     try:
         # Its own check of shapes knows less than what follows.
         graph = nir.read(path, type_check=False)
@@ -133,7 +151,7 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Refuse what would take too much memory or read other files, before `nir` reads anything."""
     import h5py
 

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from neuromod.errors import UsageError
 from neuromod.exporting.onnx import FORMAT, build
+from neuromod.importing.imported import Choice, Imported
 from neuromod.network import Array, Network
 
 # Where a file says nothing, this is the time step of the imported network.
@@ -21,7 +22,22 @@ DEFAULT_DT_S = 1e-3
 _MAX_ELEMENTS = 2**29
 
 
-def read(path: Path) -> Network:
+def read(path: Path, choice: Choice) -> Imported:
+    """Read a file for `neuromod import`; see `read_network`."""
+    try:
+        network = read_network(path)
+    except UsageError as error:
+        said = str(error)
+        for prefix in (f"cannot read {path}: ", f"cannot use {path}: "):  # the caller names the file
+            said = said.removeprefix(prefix)
+        raise UsageError(said) from error
+    notes = []
+    if network.info.get("dt_known") is False:
+        notes.append(f"the file says nothing of time, so a time step of {DEFAULT_DT_S:g} s without leak is assumed")
+    return Imported(network, "ONNX", notes=tuple(notes))
+
+
+def read_network(path: Path) -> Network:
     """Read an ``.onnx`` file: one that `exporting.onnx` wrote, or one with a single `RNN` node.
 
     Parameters

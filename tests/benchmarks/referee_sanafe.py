@@ -1,6 +1,6 @@
 """Referee: run exported SANA-FE files and compare its messages with our packets and hops, to the unit.
 
-SANA-FE is GPL and its wheel drops top-level packages called `src` and `tests`, so it lives in an environment of its own::
+SANA-FE is GPL and its wheel drops top-level packages called `src` and `tests`, so it lives in its own environment::
 
     python -m venv sanafe-env && sanafe-env/bin/pip install sanafe
     python tests/benchmarks/referee_sanafe.py --python sanafe-env/bin/python
@@ -77,7 +77,8 @@ def cases(networks: list[Path]):
     yield "local 400 on loihi1", net, rates, "loihi1", (4, 4), 30, "annealing"
     loose = make_net(150, 6.0, reach=None, seed=1)
     for cores in ((3, 5), (2, 7)):
-        yield f"random 150, {cores[0]}x{cores[1]}", loose, np.minimum(loose.rates / 9, 1), "generic-mesh", cores, None, "hilbert"
+        rates = np.minimum(loose.rates / 9, 1)
+        yield f"random 150, {cores[0]}x{cores[1]}", loose, rates, "generic-mesh", cores, None, "hilbert"
     for path in networks:
         trained = Network.load(path)
         active = count_active_steps(trained, trials_for(trained, 60, seed=0)).rates
