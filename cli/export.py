@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from neuromod.placement import Placement
     from neuromod.rundir import Run
 
-FORMATS = ("onnx", "snn", "nir")
+FORMATS = ("onnx", "snn", "nir", "sanafe")
 
 # What is written unless something is asked for: the others take packages or time that not everybody has.
 DEFAULT = ("onnx", "snn")
@@ -52,6 +52,7 @@ def command(formats: tuple[str, ...], run_path: Path | None, talk: Talk, **optio
       onnx   exports/network.onnx (a sequence) and exports/network_step.onnx (one step), for onnxruntime and others
       snn    exports/snn/, a spiking network that loads with torch and snntorch
       nir    exports/network.nir (soft reset) and exports/network_hard.nir, for simulators and chip tools
+      sanafe exports/sanafe/arch.yaml and net.yaml, the placement in the SANA-FE simulator of chips
 
     \b
     Examples:
@@ -62,7 +63,10 @@ def command(formats: tuple[str, ...], run_path: Path | None, talk: Talk, **optio
     from neuromod.rundir import open_run
 
     run = open_run(run_path)
-    wanted = FORMATS if "all" in formats else tuple(name for name in FORMATS if name in (formats or DEFAULT))
+    wanted = tuple(name for name in FORMATS if name in (formats or DEFAULT))
+    if "all" in formats:
+        # Without a placement there is nothing to tell SANA-FE.
+        wanted = FORMATS if run.state("map")[0] != "missing" else tuple(name for name in FORMATS if name != "sanafe")
     result = export_stage(run, formats=wanted, talk=talk, **options)
     lines = table([[file["path"], f"{file['bytes']:,} bytes"] for file in result["files"]], header=["file", "size"])
     talk.result(result, "\n".join([lines, *_costs(result), "`neuromod verify` proves them."]))
@@ -118,8 +122,14 @@ def export_stage(
         "onnx": lambda: _onnx(run, network, placement, quantize=quantize),
         "snn": lambda: write_snn(run, network, placement, wishes, talk=talk),
         "nir": lambda: write_nir(run, network, placement, wishes, talk=talk, form=nir_form),
+        "sanafe": lambda: _sanafe(run, network, placement),
     }
-    arguments = {"onnx": {"quantize": quantize}, "snn": asdict(wishes), "nir": {**asdict(wishes), "form": nir_form}}
+    arguments = {
+        "onnx": {"quantize": quantize},
+        "snn": asdict(wishes),
+        "nir": {**asdict(wishes), "form": nir_form},
+        "sanafe": {},
+    }
     result: dict[str, Any] = {"run": str(run.path), "formats": list(formats), "placement": placement is not None}
     files: list[dict[str, Any]] = []
     for kind in formats:
@@ -165,3 +175,17 @@ def _onnx(
         "operations_per_step": counts.to_dict(),
     }
     return part, [str(path.relative_to(run.path)) for path in paths]
+
+
+def _sanafe(run: Run, network: Network, placement: Placement | None) -> tuple[dict[str, Any], list[str]]:
+    from neuromod import targets
+    from neuromod.activity import Activity
+    from neuromod.errors import StageError
+    from neuromod.exporting import sanafe
+
+    if placement is None:
+        raise StageError("the format sanafe is about the placement, and there is none yet; run `neuromod map`")
+    target = targets.parse_target(run.file("target.toml").read_text(encoding="utf-8"), where="target.toml")
+    rates = Activity.load(run.file("activity.safetensors")).rates
+    paths = sanafe.write(network, placement, rates, target, run.file("exports/sanafe"))
+    return {"files": sizes(run, paths)}, [str(path.relative_to(run.path)) for path in paths]

@@ -16,7 +16,8 @@ from .options import output_options, run_option
 from .output import Talk, clock
 
 if TYPE_CHECKING:
-    from neuromod.config import Settings
+    from neuromod.settings import Settings
+
     from neuromod.rundir import Run
 
 

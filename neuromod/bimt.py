@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neuromod.config import WiringSettings
+from neuromod.settings import WiringSettings
 
 
 def grid_positions(n: int) -> npt.NDArray[np.float32]:

@@ -16,6 +16,7 @@ import torch
 from neuromod import bimt, config, model, tasks
 from neuromod.errors import UsageError
 from neuromod.files import write_bytes
+from neuromod.settings import Settings
 
 SCHEMA = "neuromod/checkpoint/1"
 
@@ -54,13 +55,13 @@ class State:
     seconds: float = 0.0
 
 
-def seed_of(settings: config.Settings, purpose: int, index: int) -> int:
+def seed_of(settings: Settings, purpose: int, index: int) -> int:
     """Seed of the random numbers for one purpose, as `NOISE`, at one place, as a step's number."""
     sequence = np.random.SeedSequence(settings.seed, spawn_key=(purpose, index))
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 
 
-def device_of(settings: config.Settings) -> torch.device:
+def device_of(settings: Settings) -> torch.device:
     """Return the device: for ``auto`` a GPU from 1,024 neurons on, because small networks run faster on a CPU.
 
     Raises
@@ -75,7 +76,7 @@ def device_of(settings: config.Settings) -> torch.device:
     return torch.device("cuda" if use else "cpu")
 
 
-def start(settings: config.Settings) -> State:
+def start(settings: Settings) -> State:
     """Return the state before the first step."""
     device = device_of(settings)
     generator = torch.Generator().manual_seed(seed_of(settings, INITIAL, 0))
@@ -88,7 +89,7 @@ def start(settings: config.Settings) -> State:
     return State(0, parameters, optimizer, bimt.grid_positions(settings.network.neurons), rest)
 
 
-def save(path: Path, settings: config.Settings, state: State) -> None:
+def save(path: Path, settings: Settings, state: State) -> None:
     """Write all that resuming needs, all or nothing."""
     content = {
         "schema": SCHEMA,
@@ -107,7 +108,7 @@ def save(path: Path, settings: config.Settings, state: State) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def load(path: Path, settings: config.Settings) -> State:
+def load(path: Path, settings: Settings) -> State:
     """Read a checkpoint.
 
     Parameters

@@ -35,7 +35,7 @@ import numpy.typing as npt
 import torch
 
 from neuromod.bimt import grid_side
-from neuromod.config import WiringSettings
+from neuromod.settings import WiringSettings
 from neuromod.swapping import Anchors, distances
 
 

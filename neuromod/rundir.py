@@ -31,6 +31,7 @@ COMMANDS = {
     "export-onnx": "neuromod export --format onnx",
     "export-snn": "neuromod export --format snn",
     "export-nir": "neuromod export --format nir",
+    "export-sanafe": "neuromod export --format sanafe",
     "verify": "neuromod verify",
     "analyze": "neuromod analyze",
     "report": "neuromod report",

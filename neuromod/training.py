@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from neuromod import bimt, checkpoints, config, model, regularizers, swapping, tasks
+from neuromod import bimt, checkpoints, model, regularizers, swapping, tasks
 from neuromod.checkpoints import CARRY, NOISE, TRIALS, State, device_of, seed_of
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.network import Network
+from neuromod.settings import Settings, TrainingSettings
 
 # Batches drawn together: one call of the generator costs less than many.
 _CHUNK = 16
@@ -64,7 +65,7 @@ class Progress:
 
 
 def train(
-    settings: config.Settings,
+    settings: Settings,
     *,
     state: State | None = None,
     on_step: Callable[[Progress], None] | None = None,
@@ -130,7 +131,7 @@ def train(
     return network_of(settings, state)
 
 
-def network_of(settings: config.Settings, state: State) -> Network:
+def network_of(settings: Settings, state: State) -> Network:
     """Return the `Network` that a state holds."""
     return model.to_network(
         state.parameters,
@@ -148,7 +149,7 @@ def network_of(settings: config.Settings, state: State) -> Network:
 
 
 def _step(
-    settings: config.Settings, state: State, packed: model.Packed, prices: dict[str, torch.Tensor]
+    settings: Settings, state: State, packed: model.Packed, prices: dict[str, torch.Tensor]
 ) -> tuple[float, float]:
     """One step: loss, gradient, Adam, the proximal step of the wiring cost, and now and then swaps."""
     parameters, training = state.parameters, settings.training
@@ -184,7 +185,7 @@ def _step(
     return float(loss.detach()), float(right.float().mean())
 
 
-def _initial_states(settings: config.Settings, state: State) -> torch.Tensor:
+def _initial_states(settings: Settings, state: State) -> torch.Tensor:
     """Rest for some trials; for a share of ``training.carry`` of them, where a trial of the last step ended.
 
     Without that, nothing asks the network to forget a trial after its end, and its state explodes in a stream.
@@ -198,28 +199,28 @@ def _initial_states(settings: config.Settings, state: State) -> torch.Tensor:
     return h0 * (carries.to(h0.device) & tame)[:, None]
 
 
-def _swaps_after(settings: config.Settings, step: int) -> bool:
+def _swaps_after(settings: Settings, step: int) -> bool:
     every = settings.wiring.swap_every
     return regularizers.FAMILY[settings.wiring.regularizer].swaps and every > 0 and step % every == 0
 
 
-def _bias_step(settings: config.Settings) -> int:
+def _bias_step(settings: Settings) -> int:
     return math.ceil(settings.wiring.bias_from * settings.training.steps)
 
 
-def _prices_change(settings: config.Settings, step: int) -> bool:
+def _prices_change(settings: Settings, step: int) -> bool:
     """Whether the prices at step `step` differ from those of the step before."""
     if regularizers.FAMILY[settings.wiring.regularizer].depends_on_weights:
         return bimt.strength_at(settings.wiring, step / settings.training.steps) > 0
     return _swaps_after(settings, step) or step == _bias_step(settings)
 
 
-def _prices(settings: config.Settings, state: State) -> dict[str, torch.Tensor]:
+def _prices(settings: Settings, state: State) -> dict[str, torch.Tensor]:
     with_biases = state.step >= _bias_step(settings)
     return regularizers.prices(settings.wiring, state.positions, state.parameters, with_biases=with_biases)
 
 
-def _mask_gradient(settings: config.Settings, state: State) -> None:
+def _mask_gradient(settings: Settings, state: State) -> None:
     """Zero the gradient of weights that may not exist: Adam never moves them from the zero that they start at."""
     allowed = regularizers.mask(settings.wiring, state.positions)
     gradient = state.parameters["w_rec"].grad
@@ -227,7 +228,7 @@ def _mask_gradient(settings: config.Settings, state: State) -> None:
         gradient.mul_(torch.from_numpy(allowed).to(gradient.device))
 
 
-def _noise(settings: config.Settings, state: State, packed: model.Packed) -> torch.Tensor | None:
+def _noise(settings: Settings, state: State, packed: model.Packed) -> torch.Tensor | None:
     sigma = math.sqrt(2 / settings.alpha) * settings.network.noise
     if sigma == 0:
         return None
@@ -237,14 +238,14 @@ def _noise(settings: config.Settings, state: State, packed: model.Packed) -> tor
     return torch.randn(shape, generator=generator, device=device).mul_(sigma)
 
 
-def _learning_rate(training: config.TrainingSettings, share: float) -> float:
+def _learning_rate(training: TrainingSettings, share: float) -> float:
     """Linear rise, plateau, cosine fall to a hundredth."""
     rise = min(1.0, (share + 1 / training.steps) / training.warmup) if training.warmup else 1.0
     fall = max(0.0, (share - (1 - training.decay)) / training.decay) if training.decay else 0.0
     return training.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
 
 
-def _batches(settings: config.Settings, first: int, device: torch.device) -> Iterator[model.Packed]:
+def _batches(settings: Settings, first: int, device: torch.device) -> Iterator[model.Packed]:
     """Yield the trials of step `first` and all that follow; those of a step depend on the seed and its number only."""
     batch = settings.training.batch
     for chunk in range(first // _CHUNK, -(-settings.training.steps // _CHUNK)):
@@ -268,7 +269,7 @@ def _batches(settings: config.Settings, first: int, device: torch.device) -> Ite
 
 
 def _progress(
-    settings: config.Settings, state: State, loss: float, accuracy: float, prices: Mapping[str, torch.Tensor]
+    settings: Settings, state: State, loss: float, accuracy: float, prices: Mapping[str, torch.Tensor]
 ) -> Progress:
     share = (state.step - 1) / settings.training.steps
     live = state.parameters["w_rec"].detach().cpu().numpy() != 0

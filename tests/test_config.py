@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from neuromod import config
 from neuromod.errors import UsageError
+from neuromod.settings import Settings
 
 
 def test_flags_win_over_assignments_over_the_file(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_broken_files_are_refused(tmp_path: Path, text: str) -> None:
 
 def test_every_number_has_a_range() -> None:
     """A setting added without a check would let nonsense through."""
-    defaults = config.Settings()
+    defaults = Settings()
     for section in (defaults.network, defaults.wiring, defaults.training):
         for field in dataclasses.fields(section):
             value = getattr(section, field.name)

@@ -8,7 +8,7 @@ import torch
 from scipy import linalg, optimize
 
 from neuromod import bimt, checkpoints, config, regularizers, swapping, training
-from neuromod.config import REGULARIZERS, WiringSettings
+from neuromod.settings import REGULARIZERS, Settings, WiringSettings
 
 L0 = 0.2
 
@@ -167,7 +167,7 @@ def test_mask_is_the_neighbourhood() -> None:
     assert regularizers.mask(settings("bimt"), positions) is None
 
 
-def small(name: str, **wiring: float) -> config.Settings:
+def small(name: str, **wiring: float) -> Settings:
     return config.load(
         None,
         ["training.batch=4", "training.warmup=0", "wiring.ramp_from=0", "wiring.ramp_to=0", "wiring.swap_every=5",

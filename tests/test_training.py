@@ -8,6 +8,7 @@ import torch
 from neuromod import checkpoints, config, evaluation, training
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.network import Network
+from neuromod.settings import Settings, TrainingSettings
 
 TINY = [
     "tasks.names=go,dm1",
@@ -22,7 +23,7 @@ TINY = [
 ]
 
 
-def settings(*more: str) -> config.Settings:
+def settings(*more: str) -> Settings:
     return config.load(None, [*TINY, *more])
 
 
@@ -129,7 +130,7 @@ def test_checkpoints_of_other_settings_or_broken_ones_are_refused(tmp_path: Path
 
 
 def test_learning_rate_rises_holds_and_falls() -> None:
-    t = config.TrainingSettings(steps=1000, learning_rate=1.0, warmup=0.1, decay=0.5)
+    t = TrainingSettings(steps=1000, learning_rate=1.0, warmup=0.1, decay=0.5)
     rates = [training._learning_rate(t, share) for share in (0, 0.05, 0.2, 0.5, 0.75, 1.0)]
     assert rates == pytest.approx([0.01, 0.51, 1, 1, 0.505, 0.01], abs=1e-6)
 
