@@ -16,9 +16,8 @@ from .options import output_options, run_option
 from .output import Talk, clock
 
 if TYPE_CHECKING:
-    from neuromod.settings import Settings
-
     from neuromod.rundir import Run
+    from neuromod.settings import Settings
 
 
 def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = False) -> dict[str, Any]:

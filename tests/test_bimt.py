@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from neuromod.settings import WiringSettings
 
 from neuromod import bimt
+from neuromod.settings import WiringSettings
 
 
 def test_shrink_minimises_its_objective() -> None:
