@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.placement import Grid
-from neuromod.placers import PLACERS, Effort, find_placer, hilbert, place
-from neuromod.placers.problem import make_problem
+from neuromod.placers import PLACERS, Effort, find_placer, hilbert, make_problem, place
+from neuromod.placers.problem import renumbered
 from neuromod.placers.tiles import least_corner
 from neuromod.routing import placement_cost
 
@@ -192,3 +192,29 @@ def test_time_is_kept():
     assert time.monotonic() - start < 3
     assert shares[-1] == 1
     assert shares == sorted(shares)
+
+
+def test_renumbering_changes_nothing_but_the_numbers():
+    rng = np.random.default_rng(3)
+    net = network((rng.random((40, 40)) < 0.2).astype(float), rng.random((40, 2)))
+    problem = make_problem(net, rng.random(40), Grid(2, 3), 9)
+    core_of = place(net, np.ones(40), Grid(2, 3), 9, placer="shuffled")
+    order = rng.permutation(40)
+    other = renumbered(problem, order)
+    assert placement_cost(other, core_of[order]) == pytest.approx(placement_cost(problem, core_of))
+    assert other.synapses.tolist() == problem.synapses[order].tolist()
+
+
+def test_large_networks_are_placed_core_by_core(monkeypatch):
+    from neuromod.placers import annealing, search
+
+    net = lattice(30)
+    cut = make_problem(net, np.ones(900), Grid(3, 3), 105)
+    for module, name in ((annealing, "_RENUMBERED"), (annealing, "_ONE_START"), (search, "_REGIONS")):
+        monkeypatch.setattr(module, name, 100)
+    shaken = net.subset(np.random.default_rng(0).permutation(900))
+    core_of = place(shaken, np.ones(900), Grid(3, 3), 105)
+    assert np.bincount(core_of, minlength=9).max() <= 105
+    # Squares are optimal for a lattice that fills its cores; the slack wins a little more.
+    squares = placement_cost(cut, place(net, np.ones(900), Grid(3, 3), 105, placer="tiles"))
+    assert placement_cost(make_problem(shaken, np.ones(900), Grid(3, 3), 105), core_of) <= squares

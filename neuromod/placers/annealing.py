@@ -22,16 +22,19 @@ import numpy.typing as npt
 from neuromod.placers import bisection, shuffled, tiles
 from neuromod.placers.components import pack_components
 from neuromod.placers.moves import chips, count_usage, excess, make_limits
-from neuromod.placers.problem import Effort, Problem
+from neuromod.placers.problem import Effort, Problem, renumbered
 from neuromod.placers.search import Search
 from neuromod.placers.tables import make_tables
 from neuromod.placers.tiles import cores_needed
 from neuromod.routing import busiest_link, placement_cost
 
-# Tries of all starts at an effort of 1: this many at 400 neurons, growing with this power of the number of neurons.
-_TRIES, _POWER = 3_000_000, 0.6
+# Tries of all starts at an effort of 1: this many at this number of neurons, growing with the root of the number up to
+# there and with this power beyond.
+_TRIES, _NEURONS, _POWER = 3_000_000, 400, 0.35
 # Starts: as many as place this number of neurons in all, within bounds; beyond the last number a single one.
 _NEURONS_STARTED, _STARTS, _ONE_START = 1_600, (2, 16), 50_000
+# Neurons beyond which they are numbered anew, core by core, so that neighbours lie close in memory.
+_RENUMBERED = 50_000
 # Last temperature, in units of the mean loss of the losing tries at the start.
 _COLD = 0.05
 # Times the tries of a second round, where the first found nothing that keeps the limits.
@@ -62,7 +65,8 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     if packed is not None and rank(problem, packed) == (0, 0.0):
         return packed
     starts = _starts(problem, rng, effort)
-    tries = max(int(effort.amount * _TRIES * (problem.n / 400) ** _POWER / len(starts)), 10_000)
+    size = problem.n / _NEURONS
+    tries = max(int(effort.amount * _TRIES * min(size**0.5, size**_POWER) / len(starts)), 10_000)
     found = [starts[0], *_anneal_all(problem, starts, rng, tries, effort)]
     best = min(found, key=lambda core_of: rank(problem, core_of))
     if rank(problem, best)[0] and effort.seconds is None:
@@ -77,6 +81,10 @@ def _anneal_all(
 ) -> list[npt.NDArray[np.int32]]:
     """Anneal every start, on as many processors as there are."""
     seeds = rng.integers(0, 2**63, len(starts))
+    order = np.arange(problem.n)
+    if problem.n > _RENUMBERED:
+        order = np.argsort(starts[0], kind="stable")
+        problem, starts = renumbered(problem, order), [start[order] for start in starts]
     searches = [Search(problem, start, seed) for start, seed in zip(starts, seeds, strict=True)]
     coldest = min((search.unit for search in searches if search.unit > 0), default=0.0)
     workers = min(len(starts), os.cpu_count() or 1)
@@ -88,7 +96,9 @@ def _anneal_all(
             done[i] = share
             effort.on_progress(float(done.mean()))
 
-        return searches[i].run(tries, _COLD * coldest, seconds=deadline, on_progress=tell)
+        core_of = np.empty(problem.n, np.int32)
+        core_of[order] = searches[i].run(tries, _COLD * coldest, seconds=deadline, on_progress=tell)
+        return core_of
 
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(go, range(len(searches))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -94,7 +94,7 @@ class Problem:
     indptr : (sources + 1,) int64
         Where the targets of each source begin in `targets`: first the neurons, then the input channels.
     targets : (synapses,) int32
-        Targets of each source; self-connections never leave a core and are left out.
+        Targets of each source, in any order; self-connections never leave a core and are left out.
     rates : (sources,) float64
         Packets that a neuron sends to each of its cores per time step; zero for input channels.
     positions : (n, 2) float64 or None
@@ -207,4 +207,24 @@ def make_problem(
         objective=objective,
         synapses=np.diff(network.w_rec.indptr).astype(np.int64) + w_in.sum(axis=1),
         limits=limits,
+    )
+
+
+def renumbered(problem: Problem, order: npt.NDArray[np.intp]) -> Problem:
+    """Return the same problem with its neurons in another order: neuron i becomes `order[i]` of before."""
+    n = problem.n
+    sources = np.concatenate([order, np.arange(n, len(problem.indptr) - 1)])
+    counts = np.diff(problem.indptr)[sources]
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    # Where each synapse stood: the old begin of its source, and its place behind that.
+    old = np.arange(len(problem.targets)) + np.repeat(problem.indptr[sources] - indptr[:-1], counts)
+    place = np.empty(n, np.int32)
+    place[order] = np.arange(n, dtype=np.int32)
+    return replace(
+        problem,
+        indptr=indptr,
+        targets=place[problem.targets[old]],
+        rates=problem.rates[sources],
+        positions=None if problem.positions is None else problem.positions[order],
+        synapses=problem.synapses[order],
     )

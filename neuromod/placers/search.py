@@ -24,6 +24,9 @@ _QUENCH = 0.1
 # Segments into which a run is cut: between them progress is told, time looked at, and whole cores are exchanged, if
 # there are not more than the second number.
 _SEGMENTS, _MOST_EXCHANGED = 40, 256
+# Share of tries that go to the core of any neuron: at most the first number, falling with this many cores; and neurons
+# beyond which tries go core by core.
+_ANYWHERE, _ANYWHERE_CORES, _REGIONS = 0.2, 4.0, 50_000
 
 
 @dataclass(eq=False)
@@ -101,7 +104,7 @@ class Search:
             return self.start.astype(np.int32)
         best, best_load = self.start, np.inf
         begin = time.monotonic()
-        share, last = 0.0, 0
+        share = 0.0
         batch = max(tries // _SEGMENTS, 1)
         if seconds is not None:
             batch = 20_000
@@ -121,7 +124,6 @@ class Search:
             cooling = (cold / hot) ** ((share - before) / (1 - _QUENCH) / batch)
             self._exchange_cores(temperature)
             self._search(temperature, cooling, batch)
-            last += batch
             on_progress(share)
         core_of = self.tables.core_of(self.problem.n)
         if self.problem.objective == "max-link" and best_load < busiest_link(self.problem, core_of):
@@ -143,13 +145,25 @@ class Search:
             table[at] = table.copy()
 
     def _search(self, temperature: float, cooling: float, tries: int) -> None:
+        k = self.problem.grid.cores
+        anywhere = min(_ANYWHERE, _ANYWHERE_CORES / k)
+        if self.problem.n <= _REGIONS:
+            self._try(temperature, cooling, tries, anywhere, -1)
+            return
+        # Core by core, so that what is needed stays in the processor's caches.
+        sizes = self.sizes.copy()
+        for core in np.random.default_rng(self.random).permutation(k):
+            share = int(tries * sizes[core] / self.problem.n)
+            self._try(temperature, cooling ** (tries / max(share, 1)), share, anywhere, core)
+
+    def _try(self, temperature: float, cooling: float, tries: int, anywhere: float, region: int) -> None:
         t, limits = self.tables, self.problem.limits
         search(
             t.rows, t.rates, t.first[: self.problem.n], t.out_ptr, t.targets, t.in_ptr, t.sources,
             self.cost, self.routers, self.sizes, self.problem.capacity,
             self.members, self.slot, self.border, self.border_place, self.counters,
             self.problem.synapses, self.usage if limits.any else None, self.limits, limits.local_axons, self.chips,
-            self.random, temperature, cooling, tries, 4 * _HOT * self.unit,
+            self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, region,
         )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from neuromod.kernels import compiled
 from neuromod.placers.moves import move, move_and_count, update_border
 from neuromod.placers.tables import AWAY, CORE, ID, move_change, swap_change
 
-# Share of tries that go to the core of any neuron, with all limits kept and with some exceeded; and share of swaps
-# where there would be room for a move.
-_ANYWHERE, _ANYWHERE_BEYOND, _SWAPS = 0.2, 0.4, 0.2
+# Least share of tries that go to the core of any neuron while limits are exceeded; and share of swaps where there would
+# be room for a move.
+_ANYWHERE_BEYOND, _SWAPS = 0.4, 0.2
 
 
 @compiled
@@ -81,20 +81,31 @@ def probe(  # type: ignore[no-untyped-def]  # pragma: no cover
 def search(  # type: ignore[no-untyped-def]  # pragma: no cover
     rows, rates, first, out_ptr, targets, in_ptr, sources, cost, routers, sizes, capacity,
     members, slot, border, place, counters, synapses, usage, limits, local, chip_of,
-    random, temperature, cooling, tries, penalty,
+    random, temperature, cooling, tries, penalty, anywhere, region,
 ):  # fmt: skip
+    """Try moves and swaps: of the neurons at a border between cores or, if `region` is a core, of its neurons alone.
+
+    `anywhere` is the share of tries that go to the core of any neuron.
+    """
     n = len(first)
     n_border = counters[0]
     beyond = counters[1]
     for _ in range(tries):
         temperature *= cooling
         bits = draw(random)
-        anywhere = n_border == 0 or _share(bits) < (_ANYWHERE if beyond == 0 else _ANYWHERE_BEYOND)
-        if anywhere:
+        far = n_border == 0 or _share(bits) < (anywhere if beyond == 0 else max(anywhere, _ANYWHERE_BEYOND))
+        if far:
             v = np.int64(first[_below(bits, n)])
             w = np.int64(first[_below(draw(random), n)])
         else:
-            v = np.int64(border[_below(bits, n_border)])
+            if region < 0:
+                v = np.int64(border[_below(bits, n_border)])
+            elif sizes[region] > 0:
+                v = np.int64(members[region, _below(bits, sizes[region])])
+            else:
+                continue
+            if rows[v + AWAY] == 0:
+                continue
             w = np.int64(-1)
             # A neighbour on another core, if three draws find one.
             for _ in range(3):
@@ -109,7 +120,7 @@ def search(  # type: ignore[no-untyped-def]  # pragma: no cover
             continue
         bits = draw(random)
         swap = sizes[b] >= capacity or _share(bits >> np.uint64(32)) < _SWAPS
-        if swap and not anywhere:
+        if swap and not far:
             w = np.int64(members[b, _below(draw(random), sizes[b])])
         if swap:
             change = swap_change(rows, rates, in_ptr, sources, cost, routers, v, w)
