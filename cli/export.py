@@ -83,7 +83,7 @@ def _costs(result: dict[str, Any]) -> list[str]:
         counts = part["operations_per_step"]
         if counts["macs"] is not None:
             lines.append(
-                f"{name}: {counts['macs']:,.0f} multiplications and {counts['acs']:,.0f} additions at synapses per time "
+                f"{name}: {counts['macs']:,.0f} multiplications, {counts['acs']:,.0f} additions at synapses per time "
                 f"step ({counts['dense']:,.0f} without regard to zeros), {counts['weight_bytes']:,} bytes of weights"
             )
     return lines
