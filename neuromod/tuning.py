@@ -23,7 +23,7 @@ _PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
 _RESPONSE_WEIGHT = 5.0
 
 # Trials that decide which of the networks on the way is returned.
-_JUDGES = 500
+_JUDGES = 1500
 
 
 def tune(

@@ -166,3 +166,17 @@ def test_a_file_that_is_none_is_one_sentence(solver, tmp_path):
     (tmp_path / "a.nir").write_bytes(b"nothing")
     with pytest.raises(VerificationError, match="cannot be read"):
         verify_nir(tmp_path / "a.nir", solver, spiking=spiking_of(solver), n_trials=50)
+
+
+def test_simulators_that_fire_at_the_threshold_agree_where_round_weights_hit_it(solver, tmp_path):
+    pytest.importorskip("norse")
+    pytest.importorskip("spikingjelly")
+    # Thresholds of 2 make halves of the inputs' ones: membranes come to lie exactly on the threshold, again and again.
+    spiking = conversion.convert(
+        solver, np.full(17, 2.0), substeps=5, mode="continuous", delay=0, floor=None, reset="hard"
+    )
+    assert (spiking.run(np.ones((5, 1, 53))).margin == 0).any()
+    path = exporting.write(spiking, tmp_path / "a.nir", network=solver)
+    result = verify_nir(path, solver, spiking=spiking, n_trials=200, min_agreement=0, max_accuracy_gap=1)
+    assert result["runtimes"]["spikingjelly"]["decisions_equal"] == 1
+    assert result["passed"]

@@ -22,6 +22,10 @@ Form = Literal["cuba", "literal"]
 # Time constant of membranes that do not leak, in time steps: their decay is 1 in single precision.
 _NO_LEAK = 1e9
 
+# The least single-precision number above 1: a simulator that fires at the threshold then agrees with those that fire
+# above 1, also where sums of round weights hit it exactly.
+_JUST_ABOVE = float(np.nextafter(np.float32(1), np.float32(2)))
+
 
 def write(
     spiking: SpikingNetwork,
@@ -92,6 +96,8 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
     membrane = dt / (1 - spiking.keep) if spiking.keep < 1 else _NO_LEAK * dt
     w_rec = spiking.w_rec.toarray()
     tau = np.full(n, dt / spiking.share)
+    # A soft reset takes the threshold off, so there it must be 1.
+    threshold = _JUST_ABOVE if spiking.reset == "hard" else 1.0
 
     def same(value: float, size: int = n) -> Array:
         return np.full(size, float(value))
@@ -110,7 +116,7 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
                 tau_mem=same(membrane),
                 r=same(membrane / dt),
                 v_leak=same(0),
-                v_threshold=same(1),
+                v_threshold=same(threshold),
                 w_in=tau / dt,
                 v_reset=same(0),
             ),
@@ -127,10 +133,10 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
         nodes = {
             "w_in": affine(into),
             "neurons": nir.LIF(
-                tau=same(membrane), r=same(membrane / dt), v_leak=same(0), v_threshold=same(1), v_reset=same(0)
+                tau=same(membrane), r=same(membrane / dt), v_leak=same(0), v_threshold=same(threshold), v_reset=same(0)
             )
             if spiking.keep < 1
-            else nir.IF(r=same(1 / dt), v_threshold=same(1), v_reset=same(0)),
+            else nir.IF(r=same(1 / dt), v_threshold=same(threshold), v_reset=same(0)),
             "trace": nir.LI(**leaky),
             "w_rec": affine(w_rec),
             "w_out": affine(spiking.w_out),
