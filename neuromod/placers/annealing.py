@@ -64,7 +64,12 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     packed = pack_components(problem)
     if packed is not None and rank(problem, packed) == (0, 0.0):
         return packed
-    starts = _starts(problem, rng, effort)
+    if problem.objective in ("multicast", "max-link"):
+        # Few hops are half the way to both.
+        effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
+        starts = [place(replace(problem, objective="hops"), rng, effort)] * 2
+    else:
+        starts = _starts(problem, rng, effort)
     size = problem.n / _NEURONS
     tries = max(int(effort.amount * _TRIES * min(size**0.5, size**_POWER) / len(starts)), 10_000)
     found = [starts[0], *_anneal_all(problem, starts, rng, tries, effort)]

@@ -13,9 +13,9 @@ from neuromod.placement import Grid
 from neuromod.placers.problem import Problem
 from neuromod.routing import link_table
 
-_POWER = 8
+_POWER = 6
 # Price of a link without load, so that no way is free; and the share of the new prices in each renewal.
-_FLOOR, _RENEWED = 0.02, 0.5
+_FLOOR, _RENEWED = 0.02, 0.1
 
 
 def reprice(

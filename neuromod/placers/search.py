@@ -17,13 +17,14 @@ from neuromod.placers.tables import Tables, make_tables
 from neuromod.placers.tries import find_border, probe, search
 from neuromod.routing import busiest_link
 
-# First temperature, in units of the mean loss of the losing tries at the start.
-_HOT = 0.6
+# First temperature, in units of the mean loss of the losing tries at the start; that of the objective max-link, which
+# starts from few hops, is lower.
+_HOT, _HOT_MAX_LINK = 0.6, 0.1
 # Share of the tries at the end that accept no loss.
 _QUENCH = 0.1
-# Segments into which a run is cut: between them progress is told, time looked at, and whole cores are exchanged, if
-# there are not more than the second number.
-_SEGMENTS, _MOST_EXCHANGED = 40, 256
+# Segments into which a run is cut: between them progress is told, time looked at, links are priced (more often), and
+# whole cores exchanged, if there are not more than the last number.
+_SEGMENTS, _SEGMENTS_MAX_LINK, _MOST_EXCHANGED = 40, 200, 256
 # Share of tries that go to the core of any neuron: at most the first number, falling with this many cores; and neurons
 # beyond which tries go core by core.
 _ANYWHERE, _ANYWHERE_CORES, _REGIONS = 0.2, 4.0, 50_000
@@ -99,17 +100,19 @@ class Search:
         on_progress : callable, optional
             Takes the share that is done, 0 … 1.
         """
-        hot = max(_HOT * self.unit, cold)
+        congested = self.problem.objective == "max-link"
+        hot = max((_HOT_MAX_LINK if congested else _HOT) * self.unit, cold)
+        segments = _SEGMENTS_MAX_LINK if congested else _SEGMENTS
         if not hot or self.problem.grid.cores == 1:
             return self.start.astype(np.int32)
         best, best_load = self.start, np.inf
         begin = time.monotonic()
         share = 0.0
-        batch = max(tries // _SEGMENTS, 1)
+        batch = max(tries // segments, 1)
         if seconds is not None:
             batch = 20_000
         while share < 1:
-            if self.problem.objective == "max-link":
+            if congested:
                 core_of = self.tables.core_of(self.problem.n)
                 load, self.cost = reprice(self.problem, core_of, self.cost)
                 if load < best_load:
@@ -117,16 +120,15 @@ class Search:
             before = share
             temperature = 0.0 if share >= 1 - _QUENCH else hot * (cold / hot) ** (share / (1 - _QUENCH))
             if seconds is None:
-                share = min(share + 1 / _SEGMENTS, 1.0)
-                share = 1.0 if share > 1 - 0.5 / _SEGMENTS else share
+                share = 1.0 if share > 1 - 1.5 / segments else share + 1 / segments
             else:
-                share = min((time.monotonic() - begin) / seconds + 1 / _SEGMENTS, 1.0)
+                share = min((time.monotonic() - begin) / seconds + 1 / segments, 1.0)
             cooling = (cold / hot) ** ((share - before) / (1 - _QUENCH) / batch)
             self._exchange_cores(temperature)
             self._search(temperature, cooling, batch)
             on_progress(share)
         core_of = self.tables.core_of(self.problem.n)
-        if self.problem.objective == "max-link" and best_load < busiest_link(self.problem, core_of):
+        if congested and best_load < busiest_link(self.problem, core_of):
             return best
         return core_of
 
