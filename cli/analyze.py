@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, run_option, seed_option
+from .options import held_run_option, output_options, seed_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
@@ -169,9 +169,9 @@ def describe(result: dict[str, Any]) -> str:
 @click.option("--density", type=float, default=0.1, show_default=True, help="Share of pairs, the strongest, in Q.")
 @click.option("--plot", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Draw figures there.")
 @seed_option
-@run_option
+@held_run_option
 @output_options
-def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
+def command(run: Run, talk: Talk, **options: Any) -> None:
     """Measure functional clusters, where they lie, modules of the wiring, and what is lost without each cluster.
 
     \b
@@ -179,7 +179,5 @@ def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
       neuromod analyze
       neuromod analyze --plot figures
     """
-    from neuromod import rundir
-
-    result = analyze_stage(rundir.open_run(run_path), talk=talk, **options)
+    result = analyze_stage(run, talk=talk, **options)
     talk.result(result, describe(result))

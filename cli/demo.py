@@ -31,7 +31,7 @@ def command(cores: str, seed: int, run_path: Path | None, talk: Talk) -> None:
       neuromod demo
       neuromod demo --cores 8x8 --run my-first-run
     """
-    from neuromod import config, rundir
+    from neuromod import config, locks, rundir
     from neuromod.errors import VerificationError
 
     from .estimate import estimate_stage
@@ -47,25 +47,26 @@ def command(cores: str, seed: int, run_path: Path | None, talk: Talk) -> None:
     begun = time.monotonic()
     settings = config.load(flags={**SETTINGS, "seed": seed})
     run = rundir.create("demo", run_path)
-    result: dict[str, Any] = {"run": str(run.path)}
+    with locks.hold(run.path):
+        result: dict[str, Any] = {"run": str(run.path)}
 
-    def stage(name: str, words: str) -> None:
-        talk.say(f"[{clock(time.monotonic() - begun)}] {name}: {words}")
+        def stage(name: str, words: str) -> None:
+            talk.say(f"[{clock(time.monotonic() - begun)}] {name}: {words}")
 
-    stage("train", f"{settings.network.neurons} neurons on {', '.join(settings.tasks.names)}")
-    result["train"] = train_stage(run, settings, talk=talk)
-    stage("prune", "as many synapses as the accuracy allows")
-    result["prune"] = prune_stage(run, talk=talk, seed=seed)
-    stage("map", f"onto {cores} cores")
-    result["map"] = map_stage(run, talk=talk, cores=grid, seed=seed)
-    stage("estimate", "traffic, beside the shuffled placement")
-    result["estimate"] = estimate_stage(run, talk=talk)
-    stage("export", "ONNX and spiking snnTorch")
-    result["export"] = export_stage(run, talk=talk, seed=seed)
-    stage("verify", "the exported files in their runtimes")
-    result["verify"] = verify_stage(run, talk=talk, min_agreement=MIN_AGREEMENT, max_accuracy_gap=MAX_ACCURACY_GAP)
-    stage("report", "one HTML file")
-    report = report_stage(run, talk=talk)
+        stage("train", f"{settings.network.neurons} neurons on {', '.join(settings.tasks.names)}")
+        result["train"] = train_stage(run, settings, talk=talk)
+        stage("prune", "as many synapses as the accuracy allows")
+        result["prune"] = prune_stage(run, talk=talk, seed=seed)
+        stage("map", f"onto {cores} cores")
+        result["map"] = map_stage(run, talk=talk, cores=grid, seed=seed)
+        stage("estimate", "traffic, beside the shuffled placement")
+        result["estimate"] = estimate_stage(run, talk=talk)
+        stage("export", "ONNX and spiking snnTorch")
+        result["export"] = export_stage(run, talk=talk, seed=seed)
+        stage("verify", "the exported files in their runtimes")
+        result["verify"] = verify_stage(run, talk=talk, min_agreement=MIN_AGREEMENT, max_accuracy_gap=MAX_ACCURACY_GAP)
+        stage("report", "one HTML file")
+        report = report_stage(run, talk=talk)
     result = {
         **result,
         "accuracy": result["prune"]["accuracy_after"],

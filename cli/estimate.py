@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, run_option
+from .options import held_run_option, output_options
 from .output import Talk, table
 
 if TYPE_CHECKING:
@@ -26,18 +26,16 @@ _ROWS = {
 
 
 @click.command()
-@run_option
+@held_run_option
 @output_options
-def command(run_path: Path | None, talk: Talk) -> None:
+def command(run: Run, talk: Talk) -> None:
     """Estimate packets, hops and link loads of the placement from the network's own activity on task trials.
 
     \b
       neuromod estimate
       neuromod estimate --json
     """
-    from neuromod import rundir
-
-    result = estimate_stage(rundir.open_run(run_path), talk=talk)
+    result = estimate_stage(run, talk=talk)
     rows = []
     for key, label in _ROWS.items():
         values = [result[key], result["shuffled"][key]]

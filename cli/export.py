@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, run_option, seed_option
+from .options import held_run_option, output_options, seed_option
 from .output import Talk, table
 from .spiking import DEFAULTS, sizes, spiking_options, wishes_of, write_nir, write_snn
 
@@ -43,9 +43,9 @@ DEFAULT = ("onnx", "snn")
     help="nir: neuron and trace in one node, as most importers want it, or each by itself.",
 )
 @seed_option
-@run_option
+@held_run_option
 @output_options
-def command(formats: tuple[str, ...], run_path: Path | None, talk: Talk, **options: Any) -> None:
+def command(formats: tuple[str, ...], run: Run, talk: Talk, **options: Any) -> None:
     """Write the pruned network so that other runtimes load it.
 
     \b
@@ -60,9 +60,6 @@ def command(formats: tuple[str, ...], run_path: Path | None, talk: Talk, **optio
       neuromod export --format snn --substeps 10
       neuromod export --format nir --weight-bits 8
     """
-    from neuromod.rundir import open_run
-
-    run = open_run(run_path)
     wanted = tuple(name for name in FORMATS if name in (formats or DEFAULT))
     if "all" in formats:
         # Without a placement there is nothing to tell SANA-FE.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import CoresType, output_options, run_option, seed_option
+from .options import CoresType, held_run_option, output_options, seed_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ TRIALS, TRIALS_SEED = 256, 4_201
 )
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the cores (PNG, SVG or PDF).")
 @seed_option
-@run_option
+@held_run_option
 @output_options
-def command(run_path: Path | None, plot: Path | None, talk: Talk, **options: Any) -> None:
+def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
     """Place the neurons of a run on a grid of cores, with as little traffic as possible.
 
     \b
@@ -55,9 +55,6 @@ def command(run_path: Path | None, plot: Path | None, talk: Talk, **options: Any
       neuromod map --cores 8x16 --target loihi1 --neurons-per-core 64
       neuromod map --cores 4x4 --objective max-link --time 10 --plot cores.svg
     """
-    from neuromod import rundir
-
-    run = rundir.open_run(run_path)
     result = map_stage(run, talk=talk, **options)
     if plot is not None:
         draw_cores(run, plot)

@@ -26,7 +26,7 @@ class CoresType(click.ParamType[tuple[int, int]]):
 
 
 def run_option(function: F) -> F:
-    """``--run PATH``: the run to work on."""
+    """``--run PATH``: the run to work on, for a command that takes care of the lock itself."""
     return click.option(
         "--run",
         "run_path",
@@ -34,6 +34,22 @@ def run_option(function: F) -> F:
         metavar="PATH",
         help="Run directory to work on; the newest if omitted.",
     )(function)
+
+
+def held_run_option(function: F) -> F:
+    """``--run PATH``, handed to the command as ``run``, which no other command may work on meanwhile."""
+    import functools
+
+    @run_option
+    @functools.wraps(function)
+    def wrapped(*args: Any, run_path: Path | None, **kwargs: Any) -> Any:
+        from neuromod import locks, rundir
+
+        run = rundir.open_run(run_path)
+        with locks.hold(run.path):
+            return function(*args, run=run, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
 
 
 def seed_option(function: F) -> F:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, run_option, seed_option
+from .options import held_run_option, output_options, seed_option
 from .output import Talk
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def describe(result: dict[str, Any]) -> str:
 )
 @click.option("--trials", "trials_per_task", type=click.IntRange(1), default=200, show_default=True, help="Per task.")
 @seed_option
-@run_option
+@held_run_option
 @output_options
 def command(
     threshold: float | None,
@@ -111,7 +111,7 @@ def command(
     max_accuracy_drop: float,
     trials_per_task: int,
     seed: int,
-    run_path: Path | None,
+    run: Run,
     talk: Talk,
 ) -> None:
     """Remove as many synapses as the accuracy allows, and neurons between no input and no readout.
@@ -122,10 +122,8 @@ def command(
       neuromod prune --max-accuracy-drop 0.02
       neuromod prune --keep 0.03
     """
-    from neuromod import rundir
-
     result = prune_stage(
-        rundir.open_run(run_path),
+        run,
         talk=talk,
         threshold=threshold,
         keep=keep,

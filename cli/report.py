@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, run_option
+from .options import held_run_option, output_options
 
 if TYPE_CHECKING:
     from neuromod.rundir import Run
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also draw neurons and cores into this PNG, SVG or PDF.",
 )
-@run_option
+@held_run_option
 @output_options
-def command(plot: Path | None, run_path: Path | None, talk: Talk) -> None:
+def command(plot: Path | None, run: Run, talk: Talk) -> None:
     """Write report.html: one file that shows what the run did, to keep or to send.
 
     It needs no network and no other file. What has not run yet is named in it, with its command.
@@ -34,9 +34,6 @@ def command(plot: Path | None, run_path: Path | None, talk: Talk) -> None:
       neuromod report --plot overview.pdf
       neuromod report --run runs/2026-11-23-yang19-a1f3 --json
     """
-    from neuromod.rundir import open_run
-
-    run = open_run(run_path)
     if plot is not None:
         draw(run, plot)
     result = report_stage(run, talk=talk)

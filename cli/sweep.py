@@ -162,7 +162,7 @@ def command(
       neuromod sweep --regularizers bimt,l1 --strengths 0.1,0.3,1 --seeds 0-2
       neuromod sweep sweeps/pareto.toml --engine dask --scheduler tcp://10.0.0.1:8786
     """
-    from neuromod import rundir
+    from neuromod import locks, rundir
     from neuromod.errors import InterruptedRunError, StageError
     from neuromod.sweeping import make_plan, read_plan
 
@@ -177,10 +177,12 @@ def command(
         content = {"name": plan.name, "folder": str(folder), "trials": [item.name for item in plan.trials]}
         talk.result(content, "\n".join(item.name for item in plan.trials))
         return
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        result = sweep_stage(
-            plan, folder, talk=talk, engine=engine, workers=workers, scheduler=scheduler, stall_s=stall_s
-        )
+        with locks.hold(folder):
+            result = sweep_stage(
+                plan, folder, talk=talk, engine=engine, workers=workers, scheduler=scheduler, stall_s=stall_s
+            )
     except KeyboardInterrupt:
         raise InterruptedRunError(f"the sweep was interrupted; the same command goes on with it in {folder}") from None
     talk.result(result, describe(result))

@@ -179,9 +179,9 @@ def command(
       neuromod train --regularizer l1 --set wiring.strength=0.1
       neuromod train --resume
     """
-    from neuromod import config, rundir
+    from neuromod import config, locks, rundir
     from neuromod import tasks as generators
-    from neuromod.errors import UsageError
+    from neuromod.errors import StageError, UsageError
 
     flags = {
         "tasks.names": tasks,
@@ -198,6 +198,8 @@ def command(
         if given or config_path or assignments:
             raise UsageError("--resume goes on with the settings of the run; it takes no others but --device")
         run = rundir.open_run(run_path)
+        if not run.file("config.toml").exists():
+            raise StageError(f"{run.path} has nothing to resume: no training began in it; run `neuromod train`")
         settings = config.load(run.file("config.toml"), (), {"device": device})
         if run.state("train")[0] == "fresh":
             talk.say(f"{run.path} is already trained to its last step")
@@ -211,6 +213,7 @@ def command(
         run = rundir.create(label, run_path)
     begun = time.monotonic()
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")
-    result = train_stage(run, settings, talk=talk, resume=resume)
+    with locks.hold(run.path):
+        result = train_stage(run, settings, talk=talk, resume=resume)
     talk.detail(f"{clock(time.monotonic() - begun)} in all")
     talk.result(result, describe(result))

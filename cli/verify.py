@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, run_option
+from .options import held_run_option, output_options
 from .output import Talk, table
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ EXPORTS = {
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Random seed of the trials."
 )
-@run_option
+@held_run_option
 @output_options
-def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
+def command(run: Run, talk: Talk, **options: Any) -> None:
     """Run every exported file in the runtime that a user would take, on trials drawn anew.
 
     \b
@@ -95,9 +95,6 @@ def command(run_path: Path | None, talk: Talk, **options: Any) -> None:
       neuromod verify --trials 5000 --seed 7 --json
     """
     from neuromod.errors import VerificationError
-    from neuromod.rundir import open_run
-
-    run = open_run(run_path)
     result = verify_stage(run, talk=talk, **options)
     rows = []
     for name, part in _parts(result).items():

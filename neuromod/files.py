@@ -85,7 +85,8 @@ def read_json(path: Path, *, schema: str) -> dict[str, Any]:
         If the file is missing, is not JSON or has another schema.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -96,6 +97,15 @@ def read_json(path: Path, *, schema: str) -> dict[str, Any]:
             f"cannot read {path}: its schema is {found!r}, needed {schema!r}; make it again with this version"
         )
     return content
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"it holds {constant}")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if abs(number) < float("inf") else _refuse(text)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, Any]) -> None:

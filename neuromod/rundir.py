@@ -18,6 +18,7 @@ from typing import Any, Literal
 from neuromod import __version__
 from neuromod.errors import StageError, UsageError
 from neuromod.files import read_json, sha256, write_json, write_text
+from neuromod.manifest import find_fault
 
 SCHEMA = "neuromod/run/1"
 
@@ -60,14 +61,23 @@ class Run:
         return self.path / name
 
     def manifest(self) -> dict[str, Any]:
-        """Content of `run.json`."""
-        return read_json(self.file("run.json"), schema=SCHEMA)
+        """Content of `run.json`.
+
+        Raises
+        ------
+        UsageError
+            If it is missing or damaged.
+        """
+        content = read_json(self.file("run.json"), schema=SCHEMA)
+        fault = find_fault(content)
+        if fault:
+            raise UsageError(f"cannot read {self.file('run.json')}: {fault[:200]}; make the run again")
+        return content
 
     def step(self, name: str) -> dict[str, Any] | None:
         """Record of the step `name`: arguments, seconds, inputs, outputs, result; None if it never ran."""
-        steps = self.manifest().get("steps")
-        record = steps.get(name) if isinstance(steps, dict) else None
-        return record if isinstance(record, dict) else None
+        record: dict[str, Any] | None = self.manifest()["steps"].get(name)
+        return record
 
     def result(self, name: str) -> dict[str, Any]:
         """Return what the step `name` reported as ``--json``; refuse a missing or stale one."""
@@ -198,13 +208,7 @@ def create(label: str, path: Path | None = None) -> Run:
         If the folder exists and is not empty, or cannot be written.
     """
     folder = runs_folder()
-    if path is None:
-        # Parallel processes may draw the same name: mkdir decides.
-        for _ in range(100):
-            path = folder / f"{date.today().isoformat()}-{label}-{secrets.token_hex(2)}"
-            if not path.exists():
-                break
-    assert path is not None
+    path = _new_folder(folder, label) if path is None else path
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path} exists and is not empty; choose another folder with --run")
     write_json(
@@ -223,6 +227,23 @@ def create(label: str, path: Path | None = None) -> Run:
     return Run(path)
 
 
+def _new_folder(folder: Path, label: str) -> Path:
+    """Make a dated folder; parallel processes may draw the same name: mkdir decides."""
+    while True:
+        path = folder / f"{date.today().isoformat()}-{label}-{secrets.token_hex(2)}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+            return path
+        except FileExistsError:
+            if not folder.is_dir():
+                raise UsageError(f"{folder} is not a folder; choose another with NEUROMOD_RUNS") from None
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {path}: {error.strerror or error}; choose a folder with NEUROMOD_RUNS"
+            ) from error
+
+
 def open_run(path: Path | None = None) -> Run:
     """Open the run at `path`, or the newest.
 
@@ -239,8 +260,7 @@ def open_run(path: Path | None = None) -> Run:
     if not (path / "run.json").is_file():
         raise StageError(f"{path} is not a run (it has no run.json); give --run PATH, `neuromod runs` lists them")
     run = Run(path)
-    if not isinstance(run.manifest().get("steps"), dict):
-        raise UsageError(f"cannot read {path / 'run.json'}: it has no steps")
+    run.manifest()
     return run
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from neuromod import costs, wiring
 from neuromod.activity import Activity, describe
+from neuromod.errors import UsageError
 from neuromod.network import Network
 from neuromod.placement import Grid, Placement
 from neuromod.routing import DIRECTIONS, Traffic, link_loads, measure
@@ -93,7 +94,18 @@ def estimate(
     -------
     TrafficReport
         Means per time step.
+
+    Raises
+    ------
+    UsageError
+        If placement or activity are of another network.
     """
+    sizes = (len(placement.core_of), len(activity.rates), len(activity.input_rates))
+    if sizes != (network.n, network.n, network.n_in):
+        raise UsageError(
+            f"the placement is of {sizes[0]} neurons and the activity of {sizes[1]} with {sizes[2]} inputs, but the "
+            f"network has {network.n} and {network.n_in}; run `neuromod map`"
+        )
     order = shuffle(network.n, seed)
     reports = []
     for core_of, positions in (

@@ -34,8 +34,11 @@ def read(path: Path, choice: Choice) -> Imported:
     try:
         with np.load(path, allow_pickle=False) as archive:
             held = {name: archive[name] for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, zipfile.error) as error:
-        raise UsageError(f"it is no readable NumPy archive ({error})") from error
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        # A broken archive makes zipfile, zlib and NumPy's parser of headers raise whatever they like.
+        raise UsageError(f"it is no readable NumPy archive ({type(error).__name__}: {error})") from error
     parts: dict[str, Any] = {name: held[name] for name in _PARTS if name in held}
     if "w_rec" in held:
         kind, used = "npz", {"w_rec"}
