@@ -186,14 +186,10 @@ def network_with_activity(run: Run, *, talk: Talk) -> tuple[str, Network, Activi
     network = Network.load(run.file(name))
     started = time.perf_counter()
     if "tasks" in network.info:
-        from neuromod.evaluation import trials_for
-
         talk.say(f"Counting active steps on {TRIALS} task trials …")
-        found = activity.count_active_steps(network, trials_for(network, TRIALS, seed=TRIALS_SEED))
-    else:
-        found = activity.given(network)
-        if found.kind == "every-step":
-            talk.say("The network brings no rates and no tasks: every neuron counts once a step.")
+    found = activity.find_activity(network, n_trials=TRIALS, seed=TRIALS_SEED)
+    if found.kind == "every-step":
+        talk.say("The network brings no rates and no tasks: every neuron counts once a step.")
     found.save(run.file("activity.safetensors"))
     run.record(
         "activity",

@@ -6,28 +6,73 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neuromod.activity import Activity as Activity
     from neuromod.analysis import Analysis as Analysis
     from neuromod.analysis import analyze as analyze
     from neuromod.evaluation import Evaluation as Evaluation
     from neuromod.evaluation import evaluate as evaluate
     from neuromod.network import Network as Network
+    from neuromod.placement import Placement as Placement
+    from neuromod.pruning import Pruning as Pruning
+    from neuromod.pruning import prune as prune
+    from neuromod.steps import Export as Export
+    from neuromod.steps import Verification as Verification
+    from neuromod.steps import estimate as estimate
+    from neuromod.steps import export as export
+    from neuromod.steps import place as place
+    from neuromod.steps import train as train
+    from neuromod.steps import verify as verify
     from neuromod.tasks import Trials as Trials
     from neuromod.tasks import generate as generate
+    from neuromod.traffic import TrafficReport as TrafficReport
 
 __version__ = "0.1.0"
 
 # Public name -> module that defines it; imported on first use, so that `import neuromod` costs nothing.
 _PUBLIC = {
+    "Activity": "neuromod.activity",
     "Analysis": "neuromod.analysis",
     "Evaluation": "neuromod.evaluation",
+    "Export": "neuromod.steps",
     "Network": "neuromod.network",
+    "Placement": "neuromod.placement",
+    "Pruning": "neuromod.pruning",
+    "TrafficReport": "neuromod.traffic",
     "Trials": "neuromod.tasks",
+    "Verification": "neuromod.steps",
     "analyze": "neuromod.analysis",
+    "estimate": "neuromod.steps",
     "evaluate": "neuromod.evaluation",
+    "export": "neuromod.steps",
     "generate": "neuromod.tasks",
+    "place": "neuromod.steps",
+    "prune": "neuromod.pruning",
+    "train": "neuromod.steps",
+    "verify": "neuromod.steps",
 }
 
-__all__ = ["Analysis", "Evaluation", "Network", "Trials", "__version__", "analyze", "evaluate", "generate"]
+__all__ = [
+    "Activity",
+    "Analysis",
+    "Evaluation",
+    "Export",
+    "Network",
+    "Placement",
+    "Pruning",
+    "TrafficReport",
+    "Trials",
+    "Verification",
+    "__version__",
+    "analyze",
+    "estimate",
+    "evaluate",
+    "export",
+    "generate",
+    "place",
+    "prune",
+    "train",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

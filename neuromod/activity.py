@@ -123,6 +123,28 @@ def given(network: Network) -> Activity:
     return Activity(network.rates.astype(np.float64), inputs, "given", 0)
 
 
+def find_activity(network: Network, *, n_trials: int = 256, seed: int = 4_201) -> Activity:
+    """Count active steps on task trials where the network says what its tasks are, else take what it brings.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    n_trials, seed : int
+        Trials and their seed: apart from those that pruning was tuned on.
+
+    Returns
+    -------
+    Activity
+        From `count_active_steps`, or from `given`.
+    """
+    from neuromod.evaluation import trials_for
+
+    if "tasks" not in network.info:
+        return given(network)
+    return count_active_steps(network, trials_for(network, n_trials, seed=seed))
+
+
 def describe(activity: Activity) -> dict[str, Any]:
     """Return what the reports say about the activity, JSON only."""
     rates = activity.rates

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.network import Network
+from neuromod.notebook import html_table
 from neuromod.tasks import Seed, Trials, decisions, generate
 
 Array = npt.NDArray[Any]
@@ -37,6 +38,10 @@ class Evaluation:
     decisions: Array
     n_trials: int
 
+    def _repr_html_(self) -> str:
+        per_task = [(name, f"{value:.3f}") for name, value in self.accuracy_per_task.items()]
+        return html_table(f"Accuracy {self.accuracy:.3f} on {self.n_trials:,} trials", per_task)
+
 
 def evaluate(network: Network, trials: Trials, *, runner: Callable[[Array], Array] | None = None) -> Evaluation:
     """Measure how many trials a network solves.
@@ -60,6 +65,14 @@ def evaluate(network: Network, trials: Trials, *, runner: Callable[[Array], Arra
     ------
     UsageError
         If the network does not take these inputs.
+
+    Examples
+    --------
+    >>> import neuromod
+    >>> net = neuromod.train(tasks="go", neurons=16, steps=10)
+    >>> found = neuromod.evaluate(net, neuromod.generate("go", 50, seed=0))
+    >>> list(found.accuracy_per_task), found.n_trials
+    (['go'], 50)
     """
     y = network.run(trials.inputs)[0] if runner is None else runner(trials.inputs)
     decided = decisions(y, trials)

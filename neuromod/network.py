@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from neuromod.arrays import Array as Array
+from neuromod.arrays import as_array, as_csr, frozen
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
+from neuromod.notebook import html_table
 
 SCHEMA = "neuromod/network/1"
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +83,26 @@ class Network:
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        w_rec = _as_csr(self.w_rec)
+        w_rec = as_csr(self.w_rec)
         n = w_rec.shape[0]
         object.__setattr__(self, "w_rec", w_rec)
-        w_in = _as_array("w_in", self.w_in, (n, None))
+        w_in = as_array("w_in", self.w_in, (n, None))
         object.__setattr__(self, "w_in", w_in)
-        w_out = _as_array("w_out", self.w_out, (None, n))
+        w_out = as_array("w_out", self.w_out, (None, n))
         object.__setattr__(self, "w_out", w_out)
-        object.__setattr__(self, "bias", _as_array("bias", self.bias, (n,)))
-        object.__setattr__(self, "bias_out", _as_array("bias_out", self.bias_out, (w_out.shape[0],)))
+        object.__setattr__(self, "bias", as_array("bias", self.bias, (n,)))
+        object.__setattr__(self, "bias_out", as_array("bias_out", self.bias_out, (w_out.shape[0],)))
         if self.positions is not None:
-            object.__setattr__(self, "positions", _as_array("positions", self.positions, (n, 2)))
+            object.__setattr__(self, "positions", as_array("positions", self.positions, (n, 2)))
         if self.rates is not None:
-            rates = _as_array("rates", self.rates, (n,))
+            rates = as_array("rates", self.rates, (n,))
             if (rates < 0).any():
                 raise UsageError(f"rates must not be negative, found {rates.min():g} for neuron {int(rates.argmin())}")
             object.__setattr__(self, "rates", rates)
         ids = np.arange(n) if self.neuron_ids is None else np.asarray(self.neuron_ids)
         if ids.shape != (n,) or not np.issubdtype(ids.dtype, np.integer) or len(np.unique(ids)) != n:
             raise UsageError(f"neuron_ids must be {n} different integers")
-        object.__setattr__(self, "neuron_ids", _frozen(ids.astype(np.int64)))
+        object.__setattr__(self, "neuron_ids", frozen(ids.astype(np.int64)))
         if not (0 < self.dt_s <= self.tau_s < np.inf):
             raise UsageError(f"needed 0 < dt_s <= tau_s, found dt_s = {self.dt_s} and tau_s = {self.tau_s}")
 
@@ -197,6 +198,18 @@ class Network:
             neuron_ids=self.neuron_ids[keep],
         )
 
+    def _repr_html_(self) -> str:
+        tasks = self.info.get("tasks")
+        rows = [
+            ("neurons", self.n),
+            ("synapses", f"{self.n_synapses:,} ({self.n_synapses / self.n**2:.2%} of all pairs)"),
+            ("inputs, readouts", f"{self.n_in:,}, {self.n_out:,}"),
+            ("dt, tau", f"{self.dt_s:g} s, {self.tau_s:g} s"),
+            ("positions", "no" if self.positions is None else "yes"),
+            ("tasks", ", ".join(map(str, tasks)) if isinstance(tasks, list) else "unknown"),
+        ]
+        return html_table("Network", rows)
+
     def sha256(self) -> str:
         """Digest of the content as 64 hexadecimal digits, independent of the file that holds it."""
         digest = hashlib.sha256()
@@ -259,40 +272,3 @@ class Network:
                 f"cannot read {path}: it does not hold a valid network ({error}); make it again"
             ) from error
 
-
-def _frozen(array: Array) -> Array:
-    array = array.view()
-    array.setflags(write=False)
-    return array
-
-
-def _as_array(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
-    try:
-        array = np.array(value, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} cannot be read as numbers: {error}") from error
-    if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
-        needed = tuple("any" if want is None else want for want in shape)
-        raise UsageError(f"{name} must have the shape {needed}, found {array.shape}")
-    if not np.isfinite(array).all():
-        raise UsageError(f"{name} holds values that are not finite")
-    return _frozen(array)
-
-
-def _as_csr(value: Any) -> sparse.csr_array:
-    try:
-        matrix = sparse.csr_array(value, dtype=np.float32, copy=True)
-        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
-            raise UsageError(f"w_rec must have the shape (n, n) with n > 0, found {matrix.shape}")
-        matrix.check_format(full_check=True)
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-    except (TypeError, ValueError, IndexError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"w_rec cannot be read as a sparse matrix: {error}") from error
-    if not np.isfinite(matrix.data).all():
-        raise UsageError("w_rec holds values that are not finite")
-    for part in (matrix.data, matrix.indices, matrix.indptr):
-        part.setflags(write=False)
-    return matrix

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.files import read_json, write_json, write_text
 from neuromod.network import Network
+from neuromod.notebook import html_table
 
 SCHEMA = "neuromod/placement/1"
 
@@ -120,6 +121,16 @@ class Placement:
     def neurons_on(self) -> npt.NDArray[np.int64]:
         """Number of neurons on every core, (cores,)."""
         return np.bincount(self.core_of, minlength=self.grid.cores)
+
+    def _repr_html_(self) -> str:
+        on = self.neurons_on
+        rows = [
+            ("grid", f"{self.grid} cores of {self.target}"),
+            ("capacity", f"{self.neurons_per_core:,} neurons per core"),
+            ("neurons", f"{len(self.core_of):,} on {int((on > 0).sum()):,} cores, at most {int(on.max()):,} on one"),
+            ("placer", f"{self.placer}, seed {self.seed}"),
+        ]
+        return html_table("Placement", rows)
 
     def save(self, path: Path, *, neuron_ids: npt.NDArray[np.int64], roles: list[str]) -> None:
         """Write `placement.json` and, beside it, the same as `.csv`.

@@ -14,6 +14,7 @@ from scipy.sparse import csgraph
 from neuromod import evaluation
 from neuromod.errors import UsageError
 from neuromod.network import Network
+from neuromod.notebook import html_table
 
 # Steps after which a neuron that no input reaches must have settled, and to what relative precision.
 _SETTLE_STEPS, _SETTLE_TOLERANCE = 2000, 1e-6
@@ -54,6 +55,16 @@ class Pruning:
     neurons_after: int
     sparsity: float
     trials: int
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("threshold", self.threshold),
+            ("synapses", f"{self.synapses_before:,} → {self.synapses_after:,}"),
+            ("neurons", f"{self.neurons_before:,} → {self.neurons_after:,}"),
+            ("accuracy before", self.accuracy_before),
+            ("accuracy after", self.accuracy_after),
+        ]
+        return html_table("Pruning", rows)
 
 
 def prune(
@@ -100,6 +111,15 @@ def prune(
     UsageError
         If both `threshold` and `keep` are given, one is out of range, or a network without tasks is to be pruned by
         accuracy, or nothing would be left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuromod
+    >>> net = neuromod.Network(w_rec=[[0.5, 0.001], [0.2, 0]], w_in=np.eye(2), w_out=np.ones((1, 2)), bias=np.zeros(2),
+    ...                        bias_out=np.zeros(1), dt_s=0.1, tau_s=0.1)
+    >>> neuromod.prune(net, threshold=0.01).network.n_synapses
+    2
     """
     if threshold is not None and keep is not None:
         raise UsageError("give --threshold or --keep, not both")

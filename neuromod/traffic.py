@@ -16,6 +16,7 @@ from neuromod import costs, wiring
 from neuromod.activity import Activity, describe
 from neuromod.errors import UsageError
 from neuromod.network import Network
+from neuromod.notebook import html_table
 from neuromod.placement import Grid, Placement
 from neuromod.routing import DIRECTIONS, Traffic, link_loads, measure
 from neuromod.targets import Target
@@ -55,6 +56,14 @@ class TrafficReport:
     assumptions: tuple[str, ...]
     activity: dict[str, Any]
 
+    def _repr_html_(self) -> str:
+        keys = ("wiring_length", "packets_per_step", "hops_per_step", "max_link_load_per_step", "inter_core_synapses")
+        rows = [
+            (key.replace("_", " "), f"{_short(self.summary[key])}; shuffled {_short(self.shuffled_summary[key])}")
+            for key in keys
+        ]
+        return html_table("Traffic (estimate)", rows)
+
     def as_json(self) -> dict[str, Any]:
         """Content of `traffic.json`, without its schema."""
         return {
@@ -63,6 +72,10 @@ class TrafficReport:
             "activity": self.activity,
             "assumptions": list(self.assumptions),
         }
+
+
+def _short(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.5g}"
 
 
 def estimate(

@@ -137,6 +137,14 @@ def analyze(
     ------
     UsageError
         If an argument is out of range, or no neuron is active in any task.
+
+    Examples
+    --------
+    >>> import neuromod
+    >>> net = neuromod.train(tasks="go,anti", neurons=16, steps=10)
+    >>> found = neuromod.analyze(net, trials_per_task=10, permutations=100, nulls=2)
+    >>> found.neurons
+    16
     """
     for name, value, least in (
         ("permutations", permutations, 100),

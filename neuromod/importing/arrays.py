@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def read(path: Path, choice: Choice) -> Imported:
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            held = {name: archive[name] for name in archive.files}
+            held = {name: array for name in archive.files if isinstance(array := archive[name], np.ndarray)}
     except (OSError, MemoryError):
         raise
     except Exception as error:

@@ -95,7 +95,7 @@ def build(parts: Mapping[str, Any], format: str) -> tuple[Network, tuple[str, ..
         w_in=parts.get("w_in", np.zeros((n, 0), np.float32)),
         w_out=w_out,
         bias=parts.get("bias", np.zeros(n, np.float32)),
-        bias_out=parts.get("bias_out", np.zeros(len(w_out), np.float32)),
+        bias_out=parts.get("bias_out", np.zeros(len(w_out) if np.ndim(w_out) else 0, np.float32)),
         dt_s=dt_s,
         tau_s=_time(parts, "tau_s", dt_s),
         info={"made_by": "neuromod import", "format": format},

@@ -90,12 +90,15 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--again", action="store_true", help="forget what was done before")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "neuromod-fuzz")
-    options = parser.parse_args()
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds after which no reader is begun")
+    options, begun = parser.parse_args(), time.monotonic()
     content = json.loads(OUT.read_text()) if OUT.exists() else {"readers": {}}
     for reader in fuzz.READERS:
         known = content["readers"].get(reader.name, {})
         if options.only not in reader.name or (known.get("trials", 0) >= options.count and not options.again):
             continue
+        if time.monotonic() - begun > options.budget:
+            sys.exit(75)
         part = campaign(reader.name, options.count, options.keep.resolve())
         content["readers"][reader.name] = part
         kinds = Counter(str(item["found"]) for item in part["findings"])  # type: ignore[union-attr, index]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,16 +24,21 @@ def main() -> None:
     """Run what is left and write the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=24, help="kills of each stage")
-    options = parser.parse_args()
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds after which nothing is begun")
+    parser.add_argument("--work", type=Path, help="folder for the runs, kept; a temporary one if omitted")
+    options, begun = parser.parse_args(), time.monotonic()
     known = json.loads(OUT.read_text())["kills"] if OUT.exists() else []
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        seconds = kills.prepare(folder / "work")
-        print({stage: round(value, 1) for stage, value in seconds.items()}, flush=True)
+        folder = options.work or Path(temporary)
+        if not (folder / "work" / "plan.json").exists():
+            seconds = kills.prepare(folder / "work")
+            print({stage: round(value, 1) for stage, value in seconds.items()}, flush=True)
         for seed in range(options.count):
             for stage in kills.STAGES:
                 if any(item["stage"] == stage and item["seed"] == seed for item in known):
                     continue
+                if time.monotonic() - begun > options.budget:
+                    sys.exit(75)
                 done = kills.kill_once(stage, seed, folder / "work")
                 known.append(asdict(done))
                 print(done, flush=True)

@@ -708,7 +708,12 @@ def attempt(reader: Reader, path: Path, watch: Watch) -> str:
 def trial(reader: Reader, master: Path, folder: Path, seed: int, watch: Watch) -> tuple[str, bytes]:
     """Change the file of `master` once, read it in a fresh copy at `folder`; return the finding and the bytes."""
     rng = np.random.default_rng([seed, sum(reader.name.encode())])
-    broken = reader.mutate((master / reader.file).read_bytes(), rng)
+    whole = (master / reader.file).read_bytes()
+    try:
+        broken = reader.mutate(whole, rng)
+    except Exception:
+        # A change of a change that no longer makes sense.
+        broken = mutate_bytes(whole, rng)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(master, folder)
     (folder / reader.file).write_bytes(broken)

@@ -21,8 +21,9 @@ import numpy as np
 
 COMMAND = [sys.executable, "-c", "from neuromod.cli import main; main()"]
 
-TRAIN = ["train", "--tasks", "go,rtgo", "--neurons", "36", "--steps", "{steps}", "--set", "training.checkpoint_every=20",
-         "--set", "training.log_every=10", "--set", "training.test_trials=20"]  # fmt: skip
+TRAIN = ["train", "--tasks", "go,rtgo", "--neurons", "36", "--steps", "{steps}",
+         "--set", "training.checkpoint_every=20", "--set", "training.log_every=10",
+         "--set", "training.test_trials=20"]  # fmt: skip
 
 SWEEP = """\
 name = "kills"
@@ -44,7 +45,7 @@ test_trials = 10
 "wiring.regularizer" = ["bimt", "l1"]
 """
 
-# Stage -> its command, what a killed one is gone on with, and the files whose bytes must be those of a run without kills.
+# Stage -> its command, what goes on with a killed one, and the files whose bytes must be those of a run without kills.
 STAGES: dict[str, tuple[list[str], list[str], tuple[str, ...]]] = {
     "train": (TRAIN, ["train", "--resume"], ("network.safetensors",)),
     "prune": (["prune", "--trials", "20"],) * 2 + (("pruned.safetensors",),),  # type: ignore[dict-item]
@@ -145,7 +146,7 @@ def _go_on(stage: str, place: Path, steps: int) -> str:
     code, said = neuromod(_filled(stage, again, steps), place)
     if code and stage == "train":
         # Killed before there was anything to go on with: it must say so, and a fresh start must work.
-        if code not in (2, 5) or "neuromod train" not in said and "neuromod runs" not in said:
+        if code not in (2, 5) or ("neuromod train" not in said and "neuromod runs" not in said):
             return f"--resume ended with {code}: {said.strip()[-200:]}"
         shutil.rmtree(place / "runs", ignore_errors=True)
         code, said = neuromod(_filled(stage, command, steps), place)
