@@ -74,7 +74,7 @@ class Activity:
         tensors, metadata = load_tensors(path, schema=SCHEMA)
         try:
             return cls(**tensors, kind=str(metadata["kind"]), steps=int(metadata["steps"]))
-        except (KeyError, TypeError, ValueError, UsageError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
             raise UsageError(f"cannot read {path}: it does not hold activity ({error}); run `neuromod map`") from error
 
 

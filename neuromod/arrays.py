@@ -52,6 +52,9 @@ def as_csr(value: Any) -> sparse.csr_array:
         matrix = sparse.csr_array(value, dtype=np.float32, copy=True)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
             raise UsageError(f"w_rec must have the shape (n, n) with n > 0, found {matrix.shape}")
+        # SciPy looks at the indices only if the last row pointer says that there are any.
+        if matrix.indptr[0] != 0 or matrix.indptr[-1] != len(matrix.indices) or (np.diff(matrix.indptr) < 0).any():
+            raise UsageError("the row pointers of w_rec do not fit")
         matrix.check_format(full_check=True)
         matrix.sum_duplicates()
         matrix.eliminate_zeros()

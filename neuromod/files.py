@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -110,15 +111,17 @@ def _finite(text: str) -> float:
 
 def save_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write arrays and one JSON object as safetensors; equal content gives equal bytes."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     text = json.dumps(metadata, sort_keys=True, allow_nan=False)
+    content = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     with replacing(path) as temporary:
-        save_file(
-            {name: np.ascontiguousarray(value) for name, value in tensors.items()},
-            temporary,
-            {_METADATA_KEY: text},
-        )
+        try:
+            save_file(content, temporary, {_METADATA_KEY: text})
+        except SafetensorError as error:
+            # Its word for a disk that is full.
+            raise OSError(errno.EIO, str(error)) from error
 
 
 def load_tensors(path: Path, *, schema: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from neuromod.arrays import as_csr
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 from neuromod.network import Array
@@ -23,6 +24,14 @@ _ARRAYS = ("w_in", "bias", "w_out", "bias_out", "scale", "input_peak", "step_in"
 _NUMBERS = (
     "alpha", "dt_s", "substeps", "mode", "delay", "reset", "floor", "start", "keep", "input", "weight_bits",
 )  # fmt: skip
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("alpha", "dt_s", "start", "keep"), (int, float)),
+    **dict.fromkeys(("substeps", "delay"), (int, np.integer)),
+    **dict.fromkeys(("mode", "reset", "input"), (str,)),
+    "floor": (int, float, type(None)),
+    "weight_bits": (int, np.integer, type(None)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,18 +159,29 @@ class SpikingNetwork:
     step_out: Array | None = None
 
     def __post_init__(self) -> None:
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise UsageError(f"{name} = {value!r} cannot be used")
+        if not (0 < self.alpha <= 1 and 0 < self.dt_s < np.inf and 0 <= self.keep <= 1):
+            raise UsageError(f"alpha = {self.alpha}, dt_s = {self.dt_s} or keep = {self.keep} is out of range")
         if self.substeps < 1:
             raise UsageError(f"needed at least 1 substep, found {self.substeps}")
         if self.mode == "continuous" and self.alpha >= 1:
             raise UsageError("alpha = 1 leaves no trace to run continuously; use the mode hold")
         if not 0 <= self.delay <= self.substeps or (self.delay and self.mode == "hold"):
             raise UsageError(f"needed a delay of 0 to {self.substeps} substeps (0 with hold), found {self.delay}")
-        object.__setattr__(self, "w_rec", self.w_rec.astype(np.float32).tocsr())
+        object.__setattr__(self, "w_rec", as_csr(self.w_rec))
         peak = np.ones(self.w_in.shape[1]) if self.input_peak is None else self.input_peak
         object.__setattr__(self, "input_peak", peak)
-        for name in _ARRAYS:
+        n, n_in, n_out = self.w_rec.shape[0], self.w_in.shape[1], len(self.bias_out)
+        shapes = ((n, n_in), (n,), (n_out, n), (n_out,), (n,), (n_in,), (n,), (n_out,))
+        for name, shape in zip(_ARRAYS, shapes, strict=True):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, np.asarray(getattr(self, name), np.float32))
+                array = np.asarray(getattr(self, name), np.float32)
+                if array.shape != shape:
+                    raise UsageError(f"{name} must have the shape {shape}, found {array.shape}")
+                object.__setattr__(self, name, array)
 
     @property
     def n(self) -> int:
@@ -270,7 +290,7 @@ class SpikingNetwork:
             w_rec.check_format(full_check=True)
             content: dict[str, Any] = {**tensors, **{name: metadata[name] for name in _NUMBERS}}
             return cls(w_rec=w_rec, **content)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise UsageError(f"cannot read {path}: it does not hold a valid spiking network ({error})") from error
 
     def _random_spikes(self, x: Array, rng: np.random.Generator | None) -> Array:

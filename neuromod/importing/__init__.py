@@ -62,4 +62,7 @@ def read(path: Path | str, choice: Choice | None = None) -> Imported:
         raise UsageError(f"cannot import {path}: {error.strerror or error}") from error
     except MemoryError as error:
         raise UsageError(f"cannot import {path}: it needs more memory than there is") from error
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
+        # Other tools' files hold anything; what no reader foresaw is still the file's fault.
+        raise UsageError(f"cannot import {path}: what it holds does not fit together ({error})") from error
     return found

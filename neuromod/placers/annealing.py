@@ -13,6 +13,7 @@ S. Kirkpatrick, C. D. Gelatt, M. P. Vecchi, "Optimization by simulated annealing
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -95,9 +96,12 @@ def _anneal_all(
     workers = min(len(starts), os.cpu_count() or 1)
     deadline = None if effort.seconds is None else effort.seconds * workers / len(starts)
     done = np.zeros(len(searches))
+    given_up = threading.Event()
 
     def go(i: int) -> npt.NDArray[np.int32]:
         def tell(share: float) -> None:
+            if given_up.is_set():
+                raise InterruptedError
             done[i] = share
             effort.on_progress(float(done.mean()))
 
@@ -106,7 +110,12 @@ def _anneal_all(
         return core_of
 
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(go, range(len(searches))))
+        try:
+            return list(pool.map(go, range(len(searches))))
+        except BaseException:
+            # Ctrl-C reaches the main thread alone; the others would go on to their end.
+            given_up.set()
+            raise
 
 
 def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[int, float]:

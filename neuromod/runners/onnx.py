@@ -166,7 +166,10 @@ def metadata_faults(name: str, file: Any, network: Network, placement: Placement
     """Return what a file says of itself that is not so."""
     from neuromod.exporting.onnx import metadata
 
-    found = dict(file.get_modelmeta().custom_metadata_map)
+    try:
+        found = dict(file.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError:
+        return [f"{name} carries metadata that is no text"]
     wanted = metadata(network, placement)
     if "neuromod.placement" not in found:
         wanted.pop("neuromod.placement", None)  # exported before there was one

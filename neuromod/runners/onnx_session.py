@@ -32,8 +32,8 @@ def session(path: Path) -> Any:
 
     try:
         _check(load(path), path)
-    except UsageError as error:
-        raise VerificationError(str(error)) from error
+    except (UsageError, ValueError, TypeError) as error:
+        raise VerificationError(f"{path} cannot be used: {first_line(error)}") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
@@ -74,4 +74,6 @@ def run(file: Any, **inputs: Array) -> list[Array]:
         arrays: list[Array] = file.run(None, {name: np.asarray(x, np.float32) for name, x in inputs.items()})
     except Exception as error:
         raise VerificationError(f"an exported file does not run in onnxruntime: {first_line(error)}") from error
+    if len(arrays) != 2:
+        raise VerificationError(f"an exported file gives {len(arrays)} outputs, needed the readout and the state")
     return arrays

@@ -29,6 +29,7 @@ from scipy import sparse
 
 from neuromod import Network, rundir
 from neuromod.errors import NeuromodError
+from neuromod.files import sha256
 
 SECONDS, BYTES = 5.0, 2 << 30
 
@@ -382,20 +383,21 @@ def _make_run(path: Path) -> None:
     export_stage(run, formats=("onnx",), talk=quiet())
     verify_stage(run, talk=quiet(), n_trials=10)
     report_stage(run, talk=quiet())
-    # The manifest no longer knows the digest of what is changed, so that readers get to see it.
-    manifest = json.loads(run.file("run.json").read_text())
-    for record in manifest["steps"].values():
-        for kind in ("inputs", "outputs"):
-            record[kind].pop(path.name, None)
-    run.file("run.json").write_text(json.dumps(manifest))
 
 
 def _read_run(path: Path) -> None:
-    """Let every command look at the run that a changed file lies in."""
+    """Let every command look at the run that a changed file lies in, as if a step had written it so."""
     from neuromod.cli.estimate import estimate_stage
     from neuromod.cli.report import report_stage
     from neuromod.cli.runs import list_runs
 
+    manifest = path.with_name("run.json")
+    if path != manifest:
+        digest, content = sha256(path), json.loads(manifest.read_text())
+        for record in content["steps"].values():
+            for kind in ("inputs", "outputs"):
+                record[kind].update({path.name: digest} if path.name in record[kind] else {})
+        manifest.write_text(json.dumps(content))
     list_runs()
     refusals = []
     for stage in (report_stage, estimate_stage):

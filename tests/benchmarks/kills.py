@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,12 +94,13 @@ def _children(pid: int) -> list[int]:
     return found + [other for child in found for other in _children(child)]
 
 
-def prepare(folder: Path, *, steps: int = 400) -> dict[str, float]:
+def prepare(folder: Path, *, steps: int = 400, stages: Sequence[str] = tuple(STAGES)) -> dict[str, float]:
     """Run every stage without a kill in `folder`/clean, keep what each starts from; return their seconds."""
     clean, seconds = folder / "clean", {}
     clean.mkdir(parents=True)
     (clean / "sweep.toml").write_text(SWEEP)
-    for stage, (command, _, _) in STAGES.items():
+    for stage in stages:
+        command = STAGES[stage][0]
         if stage != "train":
             shutil.copytree(clean, folder / f"before-{stage}")
         else:
