@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import held_run_option, output_options
+from .options import output_options, run_option
 
 if TYPE_CHECKING:
     from neuromod.rundir import Run
@@ -22,9 +23,19 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also draw neurons and cores into this PNG, SVG or PDF.",
 )
-@held_run_option
+@click.option("--compare", is_flag=True, help="Put the runs RUN RUN … side by side instead.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where the comparison goes.  [default: comparison.html beside the runs]",
+)
+@click.argument("runs", nargs=-1, metavar="[RUN RUN …]", type=click.Path(path_type=Path, file_okay=False))
+@run_option
 @output_options
-def command(plot: Path | None, run: Run, talk: Talk) -> None:
+def command(
+    plot: Path | None, compare: bool, out: Path | None, runs: tuple[Path, ...], run_path: Path | None, talk: Talk
+) -> None:
     """Write report.html: one file that shows what the run did, to keep or to send.
 
     It needs no network and no other file. What has not run yet is named in it, with its command.
@@ -33,13 +44,47 @@ def command(plot: Path | None, run: Run, talk: Talk) -> None:
       neuromod report
       neuromod report --plot overview.pdf
       neuromod report --run runs/2026-11-23-yang19-a1f3 --json
+      neuromod report --compare runs/2026-11-23-bimt runs/2026-11-23-l1
     """
+    from neuromod import locks, rundir
+    from neuromod.errors import UsageError
+
+    if compare:
+        if plot is not None or run_path is not None:
+            raise UsageError("--compare takes runs as arguments, and --out; not --run or --plot")
+        result = compare_stage(runs, out or rundir.runs_folder() / "comparison.html")
+        talk.result(result, f"{result['report']}  ({result['bytes'] / 1000:,.0f} kB)")
+        return
+    if runs or out is not None:
+        raise UsageError("runs as arguments and --out need --compare; one run is given with --run PATH")
+    run = rundir.open_run(run_path)
+    with locks.hold(run.path):
+        _report(run, plot, talk)
+
+
+def _report(run: Run, plot: Path | None, talk: Talk) -> None:
     if plot is not None:
         draw(run, plot)
     result = report_stage(run, talk=talk)
     if plot is not None:
         result["plot"] = str(plot)
     talk.result(result, f"{result['report']}  ({result['bytes'] / 1000:,.0f} kB)")
+
+
+def compare_stage(paths: Sequence[Path], out: Path) -> dict[str, Any]:
+    """Write the comparison of runs; return ``report``, ``bytes``, ``runs`` and ``table``, a list of rows."""
+    from neuromod import rundir
+    from neuromod.reporting import comparison
+
+    # A run may be named as `neuromod runs` lists it, or as it is called in the folder of the runs.
+    named = [path if path.exists() else rundir.runs_folder() / path for path in paths]
+    table = comparison.write([rundir.open_run(path) for path in named], out)
+    return {
+        "report": str(out),
+        "bytes": out.stat().st_size,
+        "runs": [str(path) for path in named],
+        "table": table,
+    }
 
 
 def draw(run: Run, path: Path) -> None:

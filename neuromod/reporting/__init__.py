@@ -33,5 +33,5 @@ def write(run: Run) -> tuple[str, ...]:
         If an artefact cannot be read, or the report not be written.
     """
     findings = gather(run)
-    write_text(run.file(FILE), render(findings, run_name=run.path.name))
+    write_text(run.file(FILE), render(findings, run_name=run.path.name, path=run.path))
     return findings.files

@@ -64,6 +64,8 @@ class Findings:
     placement: Placement | None
     rates: npt.NDArray[np.float64] | None
     traffic: Mapping[str, Any] | None
+    analysis: Mapping[str, Any] | None
+    target: str
     metrics: tuple[Mapping[str, Any], ...]
     files: tuple[str, ...]
 
@@ -99,6 +101,10 @@ def gather(run: Run) -> Findings:
     traffic = None
     if fresh("estimate", "traffic.json"):
         traffic = read_json(run.file("traffic.json"), schema="neuromod/traffic/1")
+    analysis = None
+    if fresh("analyze", "analysis.json"):
+        analysis = read_json(run.file("analysis.json"), schema="neuromod/analysis/1")
+    target = run.file("target.toml").read_text(encoding="utf-8") if fresh("map", "target.toml") else ""
     if network is not None and placement is not None and len(placement.core_of) != network.n:
         placement = None
     # Results are shown beside artefacts: whatever a step makes anew makes the report stale.
@@ -115,6 +121,8 @@ def gather(run: Run) -> Findings:
         placement=placement,
         rates=rates,
         traffic=traffic,
+        analysis=analysis,
+        target=target,
         metrics=_metrics(run),
         files=tuple(sorted(files)),
     )

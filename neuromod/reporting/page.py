@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from neuromod import __version__
-from neuromod.reporting import hardware, sections, summary
+from neuromod.reporting import frontier, function, hardware, room, sections, summary
 from neuromod.reporting.findings import Findings
 from neuromod.reporting.modules import modules
-from neuromod.reporting.svg import printable
+from neuromod.reporting.template import fill, read
 
 SECTIONS = (
     ("space", "Neurons"),
@@ -25,7 +25,7 @@ SECTIONS = (
 )
 
 
-def render(findings: Findings, *, run_name: str) -> str:
+def render(findings: Findings, *, run_name: str, path: Path | None = None) -> str:
     """Return the report as one HTML document that needs nothing else.
 
     Parameters
@@ -34,11 +34,10 @@ def render(findings: Findings, *, run_name: str) -> str:
         What the run holds.
     run_name : str
         Name of its folder.
+    path : Path, optional
+        The folder, to find the sweep that it is of.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=_printable)
-    script = "\n" + _text("page.js")
+    script = "\n" + read("page.js")
     heading = summary.heading(findings)
     context: dict[str, Any] = {
         "title": f"{heading} · neuromod report",
@@ -53,7 +52,6 @@ def render(findings: Findings, *, run_name: str) -> str:
         # Only this very script may run, whatever a run's texts hold.
         "script_hash": "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "script": script[1:],
-        "style": _text("page.css"),
         "summary": summary.sentences(findings),
         "key": summary.key_figures(findings),
         "plane": sections.plane(findings),
@@ -61,6 +59,9 @@ def render(findings: Findings, *, run_name: str) -> str:
         "cores": hardware.cores(findings),
         "traffic": sections.traffic(findings),
         "tasks": sections.tasks(findings),
+        "limits": room.limits(findings),
+        "variance": function.variance_map(findings),
+        "pareto": frontier.frontier(path) if path is not None else None,
         "modules": modules(findings),
         "curves": sections.curves(findings),
         "pruning": sections.pruning(findings),
@@ -69,12 +70,4 @@ def render(findings: Findings, *, run_name: str) -> str:
         "steps": hardware.steps(findings),
         "arguments": hardware.arguments(findings),
     }
-    return environment.from_string(_text("page.html")).render(context) + "\n"
-
-
-def _printable(value: Any) -> Any:
-    return printable(value) if type(value) is str else value
-
-
-def _text(name: str) -> str:
-    return resources.files("neuromod.reporting").joinpath(name).read_text(encoding="utf-8")
+    return fill("page.html", context)

@@ -22,6 +22,9 @@ _SIDE = 1000.0
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
+# Colours of functional clusters; more clusters than that take them again.
+CLUSTER_COLOURS = 8
+
 
 @dataclass(frozen=True, eq=False)
 class Plane:
@@ -33,6 +36,8 @@ class Plane:
         Place of each node, x to the right and y down, in the unit square of the longer side.
     core : (m,) int64
         Core of each node, -1 where there is no placement.
+    cluster : (m,) int64
+        Functional cluster of each node, the most frequent one of a bin; -1 where there is none.
     rate : (m,) float64
         Spikes (active steps) per step; NaN where unknown.
     members : (m,) int64
@@ -53,6 +58,7 @@ class Plane:
 
     at: Array
     core: Index
+    cluster: Index
     rate: Array
     members: Index
     label: tuple[str, ...]
@@ -69,7 +75,12 @@ class Plane:
         return len(self.at)
 
 
-def plane_of(network: Network, placement: Placement | None, rates: npt.ArrayLike | None) -> Plane:
+def plane_of(
+    network: Network,
+    placement: Placement | None,
+    rates: npt.ArrayLike | None,
+    clusters: npt.NDArray[np.int64] | None = None,
+) -> Plane:
     """Arrange a network for drawing.
 
     Parameters
@@ -80,6 +91,8 @@ def plane_of(network: Network, placement: Placement | None, rates: npt.ArrayLike
         Its cores.
     rates : (n,) float, optional
         Spikes (active steps) per step.
+    clusters : (n,) int, optional
+        Functional cluster of each neuron, -1 for none.
 
     Returns
     -------
@@ -93,6 +106,7 @@ def plane_of(network: Network, placement: Placement | None, rates: npt.ArrayLike
     weights = network.w_rec.tocoo()
     source, target = weights.col.astype(np.int64), weights.row.astype(np.int64)
     weight: Array = weights.data.astype(np.float64)
+    cluster = np.full(network.n, -1) if clusters is None else clusters
     grid = None if placement is None else placement.grid
     fan_in: Index = np.bincount(target, minlength=network.n)
     fan_out: Index = np.bincount(source, minlength=network.n)
@@ -104,6 +118,9 @@ def plane_of(network: Network, placement: Placement | None, rates: npt.ArrayLike
         at = np.stack([np.bincount(cell, at[:, k], m) / members for k in (0, 1)], axis=1)
         rate = np.bincount(cell, rate, m) / members
         fan_in, fan_out = (np.bincount(cell, fan, m).astype(np.int64) for fan in (fan_in, fan_out))
+        counted = np.zeros((m, int(cluster.max(initial=-1)) + 2), np.int64)
+        np.add.at(counted, (cell, cluster + 1), 1)
+        cluster = counted.argmax(axis=1) - 1
         core_of_cell = np.zeros(m, np.int64)
         core_of_cell[cell] = core
         core = core_of_cell
@@ -115,17 +132,21 @@ def plane_of(network: Network, placement: Placement | None, rates: npt.ArrayLike
         names = [f"Neuron {i}" for i in network.neuron_ids]
     order = np.argsort(np.abs(weight), kind="stable")[-MOST_CONNECTIONS:]
     label = tuple(
-        _label(names[k], core[k], rate[k], int(fan_in[k]), int(fan_out[k]), grid) for k in range(len(members))
+        _label(names[k], core[k], cluster[k], rate[k], int(fan_in[k]), int(fan_out[k]), grid)
+        for k in range(len(members))
     )
+    source, target, weight = source[order], target[order], weight[order]
     return Plane(
-        at, core, rate, members, label, source[order], target[order], weight[order], grid, where, network.n_synapses
+        at, core, cluster, rate, members, label, source, target, weight, grid, where, network.n_synapses
     )
 
 
-def _label(name: str, core: int, rate: float, fan_in: int, fan_out: int, grid: Grid | None) -> str:
+def _label(name: str, core: int, cluster: int, rate: float, fan_in: int, fan_out: int, grid: Grid | None) -> str:
     parts = [name]
     if grid is not None:
         parts.append(f"core ({core // grid.columns}, {core % grid.columns})")
+    if cluster >= 0:
+        parts.append(f"functional cluster {cluster}")
     if np.isfinite(rate):
         parts.append(f"active in {percent(rate)} of steps")
     parts.append(f"{count(fan_in)} connections in, {count(fan_out)} out")
@@ -190,6 +211,8 @@ def draw_plane(plane: Plane) -> Element:
     neurons = element(root, "g", class_="neurons")
     for k in range(plane.n):
         classes = f"k{core_colour(int(plane.core[k]), plane.grid)}" + (" self" if looped[k] else "")
+        if plane.cluster[k] >= 0:
+            classes += f" f{plane.cluster[k] % CLUSTER_COLOURS}"
         rate = plane.rate[k]
         circle = element(
             neurons,

@@ -9,6 +9,7 @@ import numpy as np
 
 from neuromod.reporting.curves import draw_curve
 from neuromod.reporting.findings import Findings
+from neuromod.reporting.function import clusters_of
 from neuromod.reporting.plane import Plane, draw_plane, plane_of
 from neuromod.reporting.svg import document
 from neuromod.reporting.words import UNKNOWN, count, is_number, percent, ratio, size, tidy
@@ -21,7 +22,8 @@ def plane(findings: Findings) -> Section | None:
     network = findings.network
     if network is None:
         return None
-    drawn = plane_of(network, findings.placement, findings.rates)
+    clusters = clusters_of(findings)
+    drawn = plane_of(network, findings.placement, findings.rates, clusters)
     known = findings.rates is not None
     return {
         "svg": document(draw_plane(drawn)),
@@ -29,6 +31,7 @@ def plane(findings: Findings) -> Section | None:
         "caption": _plane_caption(drawn, network.n),
         "cores": drawn.grid is not None,
         "rates": known,
+        "clusters": clusters is not None,
         "fastest": percent(float(np.nanmax(drawn.rate, initial=0))) if known else UNKNOWN,
         "header": ("Neuron", "Column", "Row", "Core", "Active", "In", "Out"),
         "rows": _neuron_rows(findings) if drawn.n == network.n else [],
