@@ -1,6 +1,7 @@
 """Importing: each format as its own tool writes it, equal to the same network built directly; broken files refused."""
 
 import io
+import sys
 import zipfile
 
 import networkx as nx
@@ -302,3 +303,18 @@ def test_all_formats_agree(tmp_path_factory, n, seed):
 
 def test_every_ending_is_known():
     assert {".npz", ".mtx", ".graphml", ".edgelist", ".safetensors", ".pt"} <= FORMATS.keys()
+
+
+@pytest.mark.parametrize("end", [b"1 1 3.2 ", b"1 1 3.2E-", b"1 1 3.\x002\n", b"1 1 3.2"], ids=repr)
+def test_matrix_market_files_that_break_off_do_not_take_the_process_along(end, tmp_path):
+    import subprocess
+
+    (tmp_path / "a.mtx").write_bytes(b"%%MatrixMarket matrix coordinate real general\n2 2 1\n" + end)
+    code = (
+        "from neuromod import importing, errors\n"
+        "try: print(importing.read('a.mtx').network.n_synapses)\n"
+        "except errors.UsageError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()

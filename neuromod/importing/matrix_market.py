@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 from scipy import io, sparse
@@ -27,8 +28,7 @@ def read(path: Path, choice: Choice) -> Imported:
         check_count(rows)
         if field == "complex":
             raise UsageError("its matrix is complex; weights are real")
-        _refuse_nul(path)
-        matrix = io.mmread(path)
+        matrix = io.mmread(_whole(path))
     except (ValueError, TypeError, OverflowError, EOFError, StopIteration, zlib.error) as error:
         if isinstance(error, UsageError):
             raise
@@ -37,9 +37,21 @@ def read(path: Path, choice: Choice) -> Imported:
     return Imported(network, "MatrixMarket", notes=notes)
 
 
-def _refuse_nul(path: Path) -> None:
-    """Refuse a zero byte, at which SciPy's reader reads beyond the end of its buffer."""
+def _whole(path: Path) -> Path | BytesIO:
+    """Return what SciPy can read: at a zero byte, and at an end without a line break, its reader leaves its buffer.
+
+    Raises
+    ------
+    UsageError
+        If there is a zero byte.
+    """
+    last = b""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         while block := file.read(1 << 20):
             if b"\0" in block:
                 raise UsageError("it holds a zero byte, which is no text")
+            last = block[-1:]
+    if last == b"\n":
+        return path
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return BytesIO(file.read() + b"\n")

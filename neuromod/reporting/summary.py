@@ -15,7 +15,7 @@ def heading(findings: Findings) -> str:
     parts = []
     if network is not None:
         parts.append(f"{count(network.n)} neurons")
-        if isinstance(tasks := network.info.get("tasks"), list):
+        if isinstance(tasks := network.info.get("tasks"), list) and tasks:
             parts.append(f"{len(tasks)} cognitive tasks" if len(tasks) > 1 else f"the task {tasks[0]}")
     if placement is not None:
         parts.append(f"{placement.grid} cores")
@@ -77,7 +77,7 @@ def _network(findings: Findings) -> str:
     kind = "A recurrent network" if trained else "An imported recurrent network"
     about = f" of {count(network.n)} neurons and {count(network.n_synapses)} recurrent synapses"
     value = accuracy(findings)
-    if not (isinstance(tasks, list) and is_number(value)):
+    if not (isinstance(tasks, list) and tasks and is_number(value)):
         return f"{kind}{about}."
     on = f"{len(tasks)} cognitive tasks" if len(tasks) > 1 else f"the task {tasks[0]}"
     return f"{kind}{about} answers {percent(value)} of the trials of {on} right."
@@ -121,9 +121,9 @@ def _verification(findings: Findings) -> str:
     result = findings.result("verify")
     said = []
     onnx, snn = _mapping(result.get("onnx")), _mapping(result.get("snn"))
-    if onnx:
+    if onnx.get("verified") is True:
         said.append(f"the ONNX file decides as the network in {percent(onnx.get('decision_agreement'))} of the trials")
-    if snn:
+    if snn.get("verified") is True:
         said.append(f"the spiking network in {percent(snn.get('decision_agreement'))}")
     verdict = "The exports passed verification" if result.get("passed") is True else "The exports failed verification"
     return f"{verdict}: {', '.join(said)}." if said else f"{verdict}."
