@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import held_run_option, output_options
+from .options import held_run_option, output_options, plot_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ _ROWS = {
 
 
 @click.command()
+@plot_option("traffic beside the shuffled placement, and the load of the cores")
 @held_run_option
 @output_options
-def command(run: Run, talk: Talk) -> None:
+def command(plot: Path | None, run: Run, talk: Talk) -> None:
     """Estimate packets, hops and link loads of the placement from the network's own activity on task trials.
 
     \b
@@ -35,6 +37,11 @@ def command(run: Run, talk: Talk) -> None:
       neuromod estimate --json
     """
     result = estimate_stage(run, talk=talk)
+    if plot is not None:
+        from neuromod import plots, stageplots
+
+        plots.save(stageplots.traffic(result), plot)
+        result["plot"] = str(plot)
     rows = []
     for key, label in _ROWS.items():
         values = [result[key], result["shuffled"][key]]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import held_run_option, output_options, seed_option
+from .options import held_run_option, output_options, plot_option, seed_option
 from .output import Talk, table
 from .spiking import DEFAULTS, sizes, spiking_options, wishes_of, write_nir, write_snn
 
@@ -41,10 +42,11 @@ DEFAULT = ("onnx", "snn")
     show_default=True,
     help="nir: neuron and trace in one node, as most importers want it, or each by itself.",
 )
+@plot_option("accuracy and spikes over the substeps that were tried")
 @seed_option
 @held_run_option
 @output_options
-def command(formats: tuple[str, ...], run: Run, talk: Talk, **options: Any) -> None:
+def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, **options: Any) -> None:
     """Write the pruned network so that other runtimes load it.
 
     \b
@@ -64,6 +66,12 @@ def command(formats: tuple[str, ...], run: Run, talk: Talk, **options: Any) -> N
         # Without a placement there is nothing to tell SANA-FE.
         wanted = FORMATS if run.state("map")[0] != "missing" else tuple(name for name in FORMATS if name != "sanafe")
     result = export_stage(run, formats=wanted, talk=talk, **options)
+    if plot is not None:
+        from neuromod import plots, stageplots
+
+        spiking = result.get("snn") or result.get("nir", {}).get("soft") or {}
+        plots.save(stageplots.substeps(spiking.get("sweep", ())), plot)
+        result["plot"] = str(plot)
     lines = table([[file["path"], f"{file['bytes']:,} bytes"] for file in result["files"]], header=["file", "size"])
     talk.result(result, "\n".join([lines, *_costs(result), "`neuromod verify` proves them."]))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import CoresType, held_run_option, output_options, seed_option
+from .options import CoresType, held_run_option, output_options, plot_option, seed_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ TRIALS, TRIALS_SEED = 256, 4_201
 @click.option(
     "--time", "seconds", type=float, help="Seconds for the annealing instead; then not repeatable to the bit."
 )
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the cores (PNG, SVG or PDF).")
+@plot_option("the cores with the load of the links")
 @seed_option
 @held_run_option
 @output_options

@@ -52,6 +52,23 @@ def held_run_option(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+def plot_option(what: str) -> Callable[[F], F]:
+    """``--plot FILE``: a figure of `what`; its format is known, and refused, before anything is computed."""
+
+    def checked(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+        if value is not None and value.suffix.lower() not in (".png", ".svg", ".pdf"):
+            raise click.BadParameter(f"'{value}': a figure is PNG, SVG or PDF, by the end of its name")
+        return value
+
+    return click.option(
+        "--plot",
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=checked,
+        metavar="FILE",
+        help=f"Draw {what} (PNG, SVG or PDF).",
+    )
+
+
 def seed_option(function: F) -> F:
     """``--seed N``."""
     return click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed.")(

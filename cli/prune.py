@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import held_run_option, output_options, seed_option
+from .options import held_run_option, output_options, plot_option, seed_option
 from .output import Talk
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def describe(result: dict[str, Any]) -> str:
     help="Largest loss of mean accuracy, when neither of the others is given.",
 )
 @click.option("--trials", "trials_per_task", type=click.IntRange(1), default=200, show_default=True, help="Per task.")
+@plot_option("the weights with the threshold, and what is left")
 @seed_option
 @held_run_option
 @output_options
@@ -109,6 +111,7 @@ def command(
     keep: float | None,
     max_accuracy_drop: float,
     trials_per_task: int,
+    plot: Path | None,
     seed: int,
     run: Run,
     talk: Talk,
@@ -130,4 +133,16 @@ def command(
         trials_per_task=trials_per_task,
         seed=seed,
     )
+    if plot is not None:
+        draw(run, plot, result["threshold"])
+        result["plot"] = str(plot)
     talk.result(result, describe(result))
+
+
+def draw(run: Run, path: Path, threshold: float) -> None:
+    """Draw what pruning took away into a file."""
+    from neuromod import plots, stageplots
+    from neuromod.network import Network
+
+    before, after = (Network.load(run.file(name)) for name in ("network.safetensors", "pruned.safetensors"))
+    plots.save(stageplots.pruning(before, after, threshold), path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, run_option
+from .options import output_options, plot_option, run_option
 
 if TYPE_CHECKING:
     from neuromod.rundir import Run
@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Also draw neurons and cores into this PNG, SVG or PDF.",
-)
+@plot_option("neurons and cores, too")
 @click.option("--compare", is_flag=True, help="Put the runs RUN RUN … side by side instead.")
 @click.option(
     "--out",

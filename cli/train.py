@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import CoresType, output_options, run_option
+from .options import CoresType, output_options, plot_option, run_option
 from .output import Talk, clock
 
 if TYPE_CHECKING:
@@ -187,6 +187,7 @@ def describe(result: dict[str, Any]) -> str:
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
 @click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; may be repeated.")
 @click.option("--resume", is_flag=True, help="Go on with the newest run, or that of --run, from its checkpoint.")
+@plot_option("loss, accuracy and wiring length over the training")
 @run_option
 @output_options
 def command(
@@ -205,6 +206,7 @@ def command(
     config_path: Path | None,
     assignments: tuple[str, ...],
     resume: bool,
+    plot: Path | None,
     run_path: Path | None,
     talk: Talk,
 ) -> None:
@@ -247,7 +249,7 @@ def command(
         if run.state("train")[0] == "fresh":
             talk.say(f"{run.path} is already trained to its last step")
             result = run.result("train")
-            talk.result(result, describe(result))
+            _finish(run, result, plot, talk)
             return
     else:
         settings = config.load(config_path, assignments, flags)
@@ -259,4 +261,16 @@ def command(
     with locks.hold(run.path):
         result = train_stage(run, settings, talk=talk, resume=resume)
     talk.detail(f"{clock(time.monotonic() - begun)} in all")
+    _finish(run, result, plot, talk)
+
+
+def _finish(run: Run, result: dict[str, Any], plot: Path | None, talk: Talk) -> None:
+    # The run may have been moved since.
+    result = {**result, "run": str(run.path)}
+    if plot is not None:
+        from neuromod import plots, stageplots
+        from neuromod.reporting.findings import read_metrics
+
+        plots.save(stageplots.training(read_metrics(run)), plot)
+        result = {**result, "plot": str(plot)}
     talk.result(result, describe(result))

@@ -94,6 +94,7 @@ def command(run: Run, talk: Talk, **options: Any) -> None:
       neuromod verify --trials 5000 --seed 7 --json
     """
     from neuromod.errors import VerificationError
+
     result = verify_stage(run, talk=talk, **options)
     rows = []
     for name, part in _parts(result).items():

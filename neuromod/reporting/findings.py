@@ -123,7 +123,7 @@ def gather(run: Run) -> Findings:
         traffic=traffic,
         analysis=analysis,
         target=target,
-        metrics=_metrics(run),
+        metrics=read_metrics(run),
         files=tuple(sorted(files)),
     )
 
@@ -153,7 +153,7 @@ def _rates(run: Run, network: Network | None) -> npt.NDArray[np.float64] | None:
     return rates.astype(np.float64)
 
 
-def _metrics(run: Run) -> tuple[Mapping[str, Any], ...]:
+def read_metrics(run: Run) -> tuple[Mapping[str, Any], ...]:
     """Read the objects of `metrics.jsonl`; a line that a power cut left half-written is passed over."""
     path = run.file(METRICS)
     found = []

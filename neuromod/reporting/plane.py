@@ -136,9 +136,7 @@ def plane_of(
         for k in range(len(members))
     )
     source, target, weight = source[order], target[order], weight[order]
-    return Plane(
-        at, core, cluster, rate, members, label, source, target, weight, grid, where, network.n_synapses
-    )
+    return Plane(at, core, cluster, rate, members, label, source, target, weight, grid, where, network.n_synapses)
 
 
 def _label(name: str, core: int, cluster: int, rate: float, fan_in: int, fan_out: int, grid: Grid | None) -> str:

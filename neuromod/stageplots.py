@@ -1,0 +1,157 @@
+"""Figures of single steps: training curves, what pruning took away, traffic, substeps of a conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromod.errors import UsageError
+from neuromod.network import Network
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by colour-blind eyes; lines differ in their dashes, too.
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#7f7f7f"
+
+
+def training(metrics: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw loss, accuracy and wiring length over the steps of a training, as wide as a page's text (7 in).
+
+    Parameters
+    ----------
+    metrics : sequence of mapping
+        The lines of ``metrics.jsonl``.
+
+    Raises
+    ------
+    UsageError
+        If nothing was logged.
+    """
+    if not metrics:
+        raise UsageError("nothing was logged, so there is nothing to draw; lower training.log_every")
+    figure, axes = _row(3)
+    step = [line["step"] for line in metrics]
+    for ax, key, label, scale in (
+        (axes[0], "loss", "task loss, nat", "log"),
+        (axes[1], "accuracy", "accuracy on training trials", "linear"),
+        (axes[2], "wiring_length", "wiring length, pitches", "log"),
+    ):
+        values = np.array([line.get(key, np.nan) for line in metrics], float)
+        ax.plot(step, values, color=BLUE, linewidth=1)
+        ax.set(xlabel="training step", ylabel=label)
+        if scale == "log" and np.nanmax(values, initial=0) > 0:
+            ax.set_yscale("log", nonpositive="clip")
+    return figure
+
+
+def pruning(before: Network, after: Network, threshold: float) -> Figure:
+    """Draw the magnitudes of the recurrent weights in falling order with the threshold, and the synapses kept.
+
+    Parameters
+    ----------
+    before, after : Network
+        The network and what pruning left of it.
+    threshold : float
+        Weights of at most this magnitude were removed.
+    """
+    figure, axes = _row(2)
+    magnitude = np.sort(np.abs(before.w_rec.data))[::-1]
+    axes[0].plot(np.arange(1, len(magnitude) + 1), magnitude, color=BLUE, linewidth=1)
+    if threshold > 0:
+        axes[0].axhline(threshold, color=ORANGE, linestyle="--", linewidth=1, label=f"threshold {threshold:.3g}")
+        axes[0].legend(fontsize=7, frameon=False)
+    axes[0].set(xlabel="rank of the recurrent weight", ylabel="magnitude", xscale="log", yscale="log")
+    names = ("neurons", "recurrent\nsynapses")
+    counts = ((before.n, after.n), (before.n_synapses, after.n_synapses))
+    at = np.arange(len(names))
+    for k, (label, colour, hatch) in enumerate((("before", GREY, "//"), ("after", BLUE, ""))):
+        bars = axes[1].bar(at + 0.4 * k - 0.2, [pair[k] for pair in counts], 0.38, color=colour, label=label)
+        for bar in bars:
+            bar.set(hatch=hatch, edgecolor="white", linewidth=0)
+        axes[1].bar_label(bars, [f"{pair[k]:,}" for pair in counts], fontsize=7)
+    axes[1].set(xticks=at, ylabel="number", yscale="log")
+    axes[1].set_xticklabels(names)
+    axes[1].legend(fontsize=7, frameon=False)
+    return figure
+
+
+def traffic(estimate: Mapping[str, Any]) -> Figure:
+    """Draw packets, hops and the busiest link beside those of the shuffled placement, and the load of the cores.
+
+    Parameters
+    ----------
+    estimate : mapping
+        Content of ``traffic.json``.
+    """
+    figure, axes = _row(2)
+    keys = ("packets_per_step", "hops_per_step", "multicast_hops_per_step", "max_link_load_per_step")
+    names = ("packets", "hops", "hops,\nmulticast", "busiest\nlink")
+    at = np.arange(len(keys))
+    for k, (label, part, colour) in enumerate(
+        (("this placement", estimate, BLUE), ("shuffled", estimate["shuffled"], GREY))
+    ):
+        bars = axes[0].bar(at + 0.4 * k - 0.2, [part[key] for key in keys], 0.38, color=colour, label=label)
+        axes[0].bar_label(bars, fmt="{:,.3g}", fontsize=6)
+    axes[0].set(xticks=at, ylabel="per time step (estimate)")
+    axes[0].set_xticklabels(names, fontsize=7)
+    axes[0].legend(fontsize=7, frameon=False)
+    for key, label, colour, style in (
+        ("packets_sent_per_step", "sent", BLUE, "-"),
+        ("packets_received_per_step", "received", ORANGE, "--"),
+    ):
+        load = np.sort([core[key] for core in estimate["per_core"]])[::-1]
+        axes[1].step(np.arange(1, len(load) + 1), load, style, where="mid", color=colour, label=label, linewidth=1)
+    axes[1].set(xlabel="core, by rank", ylabel="packets per time step (estimate)")
+    axes[1].legend(fontsize=7, frameon=False)
+    return figure
+
+
+def substeps(sweep: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw accuracy, agreement and spikes of the conversions that were tried, over the number of substeps.
+
+    Parameters
+    ----------
+    sweep : sequence of mapping
+        ``sweep`` of a spiking export, objects as of `substeps.Candidate`.
+
+    Raises
+    ------
+    UsageError
+        If nothing was tried.
+    """
+    if not sweep:
+        raise UsageError("no spiking network was exported, so there is nothing to draw; add --format snn")
+    figure, axes = _row(2)
+    for tuned, style in ((False, "o-"), (True, "s--")):
+        part = [line for line in sweep if bool(line["tuned"]) == tuned]
+        if not part:
+            continue
+        x, name = [line["substeps"] for line in part], "fine-tuned" if tuned else "converted"
+        axes[0].plot(x, [line["accuracy"] for line in part], style, color=BLUE, label=f"accuracy, {name}", markersize=4)
+        share = [line["agreement"]["share"] for line in part]
+        axes[0].plot(x, share, style, color=ORANGE, label=f"equal decisions, {name}", markersize=4)
+        spikes = [line["spikes_per_neuron_per_step"] for line in part]
+        axes[1].plot(x, spikes, style, color=GREEN, label=name, markersize=4)
+    axes[0].axhline(sweep[0]["accuracy_rate"], color=GREY, linestyle=":", label="accuracy of the rate network")
+    axes[0].set(xlabel="substeps per time step", ylabel="share of trials")
+    axes[1].set(xlabel="substeps per time step", ylabel="spikes per neuron and time step")
+    for ax in axes:
+        ax.legend(fontsize=6, frameon=False)
+    return figure
+
+
+def _row(number: int) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 2.4), layout="constrained")
+    axes = list(figure.subplots(1, number))
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=7, which="both")
+        ax.xaxis.label.set_size(8)
+        ax.yaxis.label.set_size(8)
+    return figure, axes
