@@ -136,7 +136,8 @@ def of_settings(settings: Settings) -> Chip | None:
         )
     columns = math.ceil(math.sqrt(capacity))
     block = (math.ceil(capacity / columns), columns)
-    return Chip(grid, capacity, block, target, _bits(settings, target), _links(cost, grid, target))
+    links = None if cost == "distance" else make_links(cost, grid, target)
+    return Chip(grid, capacity, block, target, _bits(settings, target), links)
 
 
 def _read_grid(text: str) -> tuple[int, int] | None:
@@ -154,9 +155,23 @@ def _bits(settings: Settings, target: Target) -> int | None:
     return int(bits) if bits is not None and 2 <= bits <= 16 else None
 
 
-def _links(cost: str, grid: Grid, target: Target) -> Links | None:
-    if cost == "distance":
-        return None
+def make_links(cost: str, grid: Grid, target: Target) -> Links:
+    """State what packets cost on a grid, and over which links they go.
+
+    Parameters
+    ----------
+    cost : str
+        ``hops``, ``packets``, ``multicast`` or ``energy``.
+    grid : Grid
+        The cores.
+    target : Target
+        For the energies, and whether packets branch in its routers.
+
+    Raises
+    ------
+    UsageError
+        If the target does not state the energies.
+    """
     k = grid.cores
     remote = ~np.eye(k, dtype=bool)
     objective = check_objective(cost)

@@ -38,10 +38,10 @@ def shrink_groups(weight: torch.Tensor, scale: torch.Tensor, onto: torch.Tensor,
         one = arrays[0].dtype.type(1)
         _shrink(*arrays, order, first, one, one - one, _NEWTON)
     else:
-        _shrink_anywhere(weight, scale, onto, core_of, thresholds)
+        shrink_anywhere(weight, scale, onto, core_of, thresholds)
 
 
-def _shrink_anywhere(
+def shrink_anywhere(
     weight: torch.Tensor, scale: torch.Tensor, onto: torch.Tensor, core_of: torch.Tensor, thresholds: torch.Tensor
 ) -> None:
     """Do the same as `_shrink` in PyTorch, for any device."""
