@@ -186,6 +186,7 @@ def _summarise(
     intra, inter = synapses_across(network, core_of)
     length = None if positions is None else wiring.lengths(network, positions, rates=activity.rates)
     listens = _listening_cores(network, core_of, grid)
+    loads = link_loads(traffic.links, grid)
     return {
         "wiring_length": None if length is None else length.count,
         "wiring_length_weighted": None if length is None else length.weighted,
@@ -195,7 +196,8 @@ def _summarise(
         "hops_per_step": traffic.hops,
         "multicast_hops_per_step": traffic.multicast_hops,
         "max_link_load_per_step": float(traffic.links.max()),
-        "link_load_variance": float(link_loads(traffic.links, grid).var()) if grid.cores > 1 else 0.0,
+        # Cores that share one router have no link between them.
+        "link_load_variance": float(loads.var()) if len(loads) else 0.0,
         "multicast_max_link_load_per_step": float(traffic.multicast_links.max()),
         "input_packets_per_step": float(activity.input_rates @ listens),
         "readout_packets_per_step": float(activity.rates @ (network.w_out != 0).any(axis=0)),

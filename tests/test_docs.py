@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-import subprocess
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,11 +11,15 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from neuromod import cli, rundir
+from neuromod import cli, placers, rundir
 from neuromod.files import load_tensors
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
+]
 
 # Too long for a test, or about the installation: .ci/run executes them. Their arguments are parsed here.
 ELSEWHERE = (
@@ -31,59 +35,80 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
 
 
+def in_order(page):
+    return re.findall(r"^```(console|python)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
 def commands(page):
     return [line[2:] for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, solver_network):
+def master(tmp_path_factory, solver_network):
     """A folder with a run as `neuromod train` leaves it, of a network that solves its tasks."""
     folder = tmp_path_factory.mktemp("docs")
-    run = rundir.create("yang19", folder / "runs" / "2026-11-23-yang19-a1f3")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("NEUROMOD_RUNS", raising=False)
+        run = rundir.create("yang19", Path("runs") / "2026-11-23-yang19-a1f3")
+    run = rundir.Run(folder / run.path)
     solver_network.save(run.file("network.safetensors"))
     run.file("metrics.jsonl").write_text('{"step": 100, "loss": 0.1, "accuracy": 1.0, "wiring_length": 30.0}\n')
     names = solver_network.info["tasks"]
     result = {"accuracy": 1.0, "accuracy_per_task": dict.fromkeys(names, 1.0), "run": str(run.path)}
     run.record("train", arguments={"seed": 0}, seconds=1, inputs=[], outputs=["network.safetensors"], result=result)
-    (folder / "runs" / "latest").write_text(run.path.name + "\n")
     return folder
 
 
-def test_there_is_something_to_run():
-    assert sum(len(commands(page)) for page in PAGES) >= 15
-    assert sum(len(blocks(page, "python")) for page in PAGES) >= 3
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
-def test_every_command_works_as_printed(page, folder, monkeypatch):
-    monkeypatch.chdir(folder)
+@pytest.fixture
+def folder(master, tmp_path, monkeypatch):
+    """A copy of it, in which one page is followed from top to bottom."""
+    shutil.copytree(master, tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
     monkeypatch.delenv("NEUROMOD_RUNS", raising=False)
-    for command in commands(page):
-        if command in ELSEWHERE:
-            for part in command.split(" && "):
-                words = shlex.split(part)
-                if words[0] == "neuromod":
-                    parsed = cli.group.get_command(click.Context(cli.group), words[1])
-                    parsed.make_context(words[1], words[2:])
+    # A page may register what it makes.
+    monkeypatch.setattr(placers, "PLACERS", dict(placers.PLACERS))
+    before = set(sys.modules)
+    yield tmp_path / "work"
+    for name in {"neuromod.placers.by_rate", "model"} & (set(sys.modules) - before):
+        del sys.modules[name]
+
+
+def test_there_is_something_to_run():
+    assert sum(len(commands(page)) for page in PAGES) >= 40
+    assert sum(len(blocks(page, "python")) for page in PAGES) >= 10
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if in_order(page)], ids=lambda page: page.stem)
+def test_every_block_works_as_printed(page, folder, capsys):
+    for language, block in in_order(page):
+        if language == "console":
+            for line in block.splitlines():
+                if line.startswith("$ "):
+                    _command(line[2:])
             continue
-        words = shlex.split(command)
-        assert words[0] == "neuromod", command
-        done = CliRunner().invoke(cli.group, words[1:])
-        assert done.exit_code == 0, (command, done.output, done.exception)
-        if "--json" in words:
-            json.loads(done.stdout)
+        if "exports/" in block and not list(folder.glob("runs/*/exports/snn")):
+            _command("neuromod export --format onnx --format snn --substeps 5 --tune never")
+        capsys.readouterr()
+        exec(compile(block, page.name, "exec"), {"__name__": "__main__"})
+        said = capsys.readouterr().out
+        assert said.strip(), block
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
-def test_every_python_block_runs(page, folder):
-    # The pages' own commands have made what the blocks use.
-    for arguments in (["export"], ["verify"]):
-        done = CliRunner().invoke(cli.group, [*arguments, "--run", str(next((folder / "runs").glob("2026*")))])
-        assert done.exit_code == 0, done.output
-    for block in blocks(page, "python"):
-        done = subprocess.run([sys.executable, "-c", block], cwd=folder, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, (block, done.stderr)
-        assert done.stdout.strip()
+def _command(command):
+    if command in ELSEWHERE:
+        for part in command.split(" && "):
+            words = shlex.split(part)
+            if words[0] == "neuromod":
+                parsed = cli.group.get_command(click.Context(cli.group), words[1])
+                parsed.make_context(words[1], words[2:])
+        return
+    words = shlex.split(command)
+    assert words[0] == "neuromod", command
+    done = CliRunner().invoke(cli.group, words[1:])
+    assert done.exit_code == 0, (command, done.output, done.exception)
+    if "--json" in words:
+        json.loads(done.stdout)
 
 
 def test_the_formats_page_names_every_field(full_run, tmp_path):

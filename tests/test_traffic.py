@@ -199,3 +199,12 @@ def test_no_synapses_no_traffic():
     assert traffic.hops == 0
     assert not traffic.links.any()
     assert sparse.issparse(net.w_rec)
+
+
+def test_cores_that_share_one_router_have_no_links(solver_network):
+    import neuromod
+
+    placement = neuromod.place(solver_network, cores=(2, 2), target="loihi1", neurons_per_core=5)
+    summary = neuromod.estimate(solver_network, placement).summary
+    assert summary["hops_per_step"] == 0
+    assert summary["link_load_variance"] == 0
