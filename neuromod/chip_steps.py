@@ -29,11 +29,13 @@ def used_parameters(settings: Settings, state: State) -> dict[str, torch.Tensor]
 
 
 def listens_after(settings: Settings, step: int) -> bool:
+    """Whether activity is measured anew after this step."""
     cores = chip.of_settings(settings)
     return cores is not None and cores.links is not None and step % _LISTEN_EVERY == 0
 
 
 def swaps_after(settings: Settings, step: int) -> bool:
+    """Whether neurons may change places after this step."""
     every = settings.wiring.swap_every
     cores = chip.of_settings(settings)
     # A swap would break limits that are kept in full.
@@ -67,6 +69,7 @@ def still_alive(settings: Settings, state: State) -> dict[str, torch.Tensor]:
 
 
 def cuts_after(settings: Settings, step: int) -> bool:
+    """Whether weights beyond the limits of the target are cut after this step."""
     cores = chip.of_settings(settings)
     if cores is None or not fitting.is_limited(cores.target):
         return False

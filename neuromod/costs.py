@@ -94,6 +94,21 @@ def estimate_time(
 ) -> dict[str, Any]:
     """Time of a step in nanoseconds: the busiest core, the longest way of a packet, and the barrier.
 
+    Parameters
+    ----------
+    network : Network
+        The network.
+    core_of : (n,) int
+        Core of each neuron.
+    grid : Grid
+        The cores.
+    target : Target
+        Whose figures are used.
+    traffic : Traffic
+        Packets between the cores.
+    events : (n,) float64, per step
+        Synaptic events at each neuron, from `synaptic_events`.
+
     Returns
     -------
     dict

@@ -100,7 +100,21 @@ def limits_of_search(target: Target, grid: Grid) -> CoreLimits:
 def find_violations(
     network: Network, core_of: npt.NDArray[np.integer], grid: Grid, target: Target, capacity: int
 ) -> list[Violation]:
-    """Find every limit that a placement exceeds; an empty list means that it fits."""
+    """Find every limit that a placement exceeds; an empty list means that it fits.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    core_of : (n,) int
+        Core of each neuron.
+    grid : Grid
+        The cores.
+    target : Target
+        Whose limits hold.
+    capacity : int
+        Neurons that a core takes.
+    """
     usage = count_usage(network, core_of, grid, target)
     found = []
     for core, (row, column) in enumerate(grid.coordinates().tolist()):
@@ -195,7 +209,14 @@ def explain(
 ) -> str:
     """Say in words, one line for each violation, what does not fit and what to try.
 
-    `fitting` is a larger grid on which a placement was found that fits.
+    Parameters
+    ----------
+    found : list of Violation
+        What is exceeded.
+    network, grid, target, capacity
+        As for `find_violations`.
+    fitting : Grid, optional
+        A larger grid on which a placement was found that fits.
     """
     lines = [f"does not fit {target.name} on {grid} cores."]
     for item in found:

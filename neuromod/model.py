@@ -228,7 +228,19 @@ def to_network(
     tau_s: float,
     info: Mapping[str, Any],
 ) -> Network:
-    """Return the `Network` of trained parameters, its neurons numbered in the order of the grid."""
+    """Return the `Network` of trained parameters, its neurons numbered in the order of the grid.
+
+    Parameters
+    ----------
+    parameters : mapping of str to float32 tensor
+        Named as in `PARAMETERS`.
+    positions : (n, 2) float32
+        Column and row of each neuron.
+    dt_s, tau_s : float
+        Time step and time constant in seconds.
+    info : mapping
+        Where the network comes from.
+    """
     order = np.lexsort((positions[:, 0], positions[:, 1]))
     arrays = {name: tensor.detach().cpu().numpy() for name, tensor in parameters.items()}
     return Network(

@@ -93,7 +93,19 @@ def quantize(spiking: SpikingNetwork, bits: int, *, granularity: Granularity = "
 def step_sizes(
     w_in: Array, w_rec: Array | sparse.csr_array, w_out: Array, bits: int, granularity: Granularity, reset: Reset
 ) -> tuple[Array, Array]:
-    """Step sizes of the neurons' synapses, (n,), and of the readout's, (n_out,)."""
+    """Step sizes of the neurons' synapses, (n,), and of the readout's, (n_out,).
+
+    Parameters
+    ----------
+    w_in, w_rec, w_out : (n, n_in), (n, n) and (n_out, n) float32
+        The weights; those of a row of `w_in` and `w_rec` share a step.
+    bits : int
+        Bits of a weight, its sign included.
+    granularity : {'row', 'tensor'}
+        One step for each row, or one for all.
+    reset : {'soft', 'hard'}
+        Rule of the neurons' reset.
+    """
     into = np.maximum(np.abs(w_in).max(axis=1, initial=0), _row_maxima(w_rec))
     out = np.abs(w_out).max(axis=1, initial=0)
     if granularity == "tensor":

@@ -44,7 +44,17 @@ def shrink_groups(weight: torch.Tensor, scale: torch.Tensor, onto: torch.Tensor,
 def shrink_anywhere(
     weight: torch.Tensor, scale: torch.Tensor, onto: torch.Tensor, core_of: torch.Tensor, thresholds: torch.Tensor
 ) -> None:
-    """Do the same as `_shrink` in PyTorch, for any device."""
+    """Do the same as `_shrink` in PyTorch, for any device.
+
+    Parameters
+    ----------
+    weight, scale : (n, n) float32
+        The weights, changed in place, and the metric of each.
+    onto, core_of : tensor of int
+        Which core each weight leads to, and the core of each neuron.
+    thresholds : tensor of float32
+        By how much the norm of each group shrinks.
+    """
     pulled = scale * weight
     alive = (onto @ pulled.square()).sqrt() > thresholds
     paid = thresholds > 0

@@ -157,6 +157,8 @@ def mantel(similarity: Matrix, distance: Matrix, *, permutations: int = 1000, se
     ----------
     similarity, distance : (n, n) float64
         Symmetric; their diagonals do not count.
+    permutations, seed : int
+        Number of shufflings, and their seed.
 
     Returns
     -------

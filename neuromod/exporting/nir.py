@@ -84,6 +84,11 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
     ----------
     spiking, network, placement, form
         See `write`.
+
+    Raises
+    ------
+    UsageError
+        If NIR cannot say what the network does.
     """
     nir = nir_package()
     if spiking.mode != "continuous" or spiking.delay or spiking.floor is not None or spiking.input != "constant":

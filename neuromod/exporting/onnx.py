@@ -125,6 +125,11 @@ def build(
     -------
     onnx.ModelProto
         Opset 21, IR version 10.
+
+    Raises
+    ------
+    UsageError
+        If the placement is of another network.
     """
     if "nir" in network.info:
         raise UsageError("a network imported from NIR is spiking, which ONNX cannot say; use --format nir")

@@ -23,7 +23,13 @@ _MAX_ELEMENTS = 2**29
 
 
 def read(path: Path, choice: Choice) -> Imported:
-    """Read a file for `neuromod import`; see `read_network`."""
+    """Read a file for `neuromod import`; see `read_network`.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read or holds what no network here can be.
+    """
     try:
         network = read_network(path)
     except UsageError as error:
@@ -68,7 +74,13 @@ def read_network(path: Path) -> Network:
 
 
 def to_network(graph: Any, *, where: str) -> Network:
-    """Turn a `nir.NIRGraph` into a network; arguments and errors as for `read`."""
+    """Turn a `nir.NIRGraph` into a network; arguments as for `read_network`.
+
+    Raises
+    ------
+    UsageError
+        If it holds what no network here can be.
+    """
     flat = flatten(graph, where)
     groups: list[dict[str, Any]] = []
     start = 0

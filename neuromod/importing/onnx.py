@@ -23,7 +23,13 @@ _MAX_ELEMENTS = 2**29
 
 
 def read(path: Path, choice: Choice) -> Imported:
-    """Read a file for `neuromod import`; see `read_network`."""
+    """Read a file for `neuromod import`; see `read_network`.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read or holds what no network here can be.
+    """
     try:
         network = read_network(path)
     except UsageError as error:

@@ -181,6 +181,11 @@ def make_problem(
     -------
     Problem
         The problem.
+
+    Raises
+    ------
+    UsageError
+        If the rates are not for this network or a number is out of range.
     """
     limits = limits or CoreLimits()
     if cost is None:

@@ -40,9 +40,9 @@ class Tables:
         The same memory, where the rates are read.
     first : (sources,) int32
         Where each row begins: first the neurons, then the input channels.
-    out_ptr, targets : int64, int32
+    out_ptr, targets : (n + 1,) int64, (nnz,) int32
         Rows of the targets of each neuron.
-    in_ptr, sources : int64, int32
+    in_ptr, sources : (n + 1,) int64, (nnz,) int32
         Rows of the sources of each neuron, increasing.
     """
 

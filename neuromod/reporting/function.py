@@ -36,7 +36,13 @@ def clusters_of(findings: Findings) -> npt.NDArray[np.int64] | None:
 
 
 def variance_map(findings: Findings) -> dict[str, Any] | None:
-    """Return the map of task variance, tasks down and active neurons across, by cluster; None without an analysis."""
+    """Return the map of task variance, tasks down and active neurons across, by cluster; None without an analysis.
+
+    Raises
+    ------
+    UsageError
+        If `analysis.json` does not fit the network.
+    """
     labels = clusters_of(findings)
     if labels is None or findings.analysis is None:
         return None

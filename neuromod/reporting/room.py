@@ -29,6 +29,11 @@ def limits(findings: Findings) -> dict[str, Any] | None:
     """Return rows of resource, most needed, limit, left and share used; None without a placement.
 
     A limit that no source states is unknown; the capacity that the placement was made for always counts.
+
+    Raises
+    ------
+    UsageError
+        If the placement does not fit its grid.
     """
     placement, network = findings.placement, findings.network
     if placement is None or network is None or not findings.target:

@@ -37,7 +37,17 @@ def element(parent: Element | None, tag: str, text: str | None = None, /, **attr
 
 
 def figure(width: float, height: float, title: str, description: str, *, class_: str) -> Element:
-    """Return the root of a figure that scales with the page and that a screen reader announces."""
+    """Return the root of a figure that scales with the page and that a screen reader announces.
+
+    Parameters
+    ----------
+    width, height : float
+        Size of the drawing in its own units.
+    title, description : str
+        What a screen reader says.
+    class_ : str
+        Class for the style sheet.
+    """
     root = element(None, "svg", viewBox=f"0 0 {number(width)} {number(height)}", class_=class_, role="img")
     root.set("aria-label", printable(f"{title}. {description}"))
     return root

@@ -43,8 +43,15 @@ def run_on_dask(
 
     Parameters
     ----------
+    trials, orders, workers
+        As for `run_locally`.
     scheduler : str, optional
         Address, as ``tcp://host:8786``; a `LocalCluster` of `workers` threads if omitted.
+
+    Raises
+    ------
+    UsageError
+        If the package is not installed or the scheduler cannot be reached.
     """
     try:
         import distributed
@@ -92,12 +99,19 @@ def run_on_slurm(
 
     Parameters
     ----------
+    trials, orders, workers
+        As for `run_locally`.
     scheduler : str, optional
         Partition.
     cluster : str
         Executor of submitit; ``local`` runs the same jobs here.
     poll_s : float
         Seconds between looks at the jobs.
+
+    Raises
+    ------
+    UsageError
+        If the package is not installed or there is no such cluster.
     """
     try:
         import submitit
