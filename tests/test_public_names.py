@@ -43,9 +43,9 @@ def public(module):
     """Functions and classes that a module defines and does not hide."""
     found = importlib.import_module(module)
     for name, value in vars(found).items():
-        if not name.startswith("_") and (inspect.isfunction(value) or inspect.isclass(value)):
-            if value.__module__ == module:
-                yield name, value
+        ours = inspect.isfunction(value) or inspect.isclass(value)
+        if ours and not name.startswith("_") and value.__module__ == module:
+            yield name, value
 
 
 FUNCTIONS = [
@@ -115,13 +115,13 @@ def test_classes_say_what_their_fields_are(kind):
     text = inspect.getdoc(kind) or ""
     assert text.strip()
     fields = getattr(kind, "__dataclass_fields__", {})
-    if not fields or kind.__module__.endswith("settings") and kind.__name__ == "Settings":
+    if not fields or (kind.__module__.endswith("settings") and kind.__name__ == "Settings"):
         return
     body = named(section(text, "Parameters"))
     missing = [name for name in fields if not name.startswith("_") and name not in body]
-    assert not missing or len(text) > 40 and not body, f"its fields {missing} are not described"
+    assert not missing or (len(text) > 40 and not body), f"its fields {missing} are not described"
     for name, what in body.items():
-        if "NDArray" in str(fields[name].type) if name in fields else False:
+        if name in fields and "NDArray" in str(fields[name].type):
             assert "(" in what, f"the field {name} is an array without a shape"
 
 
