@@ -36,7 +36,7 @@ SOURCES = {
 }
 
 # Words in which an array's place in a docstring says its shape.
-SHAPE = re.compile(r"[{]|\([^()]*\)|float|int|str|bool|sequence|iterable|mapping|dict|list|tuple|callable|Path|[A-Z]\w+")
+SHAPE = re.compile(r"[{]|\([^()]*\)|float|int|str|bool|sequence|iterable|mapping|dict|list|tuple|callable|[A-Z]\w+")
 
 
 def public(module):
