@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from neuromod.analysis import analyze as analyze
     from neuromod.evaluation import Evaluation as Evaluation
     from neuromod.evaluation import evaluate as evaluate
+    from neuromod.exports import Export as Export
+    from neuromod.exports import Verification as Verification
+    from neuromod.exports import export as export
+    from neuromod.exports import verify as verify
     from neuromod.network import Network as Network
     from neuromod.placement import Placement as Placement
     from neuromod.pruning import Pruning as Pruning
     from neuromod.pruning import prune as prune
-    from neuromod.steps import Export as Export
-    from neuromod.steps import Verification as Verification
     from neuromod.steps import estimate as estimate
-    from neuromod.steps import export as export
     from neuromod.steps import place as place
     from neuromod.steps import train as train
-    from neuromod.steps import verify as verify
     from neuromod.tasks import Trials as Trials
     from neuromod.tasks import generate as generate
     from neuromod.traffic import TrafficReport as TrafficReport
@@ -33,22 +33,22 @@ _PUBLIC = {
     "Activity": "neuromod.activity",
     "Analysis": "neuromod.analysis",
     "Evaluation": "neuromod.evaluation",
-    "Export": "neuromod.steps",
+    "Export": "neuromod.exports",
     "Network": "neuromod.network",
     "Placement": "neuromod.placement",
     "Pruning": "neuromod.pruning",
     "TrafficReport": "neuromod.traffic",
     "Trials": "neuromod.tasks",
-    "Verification": "neuromod.steps",
+    "Verification": "neuromod.exports",
     "analyze": "neuromod.analysis",
     "estimate": "neuromod.steps",
     "evaluate": "neuromod.evaluation",
-    "export": "neuromod.steps",
+    "export": "neuromod.exports",
     "generate": "neuromod.tasks",
     "place": "neuromod.steps",
     "prune": "neuromod.pruning",
     "train": "neuromod.steps",
-    "verify": "neuromod.steps",
+    "verify": "neuromod.exports",
 }
 
 __all__ = [
