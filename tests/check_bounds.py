@@ -45,8 +45,9 @@ def main() -> None:
         subprocess.run([options.python, "-m", "venv", str(folder / "venv")], check=True)
         python = str(folder / "venv" / "bin" / "python")
         wanted = lowest(torch=options.torch) if options.which == "lowest" else []
-        pip = [python, "-m", "pip", "install", "-q", "--no-cache-dir"]
-        install = [*pip, f"{ROOT}[nir]", "pytest", "hypothesis", *wanted]
+        pip = [python, "-m", "pip", "install", "-q", "--no-cache-dir", "--prefer-binary"]
+        # A bound that no wheel exists for would be built for an hour.
+        install = [*pip, "--only-binary=:all:", "--no-binary=bimt-neuromod", f"{ROOT}[nir]", "pytest", "hypothesis", *wanted]
         done = subprocess.run(install, capture_output=True, text=True)
         content = {"which": options.which, "wanted": wanted, "installed": done.returncode == 0}
         if done.returncode:
