@@ -47,7 +47,8 @@ def main() -> None:
         wanted = lowest(torch=options.torch) if options.which == "lowest" else []
         pip = [python, "-m", "pip", "install", "-q", "--no-cache-dir", "--prefer-binary"]
         # A bound that no wheel exists for would be built for an hour.
-        install = [*pip, "--only-binary=:all:", "--no-binary=bimt-neuromod", f"{ROOT}[nir]", "pytest", "hypothesis", *wanted]
+        pip += ["--only-binary=:all:", "--no-binary=bimt-neuromod"]
+        install = [*pip, f"{ROOT}[nir]", "pytest", "hypothesis", *wanted]
         done = subprocess.run(install, capture_output=True, text=True)
         content = {"which": options.which, "wanted": wanted, "installed": done.returncode == 0}
         if done.returncode:

@@ -224,3 +224,17 @@ def test_it_prints_on_paper_with_all_details_open(browser, report):
     assert browser.value("[...document.querySelectorAll('details.print')].every((d) => d.open)")
     assert len(browser("Page.printToPDF")["data"]) > 10_000
     browser("Emulation.setEmulatedMedia", media="", features=[])
+
+
+def test_a_comparison_asks_for_nothing_and_complains_of_nothing(browser, full_run, local_network, tmp_path):
+    from neuromod.reporting import comparison
+
+    runs = [full_run(tmp_path / name, local_network(side), verify=False) for name, side in (("a", 5), ("b", 6))]
+    path = tmp_path / "comparison.html"
+    comparison.write(runs, path)
+    for width in (1200, 360):
+        browser.open(path, width=width)
+        assert [url for url in browser.requests() if not url.startswith("data:")] == [path.as_uri()]
+        assert browser.complaints() == []
+        assert browser.value("document.documentElement.scrollWidth") <= width
+    assert browser.value(CONTRAST)[0] >= 4.5
