@@ -61,7 +61,7 @@ class State:
 def seed_of(settings: Settings, purpose: int, index: int) -> int:
     """Seed of the random numbers for one purpose, as `NOISE`, at one place, as a step's number."""
     sequence = np.random.SeedSequence(settings.seed, spawn_key=(purpose, index))
-    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
+    return int(sequence.generate_state(1, np.uint64)[0]) >> 1
 
 
 def device_of(settings: Settings) -> torch.device:
