@@ -156,7 +156,7 @@ def _onnx(
     run: Run, network: Network, placement: Placement | None, *, quantize: str | None
 ) -> tuple[dict[str, Any], list[str]]:
     from neuromod.evaluation import trials_for
-    from neuromod.exporting import onnx
+    from neuromod.exporting import onnx, onnx_int8
     from neuromod.operations import count_rate
 
     folder = run.file("exports")
@@ -165,7 +165,7 @@ def _onnx(
         stale.unlink()
     paths = onnx.write(network, folder, placement=placement)
     if quantize:
-        paths += onnx.write_int8(network, folder, placement=placement)
+        paths += onnx_int8.write_int8(network, folder, placement=placement)
     # Tasks are not needed for the files, only to count what inputs cause.
     trials = trials_for(network, 200, seed=3) if "tasks" in network.info else None
     counts = count_rate(network, trials.inputs, trials.mask) if trials else count_rate(network)

@@ -1,0 +1,17 @@
+"""Trained networks of the runs that a benchmark is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neuromod import Network
+from neuromod.rundir import open_run
+
+
+def trained(path: str, *, pruned: bool = True) -> tuple[str, Network]:
+    """Name of a run in the tables, and its network."""
+    run = open_run(Path(path))
+    settings = run.manifest()["steps"]["train"]["arguments"]
+    name = f"{settings['network']['neurons']} neurons, λ = {settings['wiring']['strength']:g}, seed {settings['seed']}"
+    network = Network.load(run.file("pruned.safetensors" if pruned else "network.safetensors"))
+    return name if pruned else f"{name}, not pruned", network
