@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,10 @@ def _rnn(model: onnx.ModelProto, path: Path) -> Network:
     graph = model.graph
     recurrent = [node for node in graph.node if node.op_type in ("RNN", "LSTM", "GRU", "Scan", "Loop")]
     if len(recurrent) != 1 or recurrent[0].op_type != "RNN":
-        found = ", ".join(sorted({node.op_type for node in recurrent})) or "none"
+        found = ", ".join(sorted(node.op_type for node in recurrent)) or "none"
+        products = Counter(name for node in graph.node if node.op_type in ("MatMul", "Gemm") for name in node.input[1:2])
+        if not recurrent and products and max(products.values()) > 1:
+            found += "; its time steps are unrolled, and PyTorch writes an RNN with torch.onnx.export(…, dynamo=False)"
         raise UsageError(f"cannot use {path}: needed one RNN or a file of neuromod's, recurrent nodes: {found}")
     node = recurrent[0]
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
