@@ -118,7 +118,7 @@ def without_lost(network: Network, bits: int) -> Network:
     kept = rounded(network, bits)
     return replace(
         network,
-        w_rec=network.w_rec * (kept.w_rec != 0),
+        w_rec=network.w_rec * kept.w_rec.astype(bool),
         w_in=network.w_in * (kept.w_in != 0),
         w_out=network.w_out * (kept.w_out != 0),
     )

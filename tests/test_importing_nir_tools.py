@@ -42,7 +42,9 @@ def test_weights_are_those_of_the_tool(name, unpacked):
     network = importing.read_network(unpacked(name))
     first, second = json.loads((FOLDER / f"{name}.json").read_text())["layers"]
     assert (network.n, network.n_in, network.n_out) == (6, 3, 2)
-    at = {group["stop"] - group["start"]: slice(group["start"], group["stop"]) for group in network.info["nir"]["groups"]}
+    at = {
+        group["stop"] - group["start"]: slice(group["start"], group["stop"]) for group in network.info["nir"]["groups"]
+    }
     hidden, last = at[4], at[2]
     w_rec = network.w_rec.toarray()
     recurrent = first.get("recurrent", {"weight": np.zeros((4, 4)), "bias": None})

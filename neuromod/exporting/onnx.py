@@ -24,7 +24,7 @@ OPSET = 21
 IR_VERSION = 10
 
 # A protobuf message cannot be larger.
-_MAX_BYTES = 2**31 - 1
+MAX_BYTES = 2**31 - 1
 
 
 def write(network: Network, folder: Path, *, placement: Placement | None = None) -> list[Path]:
@@ -53,9 +53,9 @@ def write(network: Network, folder: Path, *, placement: Placement | None = None)
     paths = []
     for name, step in (("network.onnx", False), ("network_step.onnx", True)):
         model = build(network, placement=placement, step=step)
-        if model.ByteSize() > _MAX_BYTES:
+        if model.ByteSize() > MAX_BYTES:
             raise UsageError(
-                f"{name} would have {model.ByteSize():,} bytes, ONNX allows {_MAX_BYTES:,}; prune the network further"
+                f"{name} would have {model.ByteSize():,} bytes, ONNX allows {MAX_BYTES:,}; prune the network further"
             )
         write_bytes(folder / name, model.SerializeToString(deterministic=True))
         paths.append(folder / name)

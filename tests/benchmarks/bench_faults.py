@@ -1,8 +1,8 @@
 """Share of seeded faults in exported files that `neuromod verify` reports, and of healthy files that it reports.
 
-Run it with ``python tests/benchmarks/bench_faults.py RUN …`` with runs that have been trained and pruned, or none, where
-Norse and SpikingJelly are installed. Bars: at least 99 % of at least 200 faults, and none of at least 50 healthy
-exports.
+Run it with ``python tests/benchmarks/bench_faults.py RUN …`` with runs that have been trained and pruned, or none,
+where Norse and SpikingJelly are installed. Bars: at least 99 % of at least 200 faults, and none of at least 50
+healthy exports.
 """
 
 from __future__ import annotations
