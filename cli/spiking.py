@@ -201,6 +201,12 @@ def _choose(network: Network, wishes: Wishes, *, talk: Talk) -> Conversion:
         )
 
     chosen = choose(network, wishes, on_try=show)
+    if (before := chosen.chosen.accuracy_unrounded) is not None:
+        tuned = " and fine-tuned" if chosen.chosen.tuned else ""
+        talk.say(
+            f"Accuracy {before:.3f} before the weights were rounded to {wishes.weight_bits} bits{tuned}, "
+            f"{chosen.chosen.accuracy:.3f} after."
+        )
     if not chosen.met:
         talk.warn(
             f"nothing that was tried keeps the accuracy within {wishes.max_accuracy_drop:g} and at least "

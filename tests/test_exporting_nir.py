@@ -101,6 +101,17 @@ def test_without_simulators_it_is_not_verified(solver, tmp_path, monkeypatch):
     assert "not installed" in result["reason"]
 
 
+def test_without_nir_it_is_not_verified(solver, tmp_path, monkeypatch):
+    import sys
+
+    spiking = spiking_of(solver, reset="hard")
+    path = exporting.write(spiking, tmp_path / "a.nir", network=solver)
+    monkeypatch.setitem(sys.modules, "nir", None)
+    result = verify_nir(path, solver, spiking=spiking, n_trials=50)
+    assert (result["verified"], result["passed"]) == (False, False)
+    assert "nir package is not installed" in result["reason"]
+
+
 def test_older_nir_packages_can_read_it(solver, tmp_path):
     import h5py
 
