@@ -44,8 +44,8 @@ _PATIENCE = 5
 def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
     """Anneal from several starts and keep the best placement.
 
-    The starts are cuts of the plane of neurons and, for small networks, random ones. The result is never worse than
-    the first cut.
+    The starts are the placement that training grew, if there is one, cuts of the plane of neurons and, for small
+    networks, random ones. The result is never worse than the first of them.
 
     Parameters
     ----------
@@ -72,7 +72,8 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         starts = _starts(problem, rng, effort)
     size = problem.n / _NEURONS
     tries = max(int(effort.amount * _TRIES * min(size**0.5, size**_POWER) / len(starts)), 10_000)
-    found = [starts[0], *_anneal_all(problem, starts, rng, tries, effort)]
+    given = [starts[0]] if problem.grown is None else [problem.grown, starts[0]]
+    found = [*given, *_anneal_all(problem, starts, rng, tries, effort)]
     best = min(found, key=lambda core_of: rank(problem, core_of))
     if rank(problem, best)[0] and effort.seconds is None:
         # Limits are still exceeded: once more, from there, with more patience.
@@ -124,7 +125,10 @@ def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[int, float]:
 
 
 def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[npt.NDArray[np.int32]]:
-    first = (tiles if problem.positions is not None else bisection).place(problem, rng, effort)
+    if problem.grown is not None:
+        first = problem.grown
+    else:
+        first = (tiles if problem.positions is not None else bisection).place(problem, rng, effort)
     starts = [first]
     if rank(problem, first)[0] and cores_needed(problem) < problem.grid.cores:
         # What is too much for a few full cores may do on many.
