@@ -118,7 +118,7 @@ def test_many_substeps_converge_to_the_rate_network(seed, mode, alpha):
 
 
 def limit_error(mode, alpha, substeps=128):
-    """Error of the state with very many substeps, relative to the state's, where inputs last for three time constants."""
+    """Error of the state with very many substeps, relative to the state's; inputs last for three time constants."""
     rng = np.random.default_rng(0)
     n = 12
     network = Network(

@@ -88,7 +88,8 @@ class Eager(torch.nn.Module):
         self.w_in, self.w_out = (torch.nn.Linear(w.shape[1], w.shape[0]) for w in (network.w_in, network.w_out))
         self.w_rec = torch.nn.Linear(network.n, network.n, bias=False)
         for layer, values in (
-            (self.w_in.weight, network.w_in), (self.w_in.bias, network.bias), (self.w_rec.weight, network.w_rec.toarray()),
+            (self.w_in.weight, network.w_in), (self.w_in.bias, network.bias),
+            (self.w_rec.weight, network.w_rec.toarray()),
             (self.w_out.weight, network.w_out), (self.w_out.bias, network.bias_out),
         ):  # fmt: skip
             layer.data = torch.tensor(np.asarray(values))
@@ -192,7 +193,7 @@ def main(paths: list[str]) -> None:
     shown.append(markdown(header, eights))
     at_400 = {"random, dense": random_network(400, alpha=0.2, density=1.0),
               "random, 5 % density": random_network(400, alpha=0.2, density=0.05)}  # fmt: skip
-    whole = dict(trained(path, pruned=False) for path in paths[-1:])
+    whole = dict(trained(path, pruned=False) for path in paths[-2:])
     for name, network in {**at_400, **networks, **whole}.items():
         for batch in (1, 64):
             row = TABLE.row(f"speed: {name}, batch {batch}", lambda n=network, b=batch: speed(n, b))
