@@ -218,7 +218,7 @@ def command(
       neuromod train --wiring-cost hops --cores 4x4
       neuromod train --resume
     """
-    from neuromod import config, rundir
+    from neuromod import chip, config, rundir
     from neuromod import tasks as generators
     from neuromod.errors import UsageError
 
@@ -250,6 +250,8 @@ def command(
     else:
         settings = config.load(config_path, assignments, flags)
         names = generators.resolve(settings.tasks.names)
+        # Cores that cannot be trained for are refused before there is a run.
+        chip.of_settings(settings)
         label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         run = rundir.create(label, run_path)
     begun = time.monotonic()

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,8 +240,8 @@ def test_single_weights_and_groups_together_reach_the_minimum_of_the_sum() -> No
     optimizer = torch.optim.Adam([w], lr=2e-2)
     price, strength = {"w_rec": torch.tensor(0.01, dtype=torch.float64)}, 20.0
     for step in range(1500):
-        for group in optimizer.param_groups:
-            group["lr"] = 2e-2 * (1 - step / 1500) + 1e-5
+        for part in optimizer.param_groups:
+            part["lr"] = 2e-2 * (1 - step / 1500) + 1e-5
         optimizer.zero_grad()
         (0.5 * (w - target).square().sum()).backward()
         optimizer.step()
@@ -522,3 +529,59 @@ def test_regularizers_without_a_chip_have_no_groups() -> None:
     given = config.load(None, [])
     at = bimt.grid_positions(9)
     assert regularizers.groups(given.wiring, None, at, np.ones(9, np.float32), torch.zeros(9, 9)) is None
+
+
+# --- the commands -------------------------------------------------------------------------------------------------
+
+
+def run_command(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the installed command."""
+    (point,) = entry_points(group="console_scripts", name="neuromod")
+    main, out, err = point.load(), io.StringIO(), io.StringIO()
+    sys.argv = ["neuromod", *arguments]
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as done:
+        main()
+    return int(done.value.code or 0), out.getvalue(), err.getvalue()
+
+
+def result_of(*arguments: str) -> dict[str, Any]:
+    code, out, err = run_command(*arguments, "--json")
+    assert code == 0, err
+    result: dict[str, Any] = json.loads(out)
+    return result
+
+
+def test_train_for_cores_then_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [])
+    sets = [f"--set={item}" for item in TINY if not item.startswith("chip")]
+    trained = result_of(
+        "train", "--wiring-cost", "hops", "--cores", "2x3", "--neurons-per-core", "5", "--strength", "1",
+        "--target", "dynapse2", *sets,
+    )  # fmt: skip
+    wanted = {"grid": "2x3", "neurons_per_core": 5, "target": "dynapse2", "weight_bits": 4, "fits": True}
+    assert {key: trained["chip"][key] for key in wanted} == wanted
+    grown = result_of("map", "--placer", "grown")
+    # The cores, the capacity and the target that it was trained for are what `map` takes by itself.
+    assert (grown["grid"], grown["neurons_per_core"], grown["target"]) == ("2x3", 5, "dynapse2")
+    better = result_of("map", "--effort", "0.05")
+    assert better["hops"] <= grown["hops"]
+    elsewhere = result_of("map", "--cores", "3x2", "--target", "generic-mesh", "--effort", "0.05")
+    assert (elsewhere["grid"], elsewhere["target"]) == ("3x2", "generic-mesh")
+
+
+def test_refusals_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [])
+    for arguments, code, words in (
+        (["--wiring-cost", "hops", "--regularizer", "l1"], 2, "cannot be used with l1"),
+        (["--wiring-cost", "miles"], 2, "is not one of"),
+        (["--wiring-cost", "hops", "--cores", "4by4"], 2, "write rows x columns"),
+        (["--wiring-cost", "hops", "--cores", "2x2", "--neurons-per-core", "16"], 3, "256 neurons do not fit 2x2"),
+        (["--wiring-cost", "energy", "--cores", "2x2"], 2, "energy of packets on generic-mesh is unknown"),
+    ):
+        found, _, err = run_command("train", *arguments)
+        assert found == code, (arguments, err)
+        assert words in err
+        assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
