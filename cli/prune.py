@@ -84,8 +84,8 @@ def prune_stage(
     if threshold is None and keep is None and done.accuracy_before is not None and done.accuracy_after is not None:
         lost = done.accuracy_before - done.accuracy_after
         if lost > max_accuracy_drop:
-            bits = f" with weights of {weight_bits} bits" if weight_bits else ""
-            talk.warn(f"even without pruning{bits} the accuracy falls by {lost:.3f}, more than {max_accuracy_drop:g}")
+            cause = f"rounding weights to {weight_bits} bits" if weight_bits else "the least pruning"
+            talk.warn(f"{cause} alone costs {lost:.3f} of the accuracy, more than {max_accuracy_drop:g}")
     run.record(
         "prune",
         arguments=arguments,
@@ -110,10 +110,11 @@ def describe(result: dict[str, Any]) -> str:
             f"on {result['trials']:,} trials that the threshold was not chosen on"
         )
     if result["weight_bits"] is not None:
-        chip = f" of {result['target']}" if result["target"] else ""
+        bits = f"{result['weight_bits']} bits"
+        bits = f"the {bits} of {result['target']}" if result["target"] else bits
         without = result["accuracy_unrounded"]
         lines.append(
-            f"with weights rounded to the {result['weight_bits']} bits{chip}"
+            f"with weights rounded to {bits}"
             + (f"; {without:.3f} without rounding" if without is not None else "")
         )
     return "\n".join(lines)
