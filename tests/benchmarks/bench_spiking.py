@@ -94,10 +94,13 @@ def measure(network: Network, wishes: Wishes) -> dict[str, Any]:
     }
 
 
-def verdict(row: dict[str, Any], agree: float | None, lost: float | None) -> str:
-    """Whether the bar is met, with the bar."""
+def verdict(row: dict[str, Any], agree: float | None, lost: float | None, before: dict[str, Any] | None) -> str:
+    """Whether the bar is met, with the bar; `before` is what has not been rounded, if it is about that."""
     if agree is not None:
         return f"≥ {agree:g}: {'met' if row['agreement'] >= agree else 'missed'}"
+    if lost is not None and before is not None:
+        by_rounding = before["accuracy"] - row["accuracy"]
+        return f"≤ {lost:g} lost by rounding: {'met' if by_rounding <= lost else 'missed'} ({by_rounding:+.4f})"
     if lost is not None:
         return f"≤ {lost:g} lost: {'met' if row['accuracy_rate'] - row['accuracy'] <= lost else 'missed'}"
     return ""
@@ -118,7 +121,9 @@ def main(paths: list[str], *, show: bool) -> None:
             figures = [f"{row['agreement']:.3f} ({low:.3f} to {high:.3f})", f"{row['accuracy']:.3f}"]
             case = f"{case}: {row['substeps']}{', tuned' if row['tuned'] else ''}" if "chosen" in case else case
             spikes = f"{row['spikes_per_neuron_per_step']:.2f}"
-            lines.append([case, *figures, f"{row['state_error']:.2f}", spikes, verdict(row, agree, lost)])
+            before = TABLE.read()["rows"][f"{name}: hold, 5 substeps"] if wishes.weight_bits else None
+            bar = verdict(row, agree, lost, before)
+            lines.append([case, *figures, f"{row['state_error']:.2f}", spikes, bar])
         about = f"{name}: {network.n} neurons and {network.n_synapses:,} synapses after pruning"
         accuracy = f"accuracy (rate network {row['accuracy_rate']:.3f})"
         header = ["", "equal decisions (95 %)", accuracy, "error of the state", "spikes per neuron and step", "bar"]
