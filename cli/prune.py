@@ -114,8 +114,7 @@ def describe(result: dict[str, Any]) -> str:
         bits = f"the {bits} of {result['target']}" if result["target"] else bits
         without = result["accuracy_unrounded"]
         lines.append(
-            f"with weights rounded to {bits}"
-            + (f"; {without:.3f} without rounding" if without is not None else "")
+            f"with weights rounded to {bits}" + (f"; {without:.3f} without rounding" if without is not None else "")
         )
     return "\n".join(lines)
 
