@@ -78,7 +78,7 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
 
 def _costs(result: dict[str, Any]) -> list[str]:
     """Say what each network costs in a time step."""
-    parts = {name: result[name] for name in ("onnx", "snn") if name in result}
+    parts: dict[str, Any] = {name: result[name] for name in ("onnx", "snn") if name in result}
     parts |= {
         f"nir, {reset} reset": result["nir"][reset] for reset in ("soft", "hard") if reset in result.get("nir", {})
     }
@@ -160,7 +160,7 @@ def _onnx(
     run: Run, network: Network, placement: Placement | None, *, quantize: str | None
 ) -> tuple[dict[str, Any], list[str]]:
     from neuromod.evaluation import trials_for
-    from neuromod.exporting import onnx
+    from neuromod.exporting import onnx, onnx_int8
     from neuromod.operations import count_rate
 
     folder = run.file("exports")
@@ -169,7 +169,7 @@ def _onnx(
         stale.unlink()
     paths = onnx.write(network, folder, placement=placement)
     if quantize:
-        paths += onnx.write_int8(network, folder, placement=placement)
+        paths += onnx_int8.write_int8(network, folder, placement=placement)
     # Tasks are not needed for the files, only to count what inputs cause.
     trials = trials_for(network, 200, seed=3) if "tasks" in network.info else None
     counts = count_rate(network, trials.inputs, trials.mask) if trials else count_rate(network)

@@ -24,26 +24,39 @@ def prune_stage(
     max_accuracy_drop: float = 0.01,
     trials_per_task: int = 200,
     seed: int = 0,
+    target: str | None = None,
+    weight_bits: int | None = None,
 ) -> dict[str, Any]:
     """Prune the run's network into pruned.safetensors.
 
     Returns
     -------
     dict
-        The fields of `neuromod.pruning.Pruning` but the network.
+        The fields of `neuromod.pruning.Pruning` but the network, and the target.
     """
     from neuromod import pruning
+    from neuromod.errors import UsageError
     from neuromod.network import Network
+    from neuromod.quantization import bits_of
+
+    if target is not None and weight_bits is not None:
+        raise UsageError("give --target or --weight-bits, not both")
 
     run.require("import" if run.state("train")[0] == "missing" and run.step("import") else "train")
     begun = time.monotonic()
     network = Network.load(run.file("network.safetensors"))
+    if target is not None:
+        weight_bits = bits_of(target)
+    elif weight_bits is None and isinstance(chip := network.info.get("chip"), dict):
+        # It was trained for a chip.
+        target, weight_bits = chip.get("target"), chip.get("weight_bits")
     arguments = {
         "threshold": threshold,
         "keep": keep,
         "max_accuracy_drop": max_accuracy_drop,
         "trials_per_task": trials_per_task,
         "seed": seed,
+        "weight_bits": weight_bits,
     }
     done = pruning.prune(
         network,
@@ -64,7 +77,15 @@ def prune_stage(
         "neurons_after": done.neurons_after,
         "sparsity": done.sparsity,
         "trials": done.trials,
+        "target": target,
+        "weight_bits": done.weight_bits,
+        "accuracy_unrounded": done.accuracy_unrounded,
     }
+    if threshold is None and keep is None and done.accuracy_before is not None and done.accuracy_after is not None:
+        lost = done.accuracy_before - done.accuracy_after
+        if lost > max_accuracy_drop:
+            cause = f"rounding weights to {weight_bits} bits" if weight_bits else "the least pruning"
+            talk.warn(f"{cause} alone costs {lost:.3f} of the accuracy, more than {max_accuracy_drop:g}")
     run.record(
         "prune",
         arguments=arguments,
@@ -88,6 +109,13 @@ def describe(result: dict[str, Any]) -> str:
             f"accuracy {result['accuracy_before']:.3f} -> {result['accuracy_after']:.3f} "
             f"on {result['trials']:,} trials that the threshold was not chosen on"
         )
+    if result["weight_bits"] is not None:
+        bits = f"{result['weight_bits']} bits"
+        bits = f"the {bits} of {result['target']}" if result["target"] else bits
+        without = result["accuracy_unrounded"]
+        lines.append(
+            f"with weights rounded to {bits}" + (f"; {without:.3f} without rounding" if without is not None else "")
+        )
     return "\n".join(lines)
 
 
@@ -103,6 +131,8 @@ def describe(result: dict[str, Any]) -> str:
 )
 @click.option("--trials", "trials_per_task", type=click.IntRange(1), default=200, show_default=True, help="Per task.")
 @plot_option("the weights with the threshold, and what is left")
+@click.option("--target", help="Chip to whose bits the weights are rounded when the accuracy is measured.")
+@click.option("--weight-bits", type=click.IntRange(2, 16), help="These bits instead of a target's.")
 @seed_option
 @held_run_option
 @output_options
@@ -112,6 +142,8 @@ def command(
     max_accuracy_drop: float,
     trials_per_task: int,
     plot: Path | None,
+    target: str | None,
+    weight_bits: int | None,
     seed: int,
     run: Run,
     talk: Talk,
@@ -123,6 +155,7 @@ def command(
       neuromod prune
       neuromod prune --max-accuracy-drop 0.02
       neuromod prune --keep 0.03
+      neuromod prune --target loihi1
     """
     result = prune_stage(
         run,
@@ -132,6 +165,8 @@ def command(
         max_accuracy_drop=max_accuracy_drop,
         trials_per_task=trials_per_task,
         seed=seed,
+        target=target,
+        weight_bits=weight_bits,
     )
     if plot is not None:
         draw(run, plot, result["threshold"])

@@ -132,14 +132,9 @@ def _bits(text: str | int | None, placement: Placement | None) -> int | None:
         raise UsageError(f"--weight-bits '{text}' is not a number of bits; write a number from 2 to 16, or target")
     if placement is None:
         raise UsageError("--weight-bits target needs a placement; run `neuromod map --target NAME`, or give a number")
-    from neuromod.targets import load_target
+    from neuromod.quantization import bits_of
 
-    figure = load_target(placement.target).figure("weight_bits")
-    if figure.value is None or figure.value == float("inf"):
-        raise UsageError(
-            f"the number of bits of a weight on {placement.target} is {figure.text}; give one with --weight-bits"
-        )
-    return int(figure.value)
+    return bits_of(placement.target)
 
 
 def write_snn(
@@ -206,6 +201,12 @@ def _choose(network: Network, wishes: Wishes, *, talk: Talk) -> Conversion:
         )
 
     chosen = choose(network, wishes, on_try=show)
+    if (before := chosen.chosen.accuracy_unrounded) is not None:
+        tuned = " and fine-tuned" if chosen.chosen.tuned else ""
+        talk.say(
+            f"Accuracy {before:.3f} before the weights were rounded to {wishes.weight_bits} bits{tuned}, "
+            f"{chosen.chosen.accuracy:.3f} after."
+        )
     if not chosen.met:
         talk.warn(
             f"nothing that was tried keeps the accuracy within {wishes.max_accuracy_drop:g} and at least "

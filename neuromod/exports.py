@@ -134,10 +134,10 @@ def export(
     """
     folder = Path(folder)
     if format == "onnx":
-        from neuromod.exporting import onnx
+        from neuromod.exporting import onnx, onnx_int8
 
         paths = onnx.write(network, folder, placement=placement)
-        paths += onnx.write_int8(network, folder, placement=placement) if quantize else []
+        paths += onnx_int8.write_int8(network, folder, placement=placement) if quantize else []
         return Export(format, tuple(paths), folder, placement)
     if format == "sanafe":
         return _export_sanafe(network, folder, placement)

@@ -15,6 +15,7 @@ from neuromod import evaluation
 from neuromod.errors import UsageError
 from neuromod.network import Network
 from neuromod.notebook import html_table
+from neuromod.quantization import rounded, without_lost
 
 # Steps after which a neuron that no input reaches must have settled, and to what relative precision.
 _SETTLE_STEPS, _SETTLE_TOLERANCE = 2000, 1e-6
@@ -41,7 +42,11 @@ class Pruning:
     sparsity : float
         Share of the n x n recurrent weights of the network before that are zero now.
     trials : int
-        Trials behind each of the two accuracies.
+        Trials behind each of the accuracies.
+    weight_bits : int or None
+        Bits to which the weights were rounded for `accuracy_after`; None if they were not.
+    accuracy_unrounded : float or None
+        Accuracy after pruning with the weights as they are.
     """
 
     network: Network
@@ -55,6 +60,8 @@ class Pruning:
     neurons_after: int
     sparsity: float
     trials: int
+    weight_bits: int | None = None
+    accuracy_unrounded: float | None = None
 
     def _repr_html_(self) -> str:
         rows = [
@@ -75,6 +82,7 @@ def prune(
     max_accuracy_drop: float = 0.01,
     trials_per_task: int = 200,
     seed: int = 0,
+    weight_bits: int | None = None,
     on_try: Callable[[float, float], None] | None = None,
 ) -> Pruning:
     """Prune a network.
@@ -98,6 +106,9 @@ def prune(
         Trials of each task in each of the two sets.
     seed : int
         Seed of the trials.
+    weight_bits : int, optional
+        Bits of a weight on the chip: accuracies after pruning are those with rounded weights, and weights that become
+        zero go, too. The weights that stay keep their values.
     on_try : callable, optional
         Called with each threshold tried and its accuracy on the first set.
 
@@ -144,17 +155,17 @@ def prune(
     if keep is not None:
         threshold = _threshold_for(network, round(keep * network.n**2))
     if threshold is not None:
-        pruned = cut(network, threshold)
-        after = _evaluate(pruned, check) if known else None
+        pruned = cut(network, threshold, weight_bits=weight_bits)
+        after = _evaluate(pruned, check, weight_bits) if known else None
     else:
         assert before is not None
         candidates = _candidates(network)
         allowed = _evaluate(network, tune).accuracy - max_accuracy_drop / 2
-        index = _largest(candidates, network, tune, allowed, on_try)
+        index = _largest(candidates, network, tune, allowed, weight_bits, on_try)
         while True:
             threshold = candidates[index]
-            pruned = cut(network, threshold)
-            after = _evaluate(pruned, check)
+            pruned = cut(network, threshold, weight_bits=weight_bits)
+            after = _evaluate(pruned, check, weight_bits)
             if index == 0 or before.accuracy - after.accuracy <= max_accuracy_drop:
                 break
             index -= 1
@@ -170,11 +181,15 @@ def prune(
         neurons_after=pruned.n,
         sparsity=1 - pruned.n_synapses / network.n**2,
         trials=check.inputs.shape[1] if known else 0,
+        weight_bits=weight_bits,
+        accuracy_unrounded=_evaluate(pruned, check).accuracy if known else None,
     )
 
 
-def cut(network: Network, threshold: float) -> Network:
+def cut(network: Network, threshold: float, *, weight_bits: int | None = None) -> Network:
     """Remove weights of at most `threshold` in magnitude, then neurons without a path from input to readout.
+
+    With `weight_bits`, weights that these bits round to zero are removed, too.
 
     A neuron that no input reaches has a constant activity once it has settled; what it adds to others goes into
     their biases.
@@ -192,6 +207,8 @@ def cut(network: Network, threshold: float) -> Network:
         w_in=np.where(np.abs(network.w_in) > threshold, network.w_in, 0),
         w_out=np.where(np.abs(network.w_out) > threshold, network.w_out, 0),
     )
+    if weight_bits is not None:
+        thinned = without_lost(thinned, weight_bits)
     reached = _reachable(thinned.w_rec, np.flatnonzero(thinned.w_in.any(axis=1)))
     needed = _reachable(thinned.w_rec.T.tocsr(), np.flatnonzero(thinned.w_out.any(axis=0)))
     if not (reached & needed).any():
@@ -240,7 +257,8 @@ def _reachable(w: sparse.csr_array, sources: npt.NDArray[np.intp]) -> npt.NDArra
     return reached[:n]
 
 
-def _evaluate(network: Network, trials: Any) -> evaluation.Evaluation:
+def _evaluate(network: Network, trials: Any, weight_bits: int | None = None) -> evaluation.Evaluation:
+    network = network if weight_bits is None else rounded(network, weight_bits)
     return evaluation.evaluate(network, trials, runner=lambda x: network.run(x, dtype=np.float32)[0])
 
 
@@ -266,13 +284,15 @@ def _largest(
     network: Network,
     trials: Any,
     allowed: float,
+    weight_bits: int | None,
     on_try: Callable[[float, float], None] | None,
 ) -> int:
     """Index of the largest candidate whose accuracy is at least `allowed`, by bisection."""
 
     def fits(index: int) -> bool:
         try:
-            accuracy = _evaluate(cut(network, candidates[index]), trials).accuracy
+            pruned = cut(network, candidates[index], weight_bits=weight_bits)
+            accuracy = _evaluate(pruned, trials, weight_bits).accuracy
         except UsageError:
             return False
         if on_try:

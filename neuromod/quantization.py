@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.network import Array
+from neuromod.network import Array, Network
 from neuromod.spiking import Reset, SpikingNetwork
 
 Granularity = Literal["row", "tensor"]
@@ -88,6 +88,56 @@ def quantize(spiking: SpikingNetwork, bits: int, *, granularity: Granularity = "
         step_in=into,
         step_out=out,
     )
+
+
+def rounded(network: Network, bits: int) -> Network:
+    """Return a rate network with its weights rounded to integers of `bits` bits times a step for each row.
+
+    As in `quantize`, input and recurrent weights of a neuron share the step and biases stay as they are.
+
+    Raises
+    ------
+    UsageError
+        If the number of bits is out of range.
+    """
+    largest = np.maximum(np.abs(network.w_in).max(axis=1, initial=0), _row_maxima(network.w_rec))
+    into, out = steps(largest, bits), steps(np.abs(network.w_out).max(axis=1, initial=0), bits)
+    w_rec = network.w_rec.copy()
+    of_entry = np.repeat(into, np.diff(w_rec.indptr))
+    w_rec.data = np.round(w_rec.data / of_entry) * of_entry
+    return replace(
+        network,
+        w_rec=w_rec,
+        w_in=np.round(network.w_in / into[:, None]) * into[:, None],
+        w_out=np.round(network.w_out / out[:, None]) * out[:, None],
+    )
+
+
+def without_lost(network: Network, bits: int) -> Network:
+    """Return a rate network without the weights that `rounded` makes zero: on the chip they are no synapses."""
+    kept = rounded(network, bits)
+    return replace(
+        network,
+        w_rec=network.w_rec * kept.w_rec.astype(bool),
+        w_in=network.w_in * (kept.w_in != 0),
+        w_out=network.w_out * (kept.w_out != 0),
+    )
+
+
+def bits_of(target: str) -> int:
+    """Bits of a weight on a chip, given by its name or the path of a TOML file.
+
+    Raises
+    ------
+    UsageError
+        If there is no such target, or the number is unknown or without limit.
+    """
+    from neuromod.targets import load_target
+
+    figure = load_target(target).figure("weight_bits")
+    if figure.value is None or figure.value == float("inf"):
+        raise UsageError(f"the number of bits of a weight on {target} is {figure.text}; give one with --weight-bits")
+    return int(figure.value)
 
 
 def step_sizes(

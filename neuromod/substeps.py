@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -94,6 +94,8 @@ class Candidate:
         Root mean square error of the state, relative to the state's.
     spikes_per_neuron_per_step : float
         Mean number of spikes that a neuron fires in a time step of the rate network.
+    accuracy_unrounded : float or None
+        Accuracy before the weights were rounded and fine-tuned; None if they were not rounded.
     """
 
     substeps: int
@@ -105,6 +107,7 @@ class Candidate:
     agreement: Agreement
     state_error: float
     spikes_per_neuron_per_step: float
+    accuracy_unrounded: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,9 +212,9 @@ def _try(
 ) -> tuple[Candidate, SpikingNetwork, Array]:
     peak = np.abs(calibration.inputs).max(axis=(0, 1))
     peak[peak == 0] = 1
-    options = {}
+    options, unrounded = {}, {}
     for thresholds, scale in scales.items():
-        options[thresholds] = convert(
+        options[thresholds] = unrounded[thresholds] = convert(
             network,
             scale,
             substeps=count,
@@ -233,6 +236,9 @@ def _try(
         bits: dict[str, Any] = {"weight_bits": wishes.weight_bits, "granularity": wishes.granularity}
         spiking = tune(network, spiking, steps=wishes.tune_steps, seed=wishes.seed, **bits)
     candidate, spikes = _measure(network, spiking, test, best, tuned=tuned)
+    if wishes.weight_bits is not None:
+        before = _measure(network, unrounded[best], test, best)[0].accuracy
+        candidate = replace(candidate, accuracy_unrounded=before)
     return candidate, spiking, spikes
 
 

@@ -116,7 +116,10 @@ def test_weight_bits_of_the_target_and_of_the_user(solver, run_of):
     run = run_of(solver)
     options = ("export", "--format", "snn", "--substeps", 8, "--run", run.path, "--json")
     done = invoke(*options, "--weight-bits", 6, "--weight-steps", "tensor")
-    assert json.loads(done.stdout)["snn"]["weight_bits"] == 6
+    part = json.loads(done.stdout)["snn"]
+    assert part["weight_bits"] == 6
+    before, after = part["chosen"]["accuracy_unrounded"], part["chosen"]["accuracy"]
+    assert f"Accuracy {before:.3f} before the weights were rounded to 6 bits, {after:.3f} after." in done.stderr
     assert "needs a placement" in str(invoke(*options, "--weight-bits", "target").exception)
     assert "number of bits" in str(invoke(*options, "--weight-bits", "six").exception)
     assert "2 to 16" in str(invoke(*options, "--weight-bits", 1).exception)

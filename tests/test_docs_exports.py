@@ -31,7 +31,25 @@ def folder(tmp_path_factory, solver_network):
     return folder
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["norse", "spikingjelly"])
+def test_ten_lines_load_and_run_each_export():
+    """Imports aside, and but for the block that does without neuromod."""
+    blocks = re.findall(r"^```py(?:thon)?\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    lines = [[line for line in block.splitlines() if line and not re.match(r"import|from", line)] for block in blocks]
+    assert len(blocks) == 7
+    assert sorted(map(len, lines))[-2] <= 10
+
+
+def test_snntorchs_own_importer_is_still_no_way_in(folder):
+    """If this fails, docs/exports.md can say so."""
+    nir = pytest.importorskip("nir")
+    pytest.importorskip("nirtorch")
+    importer = pytest.importorskip("snntorch.import_nir")
+    graph = nir.read(folder / "runs/made-by-hand/exports/network.nir")
+    with pytest.raises(AssertionError, match="r not supported"):
+        importer.import_from_nir(graph)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=["norse", "spikingjelly", "norse-alone"])
 def test_the_block_of_a_simulator_runs(block, folder):
     pytest.importorskip("norse" if "norse" in block else "spikingjelly")
     done = subprocess.run([sys.executable, "-c", block], cwd=folder, capture_output=True, text=True, timeout=120)

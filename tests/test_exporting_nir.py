@@ -21,56 +21,16 @@ def spiking_of(network, **kwargs) -> SpikingNetwork:
     return conversion.convert(network, np.linspace(1.5, 2, 17), **{**options, **kwargs})
 
 
-def simulate(graph, inputs, dt):
-    """Euler's method for the nodes of both forms, straight from NIR's differential equations, in double precision."""
-    nodes, state, outputs = graph.nodes, {}, []
-    order = ["input", "w_in", *(name for name in ("lif", "neurons", "trace", "w_rec", "w_out") if name in nodes)]
-    last = dict.fromkeys(nodes, 0.0)
-    for x in inputs:
-        now = {}
-        for name in order:
-            node = nodes[name]
-            # Only w_rec closes the loop, so its output reaches the neurons one step later.
-            total = sum(now.get(a, last[a]) for a, b in graph.edges if b == name) if name != "input" else x
-            kind = type(node).__name__
-            if kind == "Input":
-                now[name] = total
-            elif kind == "Affine":
-                now[name] = total @ node.weight.T.astype(float) + node.bias
-            elif kind == "LI":
-                v = state.get(name, 0.0)
-                state[name] = v + dt / node.tau * (node.v_leak - v + node.r * total)
-                now[name] = state[name]
-            else:
-                if kind == "CubaLIF":
-                    i = state.get("i", 0.0)
-                    state["i"] = i + dt / node.tau_syn * (-i + node.w_in * total)
-                    total = state["i"]
-                v = state.get(name, 0.0)
-                if kind == "IF":
-                    v = v + dt * node.r * total
-                else:
-                    tau = node.tau_mem if kind == "CubaLIF" else node.tau
-                    v = v + dt / tau * (node.v_leak - v + node.r * total)
-                spike = (v > node.v_threshold).astype(float)
-                rule = graph.metadata["reset"]
-                state[name] = v - spike * node.v_threshold if rule == "soft" else v * (1 - spike)
-                now[name] = spike
-        last = {**last, **now}
-        outputs.append(now["w_out"])
-    return np.stack(outputs)
-
-
 @pytest.mark.parametrize("form", ["cuba", "literal"])
 @pytest.mark.parametrize("reset", ["soft", "hard"])
 @pytest.mark.parametrize("keep", [None, 1.0])
-def test_equations_of_the_graph_are_the_network(solver, tmp_path, form, reset, keep):
+def test_equations_of_the_graph_are_the_network(nir_simulation, solver, tmp_path, form, reset, keep):
     spiking = spiking_of(solver, reset=reset, keep=keep)
     path = exporting.write(spiking, tmp_path / "a.nir", network=solver, form=form)
     x = np.random.default_rng(0).random((8, 20, 53)).astype(np.float32)
     reference = spiking.run(x)
     graph = nir.read(path)
-    out = simulate(graph, exporting.encode(x, spiking, form), graph.metadata["dt_s"])
+    out = nir_simulation(graph, exporting.encode(x, spiking, form), graph.metadata["dt_s"])
     y = exporting.decode(out, spiking, form)
     apart = reference.margin.min(axis=(0, 2)) > 1e-5
     assert apart.sum() >= 5
@@ -99,6 +59,17 @@ def test_without_simulators_it_is_not_verified(solver, tmp_path, monkeypatch):
     result = verify_nir(path, solver, spiking=spiking, n_trials=50)
     assert (result["verified"], result["passed"]) == (False, False)
     assert "not installed" in result["reason"]
+
+
+def test_without_nir_it_is_not_verified(solver, tmp_path, monkeypatch):
+    import sys
+
+    spiking = spiking_of(solver, reset="hard")
+    path = exporting.write(spiking, tmp_path / "a.nir", network=solver)
+    monkeypatch.setitem(sys.modules, "nir", None)
+    result = verify_nir(path, solver, spiking=spiking, n_trials=50)
+    assert (result["verified"], result["passed"]) == (False, False)
+    assert "nir package is not installed" in result["reason"]
 
 
 def test_older_nir_packages_can_read_it(solver, tmp_path):

@@ -72,29 +72,56 @@ def test_an_rnn_of_another_tool_runs_as_it_does_in_onnxruntime(tmp_path):
     assert network.info["dt_known"] is False
 
 
-def test_an_rnn_written_by_pytorch(tmp_path):
+def torch_file(path, *, dynamo=False, length=7, **options):
+    """What `torch.onnx.export` makes of an RNN with a readout, and the module."""
     torch = pytest.importorskip("torch")
     import warnings
 
     class Net(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.rnn = torch.nn.RNN(3, 5, nonlinearity="relu")
-            self.out = torch.nn.Linear(5, 2)
+            self.rnn = torch.nn.RNN(3, 5, **{"nonlinearity": "relu", **options})
+            self.out = torch.nn.Linear(10 if options.get("bidirectional") else 5, 2)
 
         def forward(self, x):
             return self.out(self.rnn(x)[0])
 
     net = Net()
-    x = torch.rand(7, 2, 3)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(net, (x,), str(tmp_path / "a.onnx"), dynamo=False, opset_version=17)
-    except Exception as error:
-        pytest.skip(f"this PyTorch does not export it: {error}")
+    x = torch.rand(length, 2, 3)
+    if dynamo:
+        pytest.importorskip("onnxscript")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options = {"external_data": False} if dynamo else {}
+        torch.onnx.export(net, (x,), str(path), dynamo=dynamo, opset_version=18, **options)
+    return net, x
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_an_rnn_written_by_pytorch(tmp_path, bias):
+    net, x = torch_file(tmp_path / "a.onnx", bias=bias)
     network = importing.read_network(tmp_path / "a.onnx")
     np.testing.assert_allclose(network.run(x.numpy())[0], net(x).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"num_layers": 2}, "recurrent nodes: RNN, RNN"),
+        ({"bidirectional": True}, "found bidirectional"),
+        ({"nonlinearity": "tanh"}, "found forward, Tanh"),
+    ],
+)
+def test_other_rnns_of_pytorch_are_refused(tmp_path, options, said):
+    torch_file(tmp_path / "a.onnx", **options)
+    with pytest.raises(UsageError, match=said):
+        importing.read_network(tmp_path / "a.onnx")
+
+
+def test_pytorchs_newer_exporter_unrolls_and_that_is_said(tmp_path):
+    torch_file(tmp_path / "a.onnx", dynamo=True)
+    with pytest.raises(UsageError, match=r"unrolled.*dynamo=False"):
+        importing.read_network(tmp_path / "a.onnx")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from neuromod import Network, conversion
 from neuromod.errors import UsageError
-from neuromod.quantization import quantize, steps
+from neuromod.quantization import bits_of, quantize, rounded, steps, without_lost
 from neuromod.substeps import Wishes, choose
+from neuromod.targets import load_target
 
 
 def random_spiking(seed: int, **kwargs):
@@ -71,3 +72,41 @@ def test_many_bits_change_nothing_that_matters(solver):
     assert abs(fine.accuracy - plain.accuracy) <= 0.01
     assert fine.agreement.share > 0.95
     assert coarse.state_error > fine.state_error
+
+
+def random_network(seed, n=15):
+    rng = np.random.default_rng(seed)
+    return Network(
+        w_rec=rng.normal(size=(n, n)) * (rng.random((n, n)) < 0.4), w_in=rng.normal(size=(n, 4)),
+        w_out=rng.normal(size=(3, n)), bias=rng.normal(size=n), bias_out=rng.normal(size=3), dt_s=0.1, tau_s=0.2,
+    )  # fmt: skip
+
+
+@given(seed=st.integers(0, 50), bits=st.integers(2, 16))
+def test_a_rate_network_is_rounded_row_by_row_to_that_many_bits(seed, bits):
+    network = random_network(seed)
+    found, most = rounded(network, bits), 2 ** (bits - 1) - 1
+    both = [np.hstack([net.w_in, net.w_rec.toarray()]) for net in (network, found)]
+    for before, after in (both, (network.w_out, found.w_out)):
+        step = np.abs(before).max(axis=1, keepdims=True) / most
+        whole = after / step
+        np.testing.assert_allclose(whole, np.round(whole), atol=1e-2)
+        assert np.abs(whole).max() <= most + 1e-2
+        assert (np.abs(after - before) <= 0.501 * step).all()
+    np.testing.assert_array_equal(found.bias, network.bias)
+
+
+def test_weights_that_become_zero_are_no_synapses():
+    network = random_network(0)
+    thin = without_lost(network, 3)
+    assert thin.n_synapses < network.n_synapses
+    assert thin.n_synapses == np.count_nonzero(rounded(network, 3).w_rec.toarray())
+    np.testing.assert_array_equal(rounded(thin, 3).w_rec.toarray(), rounded(network, 3).w_rec.toarray())
+    kept = thin.w_rec.toarray() != 0
+    np.testing.assert_array_equal(thin.w_rec.toarray()[kept], network.w_rec.toarray()[kept])
+
+
+def test_bits_of_targets(tmp_path):
+    assert bits_of("loihi1") == load_target("loihi1").value("weight_bits")
+    with pytest.raises(UsageError, match="weight on loihi2 is unknown"):
+        bits_of("loihi2")

@@ -117,6 +117,31 @@ def test_many_substeps_converge_to_the_rate_network(seed, mode, alpha):
     assert errors[1] < errors[0]
 
 
+def limit_error(mode, alpha, substeps=128):
+    """Error of the state with very many substeps, relative to the state's; inputs last for three time constants."""
+    rng = np.random.default_rng(0)
+    n = 12
+    network = Network(
+        w_rec=rng.normal(size=(n, n)) * (rng.random((n, n)) < 0.3) * 0.4, w_in=rng.normal(size=(n, 3)),
+        w_out=rng.normal(size=(2, n)), bias=rng.normal(size=n) * 0.2, bias_out=np.zeros(2), dt_s=0.1, tau_s=0.1 / alpha,
+    )  # fmt: skip
+    x = np.repeat(rng.normal(size=(5, 8, 3)), round(3 / alpha), axis=0)
+    scale = conversion.balance(conversion.activities(network, x).reshape(-1, n), percentile=100)
+    states = network.states(x)
+    found = conversion.convert(network, scale, substeps=substeps, mode=mode).run(x).traces * scale
+    return np.sqrt(((found - states) ** 2).mean() / (states**2).mean())
+
+
+def test_hold_is_exact_for_any_alpha_and_continuous_for_small_ones():
+    assert all(limit_error("hold", alpha) < 0.02 for alpha in (0.2, 0.5, 0.8, 1.0))
+    # The last 128 substeps do not help any more; what is left grows with alpha.
+    left = [limit_error("continuous", alpha) for alpha in (0.1, 0.2, 0.5, 0.8)]
+    assert left == sorted(left)
+    assert left[0] < 0.003
+    assert left[2] > 4 * limit_error("hold", 0.5)
+    assert limit_error("continuous", 0.8, 256) > 0.9 * left[3]
+
+
 def test_sparse_and_dense_products_agree():
     rng = np.random.default_rng(0)
     w = rng.normal(size=(30, 30)) * (rng.random((30, 30)) < 0.05)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ OPSET = 21
 IR_VERSION = 10
 
 # A protobuf message cannot be larger.
-_MAX_BYTES = 2**31 - 1
+MAX_BYTES = 2**31 - 1
 
 
 def write(network: Network, folder: Path, *, placement: Placement | None = None) -> list[Path]:
@@ -55,41 +53,12 @@ def write(network: Network, folder: Path, *, placement: Placement | None = None)
     paths = []
     for name, step in (("network.onnx", False), ("network_step.onnx", True)):
         model = build(network, placement=placement, step=step)
-        if model.ByteSize() > _MAX_BYTES:
+        if model.ByteSize() > MAX_BYTES:
             raise UsageError(
-                f"{name} would have {model.ByteSize():,} bytes, ONNX allows {_MAX_BYTES:,}; prune the network further"
+                f"{name} would have {model.ByteSize():,} bytes, ONNX allows {MAX_BYTES:,}; prune the network further"
             )
         write_bytes(folder / name, model.SerializeToString(deterministic=True))
         paths.append(folder / name)
-    return paths
-
-
-def write_int8(network: Network, folder: Path, *, placement: Placement | None = None) -> list[Path]:
-    """Write the network in 8 bits: ``network_int8.onnx`` and ``network_int8_weights.onnx``.
-
-    The first computes in integers: weights with a step for each column of the products, activities with one chosen in
-    every step (onnxruntime's dynamic quantisation, within the `Scan`). The second holds 8-bit weights with a step for
-    each row and computes in floating point.
-
-    Parameters and errors are those of `write`.
-    """
-    from onnxruntime.quantization import quantize_dynamic
-
-    paths = [folder / "network_int8.onnx", folder / "network_int8_weights.onnx"]
-    with tempfile.TemporaryDirectory() as temporary:
-        # Only files go in and out of the quantiser.
-        before, after = Path(temporary) / "before.onnx", Path(temporary) / "after.onnx"
-        onnx.save(build(network, placement=placement, plain=True), before)
-        # It logs advice that does not apply here on the root logger.
-        level, logging.root.manager.disable = logging.root.manager.disable, logging.WARNING
-        try:
-            quantize_dynamic(before, after, per_channel=True, extra_options={"EnableSubgraph": True})
-        finally:
-            logging.root.manager.disable = level
-        quantized = onnx.load(after)
-    write_bytes(paths[0], quantized.SerializeToString(deterministic=True))
-    model = build(network, placement=placement, int8=True)
-    write_bytes(paths[1], model.SerializeToString(deterministic=True))
     return paths
 
 
@@ -106,7 +75,7 @@ def build(
     The sequence model maps ``x (time, batch, n_in)``, ``h0 (batch, n)`` to ``y (time, batch, n_out)``, ``h_last
     (batch, n)``; time and batch are free. The step model maps ``x (batch, n_in)``, ``h (batch, n)`` to ``y (batch,
     n_out)``, ``h_next (batch, n)``. Weights are stored as they are in the network; the leak is multiplied in when the
-    file is loaded, by :math:`\alpha \max(0, z) = \max(0, \alpha z)`, which leaves five operators to each time step.
+    file is loaded, by :math:`\alpha \max(0, z) = \max(0, \alpha z)`, which leaves four operators to each time step.
 
     Parameters
     ----------
@@ -133,7 +102,7 @@ def build(
     """
     if "nir" in network.info:
         raise UsageError("a network imported from NIR is spiking, which ONNX cannot say; use --format nir")
-    graph = _Graph([], [])
+    graph = Graph([], [])
     keep = graph.constant("keep", np.float32(1 - network.alpha))
     if plain:
         w_rec = graph.constant("leaky_w_rec", network.w_rec.toarray().T * np.float32(network.alpha))
@@ -143,16 +112,16 @@ def build(
     else:
         alpha = graph.constant("alpha", np.float32(network.alpha))
         w_rec = graph.node("Mul", graph.matrix("w_rec", network.w_rec, int8=int8), alpha, name="leaky_w_rec")
-        w_in = graph.node("Mul", graph.matrix("w_in", network.w_in, int8=int8), alpha, name="leaky_w_in")
+        w_in = graph.node("Mul", graph.transposed("w_in", network.w_in, int8=int8), alpha, name="leaky_w_in")
         bias = graph.node("Mul", graph.constant("bias", network.bias), alpha, name="leaky_bias")
-        w_out = graph.matrix("w_out", network.w_out, int8=int8)
+        w_out = graph.transposed("w_out", network.w_out, int8=int8)
     bias_out = graph.constant("bias_out", network.bias_out)
 
     drive = graph.node("Add", graph.node("MatMul", "x", w_in, name="input"), bias, name="drive")
     if step:
         time: list[str] = []
         names = ("h", "h_next")
-        states = _leak(graph, "h", drive, w_rec, keep, out="h_next")
+        states = _leak(graph, "h", drive, w_rec, keep, out="h_next", plain=plain)
     else:
         time = ["time"]
         names = ("h0", "h_last")
@@ -164,7 +133,7 @@ def build(
                 ["h_last", states],
                 name="scan",
                 num_scan_inputs=1,
-                body=_body(network.n, w_rec, keep),
+                body=_body(network.n, w_rec, keep, plain=plain),
             )
         )
     graph.node("Add", graph.node("MatMul", states, w_out, name="readout"), bias_out, name="y")
@@ -225,16 +194,23 @@ def metadata(network: Network, placement: Placement | None) -> dict[str, str]:
     return {f"neuromod.{key}": json.dumps(content[key], sort_keys=True) for key in sorted(content)}
 
 
-def _leak(graph: _Graph, h: str, drive: str, w_rec: str, keep: str, *, out: str) -> str:
-    """Five operators: keep * h + max(0, w_rec h + drive), where w_rec and drive contain the leak."""
-    total = graph.node("Add", graph.node("MatMul", h, w_rec, name="recurrent"), drive, name="total")
+def _leak(graph: Graph, h: str, drive: str, w_rec: str, keep: str, *, out: str, plain: bool) -> str:
+    """Four operators: keep * h + max(0, w_rec h + drive), where w_rec and drive contain the leak.
+
+    `Gemm` takes the sum into the product, which a runtime that calls one operator after the other thanks for where
+    there is little to compute. The quantiser wants a `MatMul`.
+    """
+    if plain:
+        total = graph.node("Add", graph.node("MatMul", h, w_rec, name="recurrent"), drive, name="total")
+    else:
+        total = graph.node("Gemm", h, w_rec, drive, name="total", transB=1)
     active = graph.node("Relu", total, name="active")
     return graph.node("Add", graph.node("Mul", h, keep, name="kept"), active, name=out)
 
 
-def _body(n: int, w_rec: str, keep: str) -> onnx.GraphProto:
-    body = _Graph([], [])
-    body.node("Identity", _leak(body, "h", "drive_t", w_rec, keep, out="h_next"), name="state")
+def _body(n: int, w_rec: str, keep: str, *, plain: bool) -> onnx.GraphProto:
+    body = Graph([], [])
+    body.node("Identity", _leak(body, "h", "drive_t", w_rec, keep, out="h_next", plain=plain), name="state")
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", n]) for name in _BODY_VALUES]
     return helper.make_graph(body.nodes, "leaky_step", values[:2], values[2:])
 
@@ -243,7 +219,7 @@ _BODY_VALUES = ("h", "drive_t", "h_next", "state")
 
 
 @dataclass(frozen=True)
-class _Graph:
+class Graph:
     """Nodes and initialisers in the making; every node is named as its output."""
 
     nodes: list[onnx.NodeProto]
@@ -258,7 +234,7 @@ class _Graph:
         return name
 
     def matrix(self, name: str, matrix: Array | sparse.csr_array, *, int8: bool = False) -> str:
-        """Add a weight matrix, row = target, and return the name of its transpose.
+        """Add a weight matrix, row = target, and return its name.
 
         Stored dense, or as the places and values of what is not zero, whichever is smaller. SparseTensorProto is not
         used: the checker's shape inference, the reference evaluator and the quantiser fail on it.
@@ -271,13 +247,18 @@ class _Graph:
             np.maximum.at(largest, places.row, np.abs(values))
             step = steps(largest, 8).astype(np.float32)
             values = np.round(values / step[places.row]).astype(np.int8)
-        dense = self._dense(name, places, values)
+        dense = self.stored(name, places, values)
         if int8:
             dense = self.node("Cast", dense, name=f"{name}.float", to=TensorProto.FLOAT)
             dense = self.node("Mul", dense, self.constant(f"{name}.step", step[:, None]), name=f"{name}.scaled")
-        return self.node("Transpose", dense, name=f"{name}.transposed", perm=[1, 0])
+        return dense
 
-    def _dense(self, name: str, places: sparse.coo_array, values: Array) -> str:
+    def transposed(self, name: str, matrix: Array, *, int8: bool = False) -> str:
+        """Add a weight matrix, row = target, and return the name of its transpose."""
+        return self.node("Transpose", self.matrix(name, matrix, int8=int8), name=f"{name}.transposed", perm=[1, 0])
+
+    def stored(self, name: str, places: sparse.coo_array, values: Array) -> str:
+        """Add a matrix with the given values at its places, and return its name."""
         size = int(np.prod(places.shape))
         flat = places.row.astype(np.int64) * places.shape[1] + places.col
         kind = np.uint16 if size <= 2**16 else np.int32 if size <= 2**31 else np.int64

@@ -8,6 +8,8 @@ from pathlib import Path
 from neuromod.errors import UsageError
 from neuromod.importing.imported import Choice, Imported
 
+__all__ = ["FORMATS", "Choice", "Imported", "read"]
+
 # Ending of a name -> module here, imported on use; each has `read(path, choice) -> Imported`.
 FORMATS = {
     ".npz": "arrays",

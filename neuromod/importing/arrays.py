@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, build, check_count, from_triplets
+from neuromod.importing.imported import Choice, Imported, build, check_archive, check_count, from_triplets
 
 # Arrays that are taken, beside the weights; all are optional.
 _PARTS = ("w_in", "w_out", "bias", "bias_out", "positions", "rates", "neuron_ids", "dt_s", "tau_s")
@@ -31,6 +31,7 @@ def read(path: Path, choice: Choice) -> Imported:
         If the file is broken or holds none of these.
     """
     try:
+        check_archive(path)
         with np.load(path, allow_pickle=False) as archive:
             held = {name: array for name in archive.files if isinstance(array := archive[name], np.ndarray)}
     except (OSError, MemoryError):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import struct
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,10 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.network import Network
+
+# What an archive may unpack to, and how many members it may have.
+_MAX_BYTES = 2**31
+_MAX_MEMBERS = 10_000
 
 # Neurons beyond which a file is taken for broken rather than for a network.
 _MOST_NEURONS = 100_000_000
@@ -142,6 +149,26 @@ def check_count(value: Any) -> int:
     if array.size != 1 or not np.issubdtype(array.dtype, np.integer) or not 1 <= int(array.item()) <= _MOST_NEURONS:
         raise UsageError(f"the number of neurons must be a whole number from 1 to {_MOST_NEURONS:,}, found {value!r}")
     return int(array.item())
+
+
+def check_archive(path: Path) -> None:
+    """Refuse a zip archive that would take too much memory, before anything in it is unpacked.
+
+    Raises
+    ------
+    UsageError
+        If it is broken, or its members are too many or too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, struct.error) as error:
+        raise UsageError(f"it is no readable archive ({error})") from error
+    size = sum(member.file_size for member in members)
+    if len(members) > _MAX_MEMBERS or size > _MAX_BYTES:
+        raise UsageError(
+            f"it unpacks to {len(members):,} members of {size:,} bytes; the most is {_MAX_MEMBERS:,} of {_MAX_BYTES:,}"
+        )
 
 
 def _time(parts: Mapping[str, Any], name: str, default: float) -> float:

@@ -19,7 +19,9 @@ TRACE = ("tau", "r", "v_leak")
 # Where NIR says nothing, this is the time step of the imported network.
 DEFAULT_DT_S = 1e-3
 
-_MAX_ELEMENTS = 2**29
+# What a file may unpack to, and how many groups and arrays it may hold, counted along every path.
+_MAX_BYTES = 2**30
+_MAX_OBJECTS = 100_000
 
 
 def read(path: Path, choice: Choice) -> Imported:
@@ -70,7 +72,10 @@ def read_network(path: Path) -> Network:
         graph = nir.read(path, type_check=False)
     except Exception as error:  # nir raises whatever the missing key leads to
         raise UsageError(f"cannot read {path}: nir does not understand it ({type(error).__name__}: {error})") from error
-    return to_network(graph, where=str(path))
+    try:
+        return to_network(graph, where=str(path))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise UsageError(f"cannot use {path}: its values do not fit each other ({error})") from error
 
 
 def to_network(graph: Any, *, where: str) -> Network:
@@ -167,26 +172,33 @@ def check_file(path: Path) -> None:
     """Refuse what would take too much memory or read other files, before `nir` reads anything."""
     import h5py
 
-    total = 0
+    total = objects = 0
 
     def look(group: Any, depth: int) -> None:
-        nonlocal total
+        nonlocal total, objects
         if depth > 64:
             raise UsageError(f"cannot read {path}: its groups are nested too deep or in a circle")
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise UsageError(f"cannot read {path}: {name} is a link to elsewhere")
             item = group[name]
+            objects += 1
+            if objects > _MAX_OBJECTS:
+                raise UsageError(f"cannot read {path}: it holds more than {_MAX_OBJECTS:,} groups and arrays")
             if isinstance(item, h5py.Group):
                 look(item, depth + 1)
                 continue
             if not isinstance(item, h5py.Dataset):
                 raise UsageError(f"cannot read {path}: {name} holds no numbers")
-            total += max(1, int(np.prod(item.shape or (1,), dtype=object)))
+            if item.dtype.kind not in "biufS" and h5py.check_string_dtype(item.dtype) is None:
+                raise UsageError(f"cannot read {path}: {name} holds {item.dtype}, neither real numbers nor text")
+            # Strings of any length are held as pointers; 1 KiB each leaves room for them.
+            size = 1024 if item.dtype.hasobject else item.dtype.itemsize
+            total += size * max(1, int(np.prod(item.shape or (1,), dtype=object)))
             if item.is_virtual or item.external:
                 raise UsageError(f"cannot read {path}: {name} lies in another file")
-            if total > _MAX_ELEMENTS:
-                raise UsageError(f"cannot read {path}: it declares more than {_MAX_ELEMENTS:,} numbers")
+            if total > _MAX_BYTES:
+                raise UsageError(f"cannot read {path}: it declares more than {_MAX_BYTES:,} bytes of numbers")
 
     try:
         with h5py.File(path, "r") as file:

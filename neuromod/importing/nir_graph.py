@@ -43,8 +43,10 @@ class Flat:
         if kind in ("Affine", "Linear"):
             return int(np.shape(node.weight)[0])
         if kind in ("Input", "Output"):
-            shape = node.output_type["output"]
-            size = float(np.prod(np.asarray(shape, np.float64)))
+            shape = np.ravel(np.asarray(node.output_type["output"], np.float64))
+            size = float(np.prod(shape))
+            if len(shape) > 1 and self._next_to(name) == {shape[-1]}:
+                size = float(shape[-1])  # sinabs and Rockpool put time in front
             if not 1 <= size <= _MAX_CHANNELS:
                 raise UsageError(
                     f"cannot use {self.where}: {name} has {size:g} channels, the most is {_MAX_CHANNELS:,}"
@@ -58,6 +60,13 @@ class Flat:
             if type(self.nodes[source]).__name__ in ("Affine", "Linear", "Input"):
                 return self.size(source)
         return int(np.size(getattr(node, key, 1)))
+
+    def _next_to(self, name: str) -> set[float]:
+        """Numbers of values that linear nodes take from the input, or that other nodes give to the output."""
+        if name == self.output:
+            return {float(self.size(source)) for source in self.sources.get(name, []) if source != name}
+        fed = [self.nodes[target] for target, sources in self.sources.items() if name in sources]
+        return {float(np.shape(node.weight)[1]) if hasattr(node, "weight") else -1.0 for node in fed}
 
     def trace_of(self, population: str) -> Any:
         """The LI node that low-passes a population's spikes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,18 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.exporting.onnx import FORMAT, build
+from neuromod.exporting.onnx import FORMAT, MAX_BYTES, build
 from neuromod.importing.imported import Choice, Imported
 from neuromod.network import Array, Network
 
 # Where a file says nothing, this is the time step of the imported network.
 DEFAULT_DT_S = 1e-3
 
-_MAX_ELEMENTS = 2**29
+_MAX_ELEMENTS = 2**31
+_MAX_SPARSE = 2**26
 
 
 def read(path: Path, choice: Choice) -> Imported:
@@ -78,7 +81,11 @@ def load(path: Path) -> onnx.ModelProto:
         If the file is missing, truncated or no ONNX, or any of that.
     """
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UsageError(f"cannot read {path}: it has more than the {MAX_BYTES:,} bytes that ONNX allows")
         model = onnx.load_model_from_string(path.read_bytes())
+    except UsageError:
+        raise
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except Exception as error:  # of protobuf, which has several
@@ -95,8 +102,8 @@ def load(path: Path) -> onnx.ModelProto:
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
+    for tensor in graph.sparse_initializer:
+        yield from (tensor.values, tensor.indices)
     for node in graph.node:
         for attribute in node.attribute:
             yield from ([attribute.t] if attribute.HasField("t") else [])
@@ -110,6 +117,8 @@ def _own(model: onnx.ModelProto, properties: dict[str, str], path: Path) -> Netw
     try:
         about = json.loads(properties["neuromod.network"])
         made_of = json.loads(properties["neuromod.provenance"])
+        if about["n"] != len(_array(arrays["bias"])):
+            raise ValueError(f"{about['n']} neurons with {len(_array(arrays['bias']))} biases")
         positions = json.loads(properties["neuromod.positions"]) if "neuromod.positions" in properties else None
         network = Network(
             w_rec=_matrix(arrays, "w_rec", (about["n"], about["n"])),
@@ -136,13 +145,15 @@ def _own(model: onnx.ModelProto, properties: dict[str, str], path: Path) -> Netw
 
 
 def _matrix(arrays: dict[str, onnx.TensorProto], name: str, shape: tuple[int, int]) -> Any:
-    if not 0 < shape[0] * shape[1] <= _MAX_ELEMENTS:
-        raise ValueError(f"{name} has the shape {shape}")
     if name in arrays:
         return _array(arrays[name])
-    dense = np.zeros(shape[0] * shape[1], np.float32)
-    dense[_array(arrays[f"{name}.index"]).astype(np.int64)] = _array(arrays[f"{name}.value"])
-    return dense.reshape(shape)
+    index, value = (_array(arrays[f"{name}.{part}"]) for part in ("index", "value"))
+    # The places of a sparse matrix are few, so a small file can declare a large one.
+    if not 0 < shape[0] * shape[1] <= (_MAX_ELEMENTS if name == "w_rec" else _MAX_SPARSE):
+        raise ValueError(f"{name} has the shape {shape}")
+    rows, columns = np.divmod(index.astype(np.int64), shape[1])
+    matrix = sparse.csr_array((value, (rows, columns)), shape=shape)
+    return matrix if name == "w_rec" else matrix.toarray()
 
 
 def _array(tensor: onnx.TensorProto) -> Array:
@@ -166,7 +177,12 @@ def _rnn(model: onnx.ModelProto, path: Path) -> Network:
     graph = model.graph
     recurrent = [node for node in graph.node if node.op_type in ("RNN", "LSTM", "GRU", "Scan", "Loop")]
     if len(recurrent) != 1 or recurrent[0].op_type != "RNN":
-        found = ", ".join(sorted({node.op_type for node in recurrent})) or "none"
+        found = ", ".join(sorted(node.op_type for node in recurrent)) or "none"
+        products = Counter(
+            name for node in graph.node if node.op_type in ("MatMul", "Gemm") for name in node.input[1:2]
+        )
+        if not recurrent and products and max(products.values()) > 1:
+            found += "; its time steps are unrolled, and PyTorch writes an RNN with torch.onnx.export(…, dynamo=False)"
         raise UsageError(f"cannot use {path}: needed one RNN or a file of neuromod's, recurrent nodes: {found}")
     node = recurrent[0]
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
@@ -176,16 +192,16 @@ def _rnn(model: onnx.ModelProto, path: Path) -> Network:
         raise UsageError(
             f"cannot use {path}: needed an RNN running forward with Relu, found {direction}, {', '.join(activation)}"
         )
-    constants = {t.name: _array(t) for t in graph.initializer}
-    for other in graph.node:
-        if other.op_type == "Constant" and other.attribute and other.attribute[0].HasField("t"):
-            constants[other.output[0]] = _array(other.attribute[0].t)
     try:
+        constants = {t.name: _array(t) for t in graph.initializer}
+        for other in graph.node:
+            if other.op_type == "Constant" and other.attribute and other.attribute[0].HasField("t"):
+                constants[other.output[0]] = _array(other.attribute[0].t)
         w, r = constants[node.input[1]][0], constants[node.input[2]][0]
         n = len(r)
         given = node.input[3] if len(node.input) > 3 else ""
         bias = constants[given][0].reshape(2, n).sum(axis=0) if given else np.zeros(n)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, TypeError) as error:
         raise UsageError(f"cannot use {path}: the weights of the RNN are not constants of fitting shapes") from error
     w_out, bias_out = _readout(graph, constants, node.output[0] or node.output[1], n, path)
     return Network(
@@ -206,7 +222,11 @@ def _readout(
     """Follow the states to the output; only reshaping, one product and one sum may lie between."""
     weight: Array = np.eye(n, dtype=np.float32)
     bias: Array = np.zeros(n, np.float32)
+    seen: set[str] = set()
     while True:
+        if value in seen:
+            raise UsageError(f"cannot use {path}: what follows the RNN runs in a circle")
+        seen.add(value)
         users = [node for node in graph.node if value in node.input]
         if not users:
             return weight, bias

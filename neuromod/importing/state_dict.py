@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, build
+from neuromod.importing.imported import Choice, Imported, build, check_archive
 
 Array = npt.NDArray[Any]
+
+_MAX_ELEMENTS = 2**29
 
 # Endings of the names under which recurrent weights are found, the most telling first.
 _RECURRENT = ("w_rec", "weight_hh_l0", "weight_hh", "recurrent.weight", "h2h.weight", "hh.weight", "rec.weight")
@@ -118,6 +121,8 @@ def _load(path: Path) -> dict[str, Array]:
             raise UsageError(f"it is no readable safetensors file ({error})") from error
     import torch
 
+    if zipfile.is_zipfile(path):
+        check_archive(path)
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -128,8 +133,19 @@ def _load(path: Path) -> dict[str, Array]:
         held = held["state_dict"]
     if not isinstance(held, dict) or not all(isinstance(name, str) for name in held):
         raise UsageError("it holds no state dict, names with their tensors")
-    tensors = {name: value for name, value in held.items() if isinstance(value, torch.Tensor) and not value.is_sparse}
-    return {name: _as_float(name, value.detach().float().numpy()) for name, value in tensors.items()}
+    tensors = {name: value for name, value in held.items() if isinstance(value, torch.Tensor)}
+    # A few bytes can stand for a tensor of any shape.
+    if (size := sum(tensor.numel() for tensor in tensors.values())) > _MAX_ELEMENTS:
+        raise UsageError(f"its tensors have {size:,} numbers, the most is {_MAX_ELEMENTS:,}")
+    return {name: _as_float(name, _numpy(value)) for name, value in tensors.items()}
+
+
+def _numpy(tensor: Any) -> Array:
+    """Values of a tensor; nothing if it is not a dense one of real numbers, which then fits nowhere."""
+    import torch
+
+    plain = tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_complex() or tensor.is_meta)
+    return tensor.detach().float().numpy() if plain else np.zeros(0, np.float32)
 
 
 def _as_float(name: str, value: Array) -> Array:

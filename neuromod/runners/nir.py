@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from neuromod.agreement import agreement
-from neuromod.errors import VerificationError
+from neuromod.errors import UsageError, VerificationError
 from neuromod.evaluation import evaluate, trials_for
 from neuromod.exporting.nir import Form, build, decode, encode, nir_package, rebuild
 from neuromod.importing.nir import check_file
@@ -76,7 +76,10 @@ def verify_nir(
     VerificationError
         If the file cannot be read.
     """
-    nir = nir_package()
+    try:
+        nir = nir_package()
+    except UsageError as error:
+        return {"verified": False, "passed": False, "reason": str(error)}
     try:
         check_file(path)
         graph = nir.read(path)

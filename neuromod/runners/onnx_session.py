@@ -14,8 +14,8 @@ from neuromod.runners.common import first_line
 
 # What our files consist of, the quantised ones included.
 _OPERATORS = {
-    "Add", "Cast", "ConstantOfShape", "DynamicQuantizeLinear", "Identity", "MatMul", "MatMulInteger", "Mul", "Relu",
-    "Reshape", "Scan", "ScatterElements", "Transpose",
+    "Add", "Cast", "ConstantOfShape", "DynamicQuantizeLinear", "Gemm", "Identity", "MatMul", "MatMulInteger", "Mul",
+    "Relu", "Reshape", "Scan", "ScatterElements", "Transpose",
 }  # fmt: skip
 _MAX_ELEMENTS = 2**29
 

@@ -1,0 +1,66 @@
+"""ONNX in 8 bits: integers throughout by onnxruntime's dynamic quantisation, and 8-bit weights alone."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, numpy_helper
+from scipy import sparse
+
+from neuromod.exporting.onnx import Graph, build
+from neuromod.files import write_bytes
+from neuromod.network import Network
+from neuromod.placement import Placement
+
+
+def write_int8(network: Network, folder: Path, *, placement: Placement | None = None) -> list[Path]:
+    """Write the network in 8 bits: ``network_int8.onnx`` and ``network_int8_weights.onnx``.
+
+    The first computes in integers: weights with a step for each column of the products, activities with one chosen in
+    every step (onnxruntime's dynamic quantisation, within the `Scan`). The second holds 8-bit weights with a step for
+    each row and computes in floating point. Both store sparse matrices sparse.
+
+    Parameters and errors are those of `onnx.write`.
+    """
+    from onnxruntime.quantization import quantize_dynamic
+
+    paths = [folder / "network_int8.onnx", folder / "network_int8_weights.onnx"]
+    with tempfile.TemporaryDirectory() as temporary:
+        # Only files go in and out of the quantiser.
+        before, after = Path(temporary) / "before.onnx", Path(temporary) / "after.onnx"
+        onnx.save(build(network, placement=placement, plain=True), before)
+        # It logs advice that does not apply here on the root logger.
+        level, logging.root.manager.disable = logging.root.manager.disable, logging.WARNING
+        try:
+            quantize_dynamic(before, after, per_channel=True, extra_options={"EnableSubgraph": True})
+        finally:
+            logging.root.manager.disable = level
+        quantized = thinned(onnx.load(after))
+    write_bytes(paths[0], quantized.SerializeToString(deterministic=True))
+    model = build(network, placement=placement, int8=True)
+    write_bytes(paths[1], model.SerializeToString(deterministic=True))
+    return paths
+
+
+def thinned(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with its 8-bit matrices stored as places and values wherever that is smaller."""
+    graph = Graph([], [])
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.INT8 or len(tensor.dims) != 2:
+            graph.initializers.append(tensor)
+            continue
+        matrix = numpy_helper.to_array(tensor)
+        stored = graph.stored(f"{tensor.name}.sparse", sparse.coo_array(matrix), matrix[matrix != 0])
+        if stored == f"{tensor.name}.sparse":  # dense is smaller
+            graph.initializers[-1] = tensor
+        else:
+            graph.nodes[-1].output[0] = tensor.name
+    thin = onnx.ModelProto()
+    thin.CopyFrom(model)
+    del thin.graph.initializer[:], thin.graph.node[:]
+    thin.graph.initializer.extend(graph.initializers)
+    thin.graph.node.extend([*graph.nodes, *model.graph.node])
+    return thin
