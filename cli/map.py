@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .activity import load_network_and_activity, network_with_activity
 from .options import CoresType, output_options, run_option, seed_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
-    from neuromod.activity import Activity
-    from neuromod.network import Network
     from neuromod.rundir import Run
-
-# Task trials on which the activity is counted, and their seed: apart from those that pruning was tuned on.
-TRIALS, TRIALS_SEED = 256, 4_201
-
 
 @click.command("map")
 @click.option("--cores", type=CoresType(), help="Grid of cores, rows x columns; 4x4, or the chip's if that is smaller.")
@@ -42,6 +37,12 @@ TRIALS, TRIALS_SEED = 256, 4_201
 @click.option(
     "--time", "seconds", type=float, help="Seconds for the annealing instead; then not repeatable to the bit."
 )
+@click.option(
+    "--activity",
+    metavar="rates|spikes|FILE",
+    help="Whose packets: of the rate network's active steps, of the spiking network's spikes, or rates in a file "
+    "(.npy, .npz, text); what was counted before, else rates, if omitted.",
+)
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the cores (PNG, SVG or PDF).")
 @seed_option
 @run_option
@@ -54,6 +55,7 @@ def command(run_path: Path | None, plot: Path | None, talk: Talk, **options: Any
       neuromod map --cores 4x4
       neuromod map --cores 8x16 --target loihi1 --neurons-per-core 64
       neuromod map --cores 4x4 --objective max-link --time 10 --plot cores.svg
+      neuromod map --cores 4x4 --activity spikes
     """
     from neuromod import rundir
 
@@ -94,6 +96,7 @@ def map_stage(
     effort: float = 1.0,
     seconds: float | None = None,
     seed: int = 0,
+    activity: str | None = None,
 ) -> dict[str, Any]:
     """Place the network of a run, write `placement.json` and `.csv`, return what ``--json`` prints.
 
@@ -104,7 +107,8 @@ def map_stage(
     DoesNotFitError
         If the network does not fit; the message lists every violation.
     """
-    from neuromod import bounds, coregraph, limits, mapping, placement, routing, targets, traffic
+    from neuromod import bounds, coregraph, limits, mapping, placement, precompile, routing, targets, traffic
+    from neuromod.activity import describe as describe_activity
     from neuromod.files import write_text
     from neuromod.placers import Effort
 
@@ -112,21 +116,22 @@ def map_stage(
     target_text = targets.read_text(target)
     chip = targets.parse_target(target_text, where=target)
     grid = mapping.choose_grid(chip, cores)
+    precompile.begin()
 
     def tell(share: float) -> None:
         if time.perf_counter() - started > 2:
             talk.progress(f"placing: {share:.0%}")
 
     work = Effort(effort, seconds, tell)
-    name, network, activity = network_with_activity(run, talk=talk)
+    name, network, active = network_with_activity(run, talk=talk, source=activity)
     capacity, origin = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
     found = mapping.place(
-        network, rates=activity.rates, cores=(grid.rows, grid.columns), target=chip, neurons_per_core=neurons_per_core,
+        network, rates=active.rates, cores=(grid.rows, grid.columns), target=chip, neurons_per_core=neurons_per_core,
         placer=placer, objective=objective, seed=seed, effort=work,
     )  # fmt: skip
-    load = routing.measure(network, found.core_of, grid, activity.rates)
-    bound = bounds.bound_hops(load.packets, load.destinations, activity.rates, grid).best
+    load = routing.measure(network, found.core_of, grid, active.rates)
+    bound = bounds.bound_hops(load.packets, load.destinations, active.rates, grid).best
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
     coregraph.write_graphml(run.file("cores.graphml"), found, load)
     write_text(run.file("target.toml"), target_text)
@@ -150,7 +155,8 @@ def map_stage(
         "max_link_load": float(load.links.max()),
         "bound": bound,
         "gap": (load.hops - bound) / bound if bound > 0 else 0.0 if load.hops == 0 else None,
-        "shuffled_hops": routing.measure(network, shuffled, grid, activity.rates).hops,
+        "activity": describe_activity(active),
+        "shuffled_hops": routing.measure(network, shuffled, grid, active.rates).hops,
         "seconds": round(time.perf_counter() - started, 3),
     }
     run.record(
@@ -164,6 +170,7 @@ def map_stage(
             "effort": effort,
             "time": seconds,
             "seed": seed,
+            "activity": activity,
         },
         seconds=time.perf_counter() - started,
         inputs=[name, "activity.safetensors"],
@@ -171,50 +178,6 @@ def map_stage(
         result=result,
     )
     return {**result, "run": str(run.path)}
-
-
-def network_with_activity(run: Run, *, talk: Talk) -> tuple[str, Network, Activity]:
-    """File and network that later stages work on, pruned first if need be, and its activity, counted if need be."""
-    from neuromod import activity
-    from neuromod.network import Network
-
-    if run.state("prune")[0] == "missing" and run.state("train")[0] == "fresh":
-        from .prune import prune_stage
-
-        talk.say("The network is not pruned yet: running `neuromod prune` with its defaults first.")
-        prune_stage(run, talk=talk)
-    name = run.network_file()
-    if run.state("activity")[0] == "fresh":
-        return name, *load_network_and_activity(run, name)
-    network = Network.load(run.file(name))
-    started = time.perf_counter()
-    if "tasks" in network.info:
-        from neuromod.evaluation import trials_for
-
-        talk.say(f"Counting active steps on {TRIALS} task trials …")
-        found = activity.count_active_steps(network, trials_for(network, TRIALS, seed=TRIALS_SEED))
-    else:
-        found = activity.given(network)
-        if found.kind == "every-step":
-            talk.say("The network brings no rates and no tasks: every neuron counts once a step.")
-    found.save(run.file("activity.safetensors"))
-    run.record(
-        "activity",
-        arguments={"trials": TRIALS, "seed": TRIALS_SEED},
-        seconds=time.perf_counter() - started,
-        inputs=[name],
-        outputs=["activity.safetensors"],
-        result=activity.describe(found),
-    )
-    return name, network, found
-
-
-def load_network_and_activity(run: Run, name: str) -> tuple[Network, Activity]:
-    """Read the network file `name` of a run and the activity that was counted for it."""
-    from neuromod.activity import Activity
-    from neuromod.network import Network
-
-    return Network.load(run.file(name)), Activity.load(run.file("activity.safetensors"))
 
 
 def draw_cores(run: Run, path: Path) -> None:
@@ -230,6 +193,6 @@ def draw_cores(run: Run, path: Path) -> None:
 
     name = run.network_file()
     found = Placement.load(run.file("placement.json"))
-    network, activity = load_network_and_activity(run, name)
-    load = routing.measure(network, found.core_of, found.grid, activity.rates)
+    network, active = load_network_and_activity(run, name)
+    load = routing.measure(network, found.core_of, found.grid, active.rates)
     coreplot.save(path, found, load)

@@ -30,7 +30,9 @@ def test_tiles_are_numbered_column_by_column():
 def test_the_files_hold_the_network_and_its_placement(tmp_path):
     placement = Placement(Grid(1, 2), np.array([0, 1, 1]), 2, "loihi1", "tiles", 0, NET.sha256())
     files = write(NET, placement, np.array([0.25, 3.0, 0]), load_target("loihi1"), tmp_path / "sanafe")
-    assert [file.name for file in files] == ["arch.yaml", "net.yaml"]
+    assert [file.name for file in files] == ["arch.yaml", "net.yaml", "expected.json", "referee.py"]
+    # Neuron 0 sends from core 0 to core 1, neuron 2 from core 1 to core 0: one packet each, of one hop.
+    assert json.loads(files[2].read_text()) == {"packets": [1, 0, 1], "hops": [1, 0, 1]}
     net = files[1].read_text()
     assert set(re.findall(r"- rnn\.(\d) -> rnn\.(\d)", net)) == {("2", "0"), ("0", "1"), ("1", "1"), ("1", "2")}
     assert re.findall(r"rnn\.(\d): {core: ([\d.]+)", net) == [("0", "0.0"), ("1", "1.0"), ("2", "1.0")]
@@ -93,5 +95,5 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     code, out, err = call("export", "--format", "sanafe", "--json")
     assert code == 0, err
     names = [file["path"].split("exports/")[1] for file in json.loads(out)["files"]]
-    assert names == ["sanafe/arch.yaml", "sanafe/net.yaml"]
+    assert names == [f"sanafe/{name}" for name in ("arch.yaml", "net.yaml", "expected.json", "referee.py")]
     assert run.state("export-sanafe")[0] == "fresh"
