@@ -13,17 +13,30 @@ from .options import CoresType, output_options, run_option, seed_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
+    from neuromod.network import Network
     from neuromod.rundir import Run
 
+
 @click.command("map")
-@click.option("--cores", type=CoresType(), help="Grid of cores, rows x columns; 4x4, or the chip's if that is smaller.")
-@click.option("--target", default="generic-mesh", show_default=True, help="Chip: a name, or the path of a TOML file.")
-@click.option("--neurons-per-core", type=click.IntRange(1), help="Capacity of a core; the target's if omitted.")
+@click.option(
+    "--cores",
+    type=CoresType(),
+    help="Grid of cores, rows x columns; if omitted the one trained for, 4x4, or the chip's if that is smaller.",
+)
+@click.option(
+    "--target",
+    help="Chip: a name, or the path of a TOML file; if omitted the one trained for, or generic-mesh.",
+)
+@click.option(
+    "--neurons-per-core",
+    type=click.IntRange(1),
+    help="Capacity of a core; if omitted the one trained for, or the target's.",
+)
 @click.option(
     "--placer",
     default="annealing",
     show_default=True,
-    help="annealing, bisection, hilbert, hypergraph, tiles or shuffled.",
+    help="annealing, bisection, grown, hilbert, hypergraph, tiles or shuffled.",
 )
 @click.option(
     "--objective",
@@ -89,7 +102,7 @@ def map_stage(
     *,
     talk: Talk,
     cores: tuple[int, int] | None = None,
-    target: str = "generic-mesh",
+    target: str | None = None,
     neurons_per_core: int | None = None,
     placer: str = "annealing",
     objective: str = "hops",
@@ -113,9 +126,9 @@ def map_stage(
     from neuromod.placers import Effort
 
     started = time.perf_counter()
-    target_text = targets.read_text(target)
-    chip = targets.parse_target(target_text, where=target)
-    grid = mapping.choose_grid(chip, cores)
+    if target is not None:
+        # Refused before anything is done.
+        targets.load_target(target)
     precompile.begin()
 
     def tell(share: float) -> None:
@@ -124,6 +137,10 @@ def map_stage(
 
     work = Effort(effort, seconds, tell)
     name, network, active = network_with_activity(run, talk=talk, source=activity)
+    target, cores, neurons_per_core = _trained_for(network, target, cores, neurons_per_core)
+    target_text = targets.read_text(target)
+    chip = targets.parse_target(target_text, where=target)
+    grid = mapping.choose_grid(chip, cores)
     capacity, origin = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
     found = mapping.place(
@@ -178,6 +195,26 @@ def map_stage(
         result=result,
     )
     return {**result, "run": str(run.path)}
+
+
+def _trained_for(
+    network: Network, target: str | None, cores: tuple[int, int] | None, neurons_per_core: int | None
+) -> tuple[str, tuple[int, int] | None, int | None]:
+    """Complete what was not asked for by what the network was trained for."""
+    from neuromod import grown, targets
+
+    found = grown.grown_on(network)
+    if found is None:
+        return target or "generic-mesh", cores, neurons_per_core
+    grid, _ = found
+    chip = network.info["chip"]
+    if target is None:
+        # A user's own file may be elsewhere by now.
+        target = chip["target"] if chip["target"] in targets.target_names() else "generic-mesh"
+    cores = cores or (grid.rows, grid.columns)
+    if neurons_per_core is None and cores == (grid.rows, grid.columns) and target == chip["target"]:
+        neurons_per_core = int(chip["neurons_per_core"])
+    return target, cores, neurons_per_core
 
 
 def draw_cores(run: Run, path: Path) -> None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, run_option
+from .options import CoresType, output_options, run_option
 from .output import Talk, clock
 
 if TYPE_CHECKING:
+    from neuromod.chip import Chip
+    from neuromod.network import Network
     from neuromod.rundir import Run
     from neuromod.settings import Settings
 
@@ -31,7 +33,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     import dataclasses
     import json
 
-    from neuromod import checkpoints, config, evaluation, training, wiring
+    from neuromod import checkpoints, chip, config, evaluation, training, wiring
     from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
 
@@ -82,6 +84,8 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         "steps": settings.training.steps,
         "seconds": round(seconds, 3),
     }
+    if cores := chip.of_settings(settings):
+        result["chip"] = _fit(network, cores, talk)
     run.record(
         "train",
         arguments=config.to_dict(settings),
@@ -91,6 +95,28 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         result=result,
     )
     return result
+
+
+def _fit(network: Network, cores: Chip, talk: Talk) -> dict[str, Any]:
+    """Say on which cores the network was trained, and whether it keeps their limits as it is."""
+    from neuromod import limits
+    from neuromod.grown import grown_on
+
+    found = grown_on(network)
+    assert found is not None
+    grid, core_of = found
+    violations = limits.find_violations(network, core_of, grid, cores.target, cores.capacity)
+    if violations:
+        words = limits.explain(violations, network, grid, cores.target, cores.capacity)
+        talk.warn(f"the trained network {words}")
+    return {
+        "grid": str(grid),
+        "neurons_per_core": cores.capacity,
+        "target": cores.target.name,
+        "weight_bits": cores.weight_bits,
+        "fits": not violations,
+        "violations": [item.text for item in violations],
+    }
 
 
 def _lines_until(metrics: Path, step: int) -> list[str]:
@@ -147,6 +173,14 @@ def describe(result: dict[str, Any]) -> str:
 @click.option("--steps", type=int, help="Training steps.  [default: 12000]")
 @click.option("--regularizer", help="bimt, l1, l1-local, l1-swap, sernn, lm-rnn or none.  [default: bimt]")
 @click.option("--strength", type=float, help="λ, the weight of the wiring cost.  [default: 0.4]")
+@click.option(
+    "--wiring-cost",
+    type=click.Choice(["distance", "hops", "packets", "multicast", "energy"]),
+    help="What wires cost: their length, or what packets between cores cost.  [default: distance]",
+)
+@click.option("--cores", type=CoresType(), help="Cores to train for, rows x columns, as 4x4.")
+@click.option("--neurons-per-core", type=click.IntRange(1), help="Neurons that a core holds; an even share if omitted.")
+@click.option("--target", help="Chip whose limits, weight bits and energies to train for: a name or a TOML file.")
 @click.option("--semantics", help="Meaning of the tasks: go-cue or neurogym-2.3.  [default: go-cue]")
 @click.option("--seed", type=int, help="Random seed.  [default: 0]")
 @click.option("--device", help="auto, cpu or cuda.  [default: auto]")
@@ -161,6 +195,10 @@ def command(
     steps: int | None,
     regularizer: str | None,
     strength: float | None,
+    wiring_cost: str | None,
+    cores: tuple[int, int] | None,
+    neurons_per_core: int | None,
+    target: str | None,
     semantics: str | None,
     seed: int | None,
     device: str | None,
@@ -177,9 +215,10 @@ def command(
       neuromod train
       neuromod train --tasks go,anti --neurons 100 --steps 2000
       neuromod train --regularizer l1 --set wiring.strength=0.1
+      neuromod train --wiring-cost hops --cores 4x4
       neuromod train --resume
     """
-    from neuromod import config, rundir
+    from neuromod import chip, config, rundir
     from neuromod import tasks as generators
     from neuromod.errors import UsageError
 
@@ -190,6 +229,10 @@ def command(
         "training.steps": steps,
         "wiring.regularizer": regularizer,
         "wiring.strength": strength,
+        "wiring.cost": wiring_cost,
+        "chip.cores": None if cores is None else f"{cores[0]}x{cores[1]}",
+        "chip.neurons_per_core": neurons_per_core,
+        "chip.target": target,
         "seed": seed,
         "device": device,
     }
@@ -207,6 +250,8 @@ def command(
     else:
         settings = config.load(config_path, assignments, flags)
         names = generators.resolve(settings.tasks.names)
+        # Cores that cannot be trained for are refused before there is a run.
+        chip.of_settings(settings)
         label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         run = rundir.create(label, run_path)
     begun = time.monotonic()

@@ -163,7 +163,7 @@ def read_rates(path: Path, network: Network) -> Activity:
                 rates = held
             else:
                 with held:
-                    rates, inputs = held["rates"], held["input_rates"] if "input_rates" in held else inputs
+                    rates, inputs = held["rates"], held.get("input_rates", inputs)
         else:
             rates = np.loadtxt(path, dtype=np.float64, ndmin=1, delimiter=",")
     except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:

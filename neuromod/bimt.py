@@ -12,12 +12,24 @@ with d the Manhattan distance in sides of the grid and l0 the length that every 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from neuromod import traffic_cost
 from neuromod.settings import WiringSettings
+from neuromod.shrinkage import shrink_groups
+from neuromod.traffic_cost import GroupPrices
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What weights cost at a step: each one, named as its tensor, and groups of recurrent ones."""
+
+    weights: Mapping[str, torch.Tensor]
+    groups: GroupPrices | None
 
 
 def grid_positions(n: int) -> npt.NDArray[np.float32]:
@@ -32,9 +44,16 @@ def grid_side(n: int) -> int:
     return int(np.ceil(np.sqrt(n)))
 
 
-def wiring_cost(parameters: Mapping[str, torch.Tensor], prices: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Return C: the sum over all priced tensors of the magnitude of each weight times its price, a scalar tensor."""
+def wiring_cost(
+    parameters: Mapping[str, torch.Tensor], prices: Mapping[str, torch.Tensor], groups: GroupPrices | None = None
+) -> torch.Tensor:
+    """Return C: the sum over all priced tensors of the magnitude of each weight times its price, a scalar tensor.
+
+    With `groups`, the traffic cost of the recurrent weights is part of it.
+    """
     terms = [(parameters[name].abs() * price).sum() for name, price in prices.items()]
+    if groups is not None:
+        terms.append(traffic_cost.cost(parameters["w_rec"], groups))
     return torch.stack(terms).sum() if terms else torch.zeros(())
 
 
@@ -52,6 +71,7 @@ def shrink(
     prices: Mapping[str, torch.Tensor],
     optimizer: torch.optim.Adam,
     strength: float,
+    groups: GroupPrices | None = None,
 ) -> None:
     r"""Proximal step of the wiring cost, in the metric of Adam: makes exact zeros.
 
@@ -64,18 +84,30 @@ def shrink(
     parameters : mapping of str to tensor
         Changed in place.
     prices : mapping of str to tensor
-        From `lengths`.
+        From `regularizers.prices`.
     optimizer : torch.optim.Adam
         After its step; its state gives √v.
     strength : float
         λ now.
+    groups : GroupPrices, optional
+        What groups of recurrent weights cost besides; their proximal step follows that of the single weights, which
+        together is the proximal step of the sum (sparse group lasso).
     """
     group = optimizer.param_groups[0]
     beta, eps, rate = group["betas"][1], group["eps"], group["lr"]
-    for name, price in prices.items():
-        weight = parameters[name]
+
+    def root(weight: torch.Tensor) -> torch.Tensor:
         state = optimizer.state[weight]
         correction = 1 - beta ** float(state["step"])
-        scale = (state["exp_avg_sq"] / correction).sqrt_().add_(eps)
+        found: torch.Tensor = (state["exp_avg_sq"] / correction).sqrt_().add_(eps)
+        return found
+
+    for name, price in prices.items():
+        weight = parameters[name]
+        scale = root(weight)
         threshold = (rate * strength) * price / scale
         weight.copy_(weight.sign() * (weight.abs() - threshold).clamp_(min=0))
+    if groups is not None:
+        w_rec = parameters["w_rec"]
+        thresholds = strength * traffic_cost.prices_of_groups(w_rec, groups)
+        shrink_groups(w_rec, root(w_rec) / rate, groups.onto, thresholds)

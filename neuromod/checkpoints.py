@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neuromod import bimt, config, model, tasks
+from neuromod import bimt, chip, config, model, tasks
 from neuromod.errors import UsageError
 from neuromod.files import write_bytes
 from neuromod.settings import Settings
 
-SCHEMA = "neuromod/checkpoint/1"
+SCHEMA = "neuromod/checkpoint/2"
 
 # One independent stream of random numbers for each purpose, so that resuming needs no generator's state.
 INITIAL, TRIALS, NOISE, CARRY = range(4)
@@ -40,6 +40,8 @@ class State:
         Column and row of each neuron.
     carried : (trials, n) float32 tensor
         States in which the trials of the last step ended; some trials of the next step start from them.
+    activity : (n,) float32
+        Running estimate of each neuron's spikes, 1 on the average; it matters where traffic is charged.
     swaps : int
         Swaps of neurons so far.
     seconds : float
@@ -51,6 +53,7 @@ class State:
     optimizer: torch.optim.Adam
     positions: npt.NDArray[np.float32]
     carried: torch.Tensor
+    activity: npt.NDArray[np.float32]
     swaps: int = 0
     seconds: float = 0.0
 
@@ -86,7 +89,10 @@ def start(settings: Settings) -> State:
     parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}
     optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
     rest = torch.zeros(settings.training.batch, settings.network.neurons, device=device)
-    return State(0, parameters, optimizer, bimt.grid_positions(settings.network.neurons), rest)
+    n = settings.network.neurons
+    cores = chip.of_settings(settings)
+    positions = bimt.grid_positions(n) if cores is None else cores.positions(n)
+    return State(0, parameters, optimizer, positions, rest, np.ones(n, np.float32))
 
 
 def save(path: Path, settings: Settings, state: State) -> None:
@@ -99,6 +105,7 @@ def save(path: Path, settings: Settings, state: State) -> None:
         "seconds": state.seconds,
         "carried": state.carried,
         "positions": torch.from_numpy(state.positions),
+        "activity": torch.from_numpy(state.activity),
         "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
         "optimizer": state.optimizer.state_dict(),
     }
@@ -135,6 +142,7 @@ def load(path: Path, settings: Settings) -> State:
                 tensor.copy_(content["parameters"][name])
         state.optimizer.load_state_dict(content["optimizer"])
         state.positions = content["positions"].cpu().numpy()
+        state.activity = content["activity"].cpu().numpy()
         state.carried = content["carried"].to(device)
         state.step, state.swaps = int(content["step"]), int(content["swaps"])
         state.seconds = float(content["seconds"])

@@ -64,8 +64,8 @@ def compile_counts() -> None:
 def compile_early() -> None:
     """Compile the search itself, on two neurons."""
     from neuromod.placement import Grid
-    from neuromod.placers import Effort, find_placer
-    from neuromod.placers.problem import CoreLimits, Problem
+    from neuromod.placers import find_placer
+    from neuromod.placers.problem import CoreLimits, Effort, Problem
 
     problem = Problem(
         2, np.array([0, 1, 2]), np.array([1, 0], np.int32), np.ones(2), None, Grid(1, 2), 1, 1.0 - np.eye(2), "hops",

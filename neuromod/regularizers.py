@@ -16,6 +16,9 @@ sernn       d × communicability, d Euclidean              no    Achterberg et a
 lm-rnn      0; no weight beyond `reach` at all            no    Khona et al. 2023, doi:10.1162/neco_a_01631
 =========== ============================================= ===== =====================================================
 
+With another ``wiring.cost`` than ``distance``, bimt charges l0 for a weight and, for d, what a chip charges for
+packets: see `neuromod.traffic_cost`.
+
 Input and readout weights cost 1 or l0, times 1 / n, and from some step on biases, too; with ``wiring.terminals``,
 l1-local and bimt add their distances, for which inputs and readouts get places at two edges of the grid. In sernn and
 lm-rnn input and readout weights are free, as published. The communicability of sernn is computed anew in every step
@@ -28,15 +31,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from neuromod.bimt import grid_side
+from neuromod.chip import Chip
 from neuromod.settings import WiringSettings
 from neuromod.swapping import Anchors, distances
+from neuromod.traffic_cost import GroupPrices, make_prices
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,8 @@ def prices(
         at = torch.as_tensor(positions, dtype=w_rec.dtype, device=w_rec.device)
         return {"w_rec": torch.cdist(at, at) / grid_side(n) * communicability(w_rec) / n}
     base = 1.0 if kind.price == "even" else settings.layer_spacing
-    recurrent = np.full((1, 1), base) if kind.price == "even" else distances(positions) / grid_side(n) + base
+    even = kind.price == "even" or settings.cost != "distance"
+    recurrent = np.full((1, 1), base) if even else distances(positions) / grid_side(n) + base
     names = ("w_in", "w_out", *(("bias",) if with_biases else ()))
     result = {"w_rec": torch.as_tensor(recurrent / n, dtype=w_rec.dtype, device=w_rec.device)}
     result.update({name: w_rec.new_tensor(base / n) for name in names})
@@ -118,6 +124,43 @@ def prices(
         for name, length in (("w_in", distances(positions, at_in)), ("w_out", distances(at_out, positions))):
             result[name] = torch.as_tensor((length / grid_side(n) + base) / n, dtype=w_rec.dtype, device=w_rec.device)
     return result
+
+
+def groups(
+    settings: WiringSettings,
+    chip: Chip | None,
+    positions: npt.NDArray[np.float32],
+    activity: npt.NDArray[np.float32],
+    w_rec: torch.Tensor,
+) -> GroupPrices | None:
+    """What the packets of groups of recurrent weights cost; None where wires cost their length.
+
+    Parameters
+    ----------
+    settings : WiringSettings
+        Whether the activity counts.
+    chip : Chip, optional
+        The cores and the cost of packets between them.
+    positions : (n, 2) float32
+        Places of the neurons.
+    activity : (n,) float32
+        Activity of each neuron, 1 on the average.
+    w_rec : tensor
+        For its type and device.
+    """
+    if chip is None or chip.links is None:
+        return None
+    links = chip.links
+
+    def tensor(values: npt.NDArray[Any], kind: torch.dtype = w_rec.dtype) -> torch.Tensor:
+        return torch.as_tensor(np.array(values), dtype=kind, device=w_rec.device)
+
+    return make_prices(
+        tensor(links.price),
+        tensor(links.behind) if links.branching else None,
+        tensor(chip.core_of(positions), torch.int64),
+        tensor(activity if settings.activity else np.ones_like(activity)),
+    )
 
 
 def terminals(n_in: int, n_out: int, side: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -8,6 +8,7 @@ from neuromod.errors import UsageError
 
 REGULARIZERS = ("bimt", "l1", "l1-local", "l1-swap", "sernn", "lm-rnn", "none")
 DEVICES = ("auto", "cpu", "cuda")
+WIRING_COSTS = ("distance", "hops", "packets", "multicast", "energy")
 SEMANTICS = ("go-cue", "neurogym-2.3")
 
 
@@ -57,6 +58,9 @@ class WiringSettings:
     ----------
     regularizer : str
         ``bimt``, ``l1``, ``l1-local``, ``l1-swap``, ``sernn``, ``lm-rnn`` or ``none``; see `neuromod.regularizers`.
+    cost : str
+        What ``bimt`` charges: ``distance``, or what a chip charges, ``hops``, ``packets``, ``multicast`` or ``energy``;
+        see `neuromod.traffic_cost`.
     strength : float
         λ at its full height.
     layer_spacing : float
@@ -72,9 +76,14 @@ class WiringSettings:
     terminals : bool
         Whether inputs lie along the left edge of the grid and readouts along the right, so that their wires have a
         length, too.
+    activity : bool
+        Whether traffic costs are weighted by the activity of its source.
+    proximal : bool
+        Whether costs are paid by a proximal step, which makes exact zeros; otherwise through the gradient.
     """
 
     regularizer: str = "bimt"
+    cost: str = "distance"
     strength: float = 0.4
     layer_spacing: float = 0.005
     ramp_from: float = 0.3
@@ -83,6 +92,30 @@ class WiringSettings:
     swap_every: int = 100
     reach: float = 3.0
     terminals: bool = False
+    activity: bool = True
+    proximal: bool = True
+
+
+@dataclass(frozen=True)
+class ChipSettings:
+    """``[chip]``: the cores that a network is trained for.
+
+    Parameters
+    ----------
+    cores : str
+        Grid of cores as ``4x4``; without it none, unless `target` or ``wiring.cost`` asks for one.
+    neurons_per_core : int
+        Neurons that a core holds; 0 for an even share, at most what the target holds.
+    target : str
+        Name of a target, or path of its file, whose limits are kept; without it a mesh without limits.
+    weight_bits : int
+        Bits to which weights are rounded in the last phase; 0 for those of the target, 32 for no rounding.
+    """
+
+    cores: str = ""
+    neurons_per_core: int = 0
+    target: str = ""
+    weight_bits: int = 0
 
 
 @dataclass(frozen=True)
@@ -144,6 +177,7 @@ class Settings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     wiring: WiringSettings = field(default_factory=WiringSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    chip: ChipSettings = field(default_factory=ChipSettings)
     seed: int = 0
     device: str = "auto"
 
@@ -181,6 +215,8 @@ def check(settings: Settings) -> None:
         ("training.checkpoint_every", training.checkpoint_every, 1, 1e9),
         ("training.test_trials", training.test_trials, 1, 1e6),
         ("training.threads", training.threads, 1, 1024),
+        ("chip.neurons_per_core", settings.chip.neurons_per_core, 0, 65536),
+        ("chip.weight_bits", settings.chip.weight_bits, 0, 32),
         ("seed", settings.seed, 0, 2**63 - 1),
     ]
     for key, value, low, high in limits:
@@ -188,11 +224,18 @@ def check(settings: Settings) -> None:
             raise UsageError(f"{key} = {value:g} is out of range: needed {low:g} to {high:g}")
     choices = [
         ("wiring.regularizer", wiring.regularizer, REGULARIZERS),
+        ("wiring.cost", wiring.cost, WIRING_COSTS),
         ("tasks.semantics", tasks.semantics, SEMANTICS),
         ("device", settings.device, DEVICES),
     ]
     for key, word, allowed in choices:
         if word not in allowed:
             raise UsageError(f"{key} = {word!r} is unknown: needed {', '.join(allowed)}")
+    if wiring.cost != "distance" and wiring.regularizer != "bimt":
+        raise UsageError(
+            f"wiring.cost = {wiring.cost} replaces the distance of bimt; it cannot be used with {wiring.regularizer}"
+        )
+    if settings.chip.weight_bits == 1 or 16 < settings.chip.weight_bits < 32:
+        raise UsageError(f"chip.weight_bits = {settings.chip.weight_bits}: needed 2 to 16, 32 for none, or 0")
     if not tasks.names:
         raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from neuromod import bimt, checkpoints, model, regularizers, swapping, tasks
+from neuromod import bimt, checkpoints, chip, chip_steps, listening, model, regularizers, swapping, tasks
 from neuromod.checkpoints import CARRY, NOISE, TRIALS, State, device_of, seed_of
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.network import Network
@@ -103,10 +103,10 @@ def train(
     steps, then = settings.training.steps, time.monotonic()
     losses: list[float] = []
     hits: list[float] = []
-    prices: dict[str, torch.Tensor] = {}
+    prices: bimt.Prices | None = None
     torch.set_num_threads(settings.training.threads)
     for packed in _batches(settings, state.step, device_of(settings)):
-        if not prices or _prices_change(settings, state.step):
+        if prices is None or _prices_change(settings, state.step):
             prices = _prices(settings, state)
         loss, hit = _step(settings, state, packed, prices)
         now = time.monotonic()
@@ -133,8 +133,9 @@ def train(
 
 def network_of(settings: Settings, state: State) -> Network:
     """Return the `Network` that a state holds."""
+    cores = chip.of_settings(settings)
     return model.to_network(
-        state.parameters,
+        chip_steps.used_parameters(settings, state),
         state.positions,
         dt_s=settings.tasks.dt_ms / 1000,
         tau_s=settings.network.tau_ms / 1000,
@@ -144,22 +145,23 @@ def network_of(settings: Settings, state: State) -> Network:
             "semantics": settings.tasks.semantics,
             "dt_ms": settings.tasks.dt_ms,
             "seed": settings.seed,
+            **({"chip": cores.as_info(settings.wiring.cost)} if cores is not None else {}),
         },
     )
 
 
-def _step(
-    settings: Settings, state: State, packed: model.Packed, prices: dict[str, torch.Tensor]
-) -> tuple[float, float]:
+def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.Prices) -> tuple[float, float]:
     """One step: loss, gradient, Adam, the proximal step of the wiring cost, and now and then swaps."""
     parameters, training = state.parameters, settings.training
     share = state.step / training.steps
     strength = bimt.strength_at(settings.wiring, share)
 
     noise = _noise(settings, state, packed)
-    h = model.states(parameters, packed, _initial_states(settings, state), alpha=settings.alpha, noise=noise)
+    used = chip_steps.used_parameters(settings, state)
+    h0 = _initial_states(settings, state)
+    h = model.states(used, packed, h0, alpha=settings.alpha, noise=noise)
     state.carried = h.detach()[packed.last]
-    y = model.logits(parameters, h)
+    y = model.logits(used, h)
     smoothing = training.label_smoothing
     losses = functional.cross_entropy(y, packed.targets, reduction="none", label_smoothing=smoothing)
     loss = (losses * packed.weights).sum()
@@ -168,19 +170,25 @@ def _step(
     loss.backward()  # type: ignore[no-untyped-call]
     _mask_gradient(settings, state)
     torch.nn.utils.clip_grad_norm_(parameters.values(), training.clip)
+    if strength > 0 and not settings.wiring.proximal:
+        (strength * bimt.wiring_cost(parameters, prices.weights, prices.groups)).backward()  # type: ignore[no-untyped-call]
     for group in state.optimizer.param_groups:
         group["lr"] = _learning_rate(training, share)
+    kept = chip_steps.still_alive(settings, state)
     state.optimizer.step()
-    if strength > 0:
-        bimt.shrink(parameters, prices, state.optimizer, strength)
+    if strength > 0 and settings.wiring.proximal:
+        bimt.shrink(parameters, prices.weights, state.optimizer, strength, prices.groups)
+    with torch.no_grad():
+        for name, mask in kept.items():
+            parameters[name].mul_(mask)
 
     state.step += 1
-    if strength > 0 and _swaps_after(settings, state.step):
-        w_rec = parameters["w_rec"].detach().cpu().numpy()
-        anchors = regularizers.anchors(settings.wiring, parameters)
-        done = swapping.swap(w_rec, state.positions, anchors=anchors)
-        state.positions = done.positions
-        state.swaps += len(done.pairs)
+    if chip_steps.listens_after(settings, state.step):
+        state.activity = listening.update(state.activity, h.detach(), h0, packed.previous, settings.alpha)
+    if strength > 0 and chip_steps.swaps_after(settings, state.step):
+        chip_steps.swap_neurons(settings, state)
+    if chip_steps.cuts_after(settings, state.step):
+        chip_steps.cut_to_limits(settings, state)
     right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]
     return float(loss.detach()), float(right.float().mean())
 
@@ -199,11 +207,6 @@ def _initial_states(settings: Settings, state: State) -> torch.Tensor:
     return h0 * (carries.to(h0.device) & tame)[:, None]
 
 
-def _swaps_after(settings: Settings, step: int) -> bool:
-    every = settings.wiring.swap_every
-    return regularizers.FAMILY[settings.wiring.regularizer].swaps and every > 0 and step % every == 0
-
-
 def _bias_step(settings: Settings) -> int:
     return math.ceil(settings.wiring.bias_from * settings.training.steps)
 
@@ -212,12 +215,21 @@ def _prices_change(settings: Settings, step: int) -> bool:
     """Whether the prices at step `step` differ from those of the step before."""
     if regularizers.FAMILY[settings.wiring.regularizer].depends_on_weights:
         return bimt.strength_at(settings.wiring, step / settings.training.steps) > 0
-    return _swaps_after(settings, step) or step == _bias_step(settings)
+    return (
+        chip_steps.swaps_after(settings, step)
+        or chip_steps.listens_after(settings, step)
+        or step == _bias_step(settings)
+    )
 
 
-def _prices(settings: Settings, state: State) -> dict[str, torch.Tensor]:
+def _prices(settings: Settings, state: State) -> bimt.Prices:
     with_biases = state.step >= _bias_step(settings)
-    return regularizers.prices(settings.wiring, state.positions, state.parameters, with_biases=with_biases)
+    weights = regularizers.prices(settings.wiring, state.positions, state.parameters, with_biases=with_biases)
+    cores = chip.of_settings(settings)
+    groups = regularizers.groups(
+        settings.wiring, cores, state.positions, state.activity, state.parameters["w_rec"].detach()
+    )
+    return bimt.Prices(weights, groups)
 
 
 def _mask_gradient(settings: Settings, state: State) -> None:
@@ -268,13 +280,11 @@ def _batches(settings: Settings, first: int, device: torch.device) -> Iterator[m
             )
 
 
-def _progress(
-    settings: Settings, state: State, loss: float, accuracy: float, prices: Mapping[str, torch.Tensor]
-) -> Progress:
+def _progress(settings: Settings, state: State, loss: float, accuracy: float, prices: bimt.Prices) -> Progress:
     share = (state.step - 1) / settings.training.steps
     live = state.parameters["w_rec"].detach().cpu().numpy() != 0
     with torch.no_grad():
-        cost = float(bimt.wiring_cost(state.parameters, prices))
+        cost = float(bimt.wiring_cost(state.parameters, prices.weights, prices.groups))
     return Progress(
         step=state.step,
         steps=settings.training.steps,

@@ -39,7 +39,7 @@ def lattice(side):
     return network((np.abs(at[:, None] - at[None]).sum(axis=-1) == 1).astype(float), at)
 
 
-@pytest.mark.parametrize("placer", PLACERS)
+@pytest.mark.parametrize("placer", sorted(set(PLACERS) - {"grown"}))
 def test_capacity_and_determinism(placer):
     if placer == "hypergraph":
         pytest.importorskip("mtkahypar")

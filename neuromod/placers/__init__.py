@@ -19,6 +19,7 @@ Placer = Callable[[Problem, np.random.Generator, Effort], npt.NDArray[np.int32]]
 PLACERS = {
     "annealing": "annealing",
     "bisection": "bisection",
+    "grown": "grown",
     "hilbert": "hilbert",
     "hypergraph": "hypergraph",
     "tiles": "tiles",

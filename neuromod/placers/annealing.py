@@ -46,8 +46,9 @@ _PATIENCE = 5
 def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
     """Anneal from several starts and keep the best placement.
 
-    The starts are cuts of the plane of neurons and, for small networks, random ones. The result is never worse than
-    the first cut, nor, in networks of at most 5,000 neurons, than `neuromod.placers.clusters`.
+    The starts are the placement that training grew, if there is one, cuts of the plane of neurons and, for small
+    networks, random ones. The result is never worse than the first of them, nor, in networks of at most 5,000 neurons,
+    than `neuromod.placers.clusters`.
 
     Parameters
     ----------
@@ -75,7 +76,8 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     some = min(problem.n, _MANY_NEURONS)
     growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
     tries = max(int(effort.amount * _TRIES * growth / len(starts)), 10_000)
-    found = [starts[0], *_anneal_all(problem, starts, rng, tries, effort)]
+    given = [starts[0]] if problem.grown is None else [problem.grown, starts[0]]
+    found = [*given, *_anneal_all(problem, starts, rng, tries, effort)]
     if problem.n <= _CLUSTERED and problem.grid.cores <= _CORES_CLUSTERED:
         found.append(clusters.place(problem, rng))
     best = min(found, key=lambda core_of: rank(problem, core_of))
@@ -129,7 +131,10 @@ def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[int, float]:
 
 
 def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[npt.NDArray[np.int32]]:
-    first = (tiles if problem.positions is not None else bisection).place(problem, rng, effort)
+    if problem.grown is not None:
+        first = problem.grown
+    else:
+        first = (tiles if problem.positions is not None else bisection).place(problem, rng, effort)
     starts = [first]
     if rank(problem, first)[0] and cores_needed(problem) < problem.grid.cores:
         # What is too much for a few full cores may do on many.

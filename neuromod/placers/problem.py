@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.grown import grown_on
 from neuromod.network import Network
 from neuromod.placement import Grid
 
@@ -111,6 +112,8 @@ class Problem:
         Synapses onto each neuron, inputs and self-connections included.
     limits : CoreLimits
         What else a core can hold.
+    grown : (n,) int32, optional
+        Core of each neuron in the placement that training grew, if it was trained for this grid and the cores hold it.
 
     Raises
     ------
@@ -131,6 +134,7 @@ class Problem:
     objective: Objective
     synapses: npt.NDArray[np.int64]
     limits: CoreLimits
+    grown: npt.NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         k = self.grid.cores
@@ -207,7 +211,15 @@ def make_problem(
         objective=objective,
         synapses=np.diff(network.w_rec.indptr).astype(np.int64) + w_in.sum(axis=1),
         limits=limits,
+        grown=_grown(network, grid, capacity),
     )
+
+
+def _grown(network: Network, grid: Grid, capacity: int) -> npt.NDArray[np.int32] | None:
+    found = grown_on(network)
+    if found is None or found[0] != grid or np.bincount(found[1], minlength=grid.cores).max() > capacity:
+        return None
+    return found[1]
 
 
 def renumbered(problem: Problem, order: npt.NDArray[np.intp]) -> Problem:
@@ -227,4 +239,5 @@ def renumbered(problem: Problem, order: npt.NDArray[np.intp]) -> Problem:
         rates=problem.rates[sources],
         positions=None if problem.positions is None else problem.positions[order],
         synapses=problem.synapses[order],
+        grown=None if problem.grown is None else problem.grown[order],
     )

@@ -154,7 +154,9 @@ def trained_network(path: str) -> tuple[str, Network]:
     wiring = settings["wiring"]
     network = Network.load(run.file("pruned.safetensors"))
     kind = {"bimt": "BIMT", "l1": "L1", "none": "no penalty"}.get(wiring["regularizer"], wiring["regularizer"])
-    name = f"{kind} {wiring['strength']:g}, {network.n} neurons, {network.n_synapses:,} synapses, seed {settings['seed']}"
+    name = (
+        f"{kind} {wiring['strength']:g}, {network.n} neurons, {network.n_synapses:,} synapses, seed {settings['seed']}"
+    )
     return name, network
 
 

@@ -1,0 +1,94 @@
+"""What training does now and then besides its gradient steps: swaps, and what a chip asks of weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from neuromod import chip, fitting, regularizers, rounding, swapping
+from neuromod.checkpoints import State
+from neuromod.core_swapping import swap_between_cores
+from neuromod.settings import Settings
+
+# Share of the training from which weights are rounded to the bits of a chip and its limits are kept in full.
+_LAST_PHASE = 0.85
+
+# Steps between two looks at the activity, and between two cuts.
+_LISTEN_EVERY = 100
+
+
+def used_parameters(settings: Settings, state: State) -> dict[str, torch.Tensor]:
+    """Return the parameters with the bits that the chip has for weights, in the last phase."""
+    cores = chip.of_settings(settings)
+    late = state.step >= math.ceil(_LAST_PHASE * settings.training.steps)
+    if cores is None or cores.weight_bits is None or not late:
+        return state.parameters
+    return rounding.round_weights(state.parameters, cores.weight_bits)
+
+
+def listens_after(settings: Settings, step: int) -> bool:
+    cores = chip.of_settings(settings)
+    return cores is not None and cores.links is not None and step % _LISTEN_EVERY == 0
+
+
+def swaps_after(settings: Settings, step: int) -> bool:
+    every = settings.wiring.swap_every
+    cores = chip.of_settings(settings)
+    # A swap would break limits that are kept in full.
+    fixed = cores is not None and fitting.is_limited(cores.target) and step > _LAST_PHASE * settings.training.steps
+    return regularizers.FAMILY[settings.wiring.regularizer].swaps and every > 0 and step % every == 0 and not fixed
+
+
+def swap_neurons(settings: Settings, state: State) -> None:
+    """Exchange neurons where that lowers the wiring cost; the function stays as it is."""
+    cores = chip.of_settings(settings)
+    w_rec = state.parameters["w_rec"].detach().cpu().numpy()
+    if cores is None or cores.links is None:
+        anchors = regularizers.anchors(settings.wiring, state.parameters)
+        done = swapping.swap(w_rec, state.positions, anchors=anchors)
+        state.positions = done.positions
+        state.swaps += len(done.pairs)
+        return
+    activity = state.activity if settings.wiring.activity else np.ones_like(state.activity)
+    found = swap_between_cores(w_rec, cores.core_of(state.positions), activity, cores.links, cores.capacity)
+    state.positions = cores.move(state.positions, found.core_of)
+    state.swaps += found.exchanges
+
+
+def still_alive(settings: Settings, state: State) -> dict[str, torch.Tensor]:
+    """Which weights may still be other than zero, once limits are being tightened: what was cut stays cut."""
+    cores = chip.of_settings(settings)
+    share = state.step / settings.training.steps
+    if cores is None or not fitting.is_limited(cores.target) or share < settings.wiring.ramp_to:
+        return {}
+    return {name: state.parameters[name].detach() != 0 for name in ("w_rec", "w_in")}
+
+
+def cuts_after(settings: Settings, step: int) -> bool:
+    cores = chip.of_settings(settings)
+    if cores is None or not fitting.is_limited(cores.target):
+        return False
+    started = step >= settings.wiring.ramp_to * settings.training.steps
+    return step == settings.training.steps or (started and step % _LISTEN_EVERY == 0)
+
+
+def cut_to_limits(settings: Settings, state: State) -> None:
+    """Zero the weakest weights until they keep the limits of the target, which tighten until the last phase."""
+    cores = chip.of_settings(settings)
+    assert cores is not None
+    share, start = state.step / settings.training.steps, settings.wiring.ramp_to
+    tight = 1.0 if share >= _LAST_PHASE or start >= _LAST_PHASE else (share - start) / (_LAST_PHASE - start)
+    w_rec, w_in = state.parameters["w_rec"], state.parameters["w_in"]
+    recurrent, inputs = fitting.cut(
+        w_rec.detach().cpu().numpy(),
+        w_in.detach().cpu().numpy(),
+        cores.core_of(state.positions),
+        cores.grid,
+        cores.target,
+        share=tight,
+    )
+    with torch.no_grad():
+        w_rec.copy_(torch.from_numpy(recurrent))
+        w_in.copy_(torch.from_numpy(inputs))

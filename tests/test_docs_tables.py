@@ -1,0 +1,99 @@
+"""The tables of docs/ are what their script makes of the committed results."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def script():
+    spec = importlib.util.spec_from_file_location("make_tables", DOCS / "make_tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def row(regularizer, strength, seed, accuracy, length, hops):
+    return {
+        "regularizer": regularizer,
+        "strength": str(strength),
+        "seed": str(seed),
+        "status": "done",
+        "train.seconds": "1800",
+        "train.accuracy": str(accuracy + 0.005),
+        "prune.accuracy_before": str(accuracy),
+        "prune.accuracy_after": str(accuracy - 0.001),
+        "prune.sparsity": "0.95",
+        "prune.synapses_after": "100",
+        "prune.neurons_after": "50",
+        "analyze.accuracy": str(accuracy),
+        "analyze.wiring_length": str(length),
+        "analyze.isolated_ratio.z": "-4",
+        "analyze.within_cluster_squares.z": "-2",
+        "analyze.within_cluster_distance.z": "-3.5",
+        "analyze.far_to_near_weight": "0.1",
+        "analyze.importance_gap.decades": "3",
+        "map --cores 4x4 --placer tiles.hops": str(hops),
+        "map --cores 4x4 --placer annealing.hops": str(hops / 2),
+    }
+
+
+ROWS = [
+    row("none", 0.4, 0, 0.960, 40000, 400),
+    row("none", 0.4, 1, 0.964, 42000, 420),
+    row("l1", 0.1, 0, 0.962, 9000, 200),
+    row("l1", 0.3, 0, 0.950, 4000, 100),
+    row("bimt", 0.1, 0, 0.966, 3000, 120),
+    row("bimt", 0.1, 1, 0.970, 3200, 130),
+    row("bimt", 0.4, 0, 0.944, 900, 40),
+    row("bimt", 1.6, 0, 0.920, 300, 10),
+]
+
+
+def test_methods_are_compared_at_matched_error():
+    module = script()
+    found = module.groups(ROWS)
+    assert module.best(found, "none", module.error) == pytest.approx(0.038)
+    # Within 0.038 + 0.02: λ = 0.1 and 0.4 of bimt, not 1.6.
+    length, error = module.matched(found, "bimt", 0.058, lambda r: float(r["analyze.wiring_length"]))
+    assert (length, round(error, 3)) == (900, 0.056)
+    assert module.matched(found, "bimt", 0.01, module.error) is None
+    lines = "\n".join(module.claims(ROWS))
+    assert "bimt 900, l1 4,000, none 41,000 (1/4.4 of L1, 1/46 of none) | yes" in lines
+    squares = "| z, squared distances within clusters | BIMT ≤ −3 in every seed |"
+    assert f"{squares} bimt at its λ of least error, 0.1: -2.0, -2.0;" in lines
+    assert lines.count("**no**") == 1
+    hops = "\n".join(module.hops_at_error(ROWS))
+    assert "| ≤ 0.0580 | bimt | 40.0 (error 0.0560) | 20.0 (error 0.0560) |" in hops
+
+
+def test_a_sweep_is_taken_with_its_finished_trials(tmp_path, monkeypatch):
+    module = script()
+    monkeypatch.setattr(module, "TABLES", tmp_path / "tables")
+    rows = [*ROWS, {**ROWS[0], "status": "crashed"}]
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(ROWS[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    (tmp_path / "table.json").write_text(json.dumps({"name": "pareto", "trials": rows}))
+    module.take(tmp_path)
+    assert module.names() == ["pareto"]
+    text = module.render("pareto")
+    assert text.startswith("8 trials of 9 planned of `neuromod sweep sweeps/pareto.toml`, 4.0 hours of training on ")
+    assert text.count("\n| bimt |") == 3
+
+
+@pytest.mark.parametrize("name", script().names() or ["none yet"])
+def test_the_committed_tables_are_what_the_script_makes(name):
+    if name == "none yet":
+        pytest.skip("no sweep has been taken over")
+    module = script()
+    assert (module.TABLES / f"{name}.md").read_text(encoding="utf-8") == module.render(name)
+    sweep = DOCS.parent / "sweeps" / f"{name}.toml"
+    assert sweep.exists()
