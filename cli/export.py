@@ -74,7 +74,7 @@ def command(formats: tuple[str, ...], run_path: Path | None, talk: Talk, **optio
 
 def _costs(result: dict[str, Any]) -> list[str]:
     """Say what each network costs in a time step."""
-    parts = {name: result[name] for name in ("onnx", "snn") if name in result}
+    parts: dict[str, Any] = {name: result[name] for name in ("onnx", "snn") if name in result}
     parts |= {
         f"nir, {reset} reset": result["nir"][reset] for reset in ("soft", "hard") if reset in result.get("nir", {})
     }

@@ -123,7 +123,7 @@ def map_stage(
     from neuromod import bounds, coregraph, limits, mapping, placement, precompile, routing, targets, traffic
     from neuromod.activity import describe as describe_activity
     from neuromod.files import write_text
-    from neuromod.placers import Effort
+    from neuromod.placers.problem import Effort
 
     started = time.perf_counter()
     if target is not None:
