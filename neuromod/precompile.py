@@ -62,15 +62,14 @@ def compile_counts() -> None:
 
 
 def compile_early() -> None:
-    """Compile the search itself, on two neurons."""
+    """Compile the search itself, on two pairs of neurons with a synapse between them: moves must have something to lose."""
     from neuromod.placement import Grid
     from neuromod.placers import find_placer
     from neuromod.placers.problem import CoreLimits, Effort, Problem
 
-    problem = Problem(
-        2, np.array([0, 1, 2]), np.array([1, 0], np.int32), np.ones(2), None, Grid(1, 2), 1, 1.0 - np.eye(2), "hops",
-        np.ones(2, np.int64), CoreLimits(),
-    )  # fmt: skip
+    indptr, targets = np.array([0, 1, 3, 4, 5]), np.array([1, 0, 2, 3, 2], np.int32)
+    grid, cost = Grid(1, 2), 1.0 - np.eye(2)
+    problem = Problem(4, indptr, targets, np.ones(4), None, grid, 3, cost, "hops", np.ones(4, np.int64), CoreLimits())
     find_placer("annealing")(problem, np.random.default_rng(0), Effort(0.001))
 
 

@@ -18,9 +18,11 @@ from neuromod import Network
 from neuromod.placers import Effort, place
 from neuromod.placers.tries import search
 from neuromod.placement import Grid
-net = Network(w_rec=np.eye(6, k=1), w_in=np.zeros((6, 1)), w_out=np.zeros((1, 6)), bias=np.zeros(6),
+w = np.zeros((4, 4))
+w[[1, 0, 2, 3, 2], [0, 1, 1, 2, 3]] = 1
+net = Network(w_rec=w, w_in=np.zeros((4, 1)), w_out=np.zeros((1, 4)), bias=np.zeros(4),
               bias_out=np.zeros(1), dt_s=0.1, tau_s=0.1)
-place(net, np.ones(6), Grid(1, 3), 2, effort=Effort(0.001))
+place(net, np.ones(4), Grid(1, 2), 3, effort=Effort(0.001))
 print(json.dumps({"folder": search.stats.cache_path, "found": sum(search.stats.cache_hits.values())}))
 """
 
@@ -29,15 +31,14 @@ def test_an_installation_that_is_read_only(tmp_path, monkeypatch):
     # Numba is told that nothing beside the modules can be written, as in an installation of the administrator.
     from numba.core import caching
 
-    monkeypatch.setattr(caching._UserProvidedCacheLocator, "from_function", classmethod(lambda cls, *args: None))
-    monkeypatch.setattr(caching._InTreeCacheLocator, "from_function", classmethod(lambda cls, *args: None))
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [caching.UserWideCacheLocator])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     double = kernels.compiled(lambda x: 2 * x)
     assert double(21) == 42
     assert str(tmp_path) in str(double.stats.cache_path)
     # And where no folder at all can be written, it is compiled without being kept.
-    monkeypatch.setattr(caching._UserWideCacheLocator, "from_function", classmethod(lambda cls, *args: None))
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
     triple = kernels.compiled(lambda x: 3 * x)
     assert triple(14) == 42
     assert triple.stats.cache_path is None
