@@ -62,7 +62,7 @@ def compile_counts() -> None:
 
 
 def compile_early() -> None:
-    """Compile the search itself, on two pairs of neurons with a synapse between them: there must be something to lose."""
+    """Compile the search itself, on two pairs of neurons with a synapse between them: moves must lose something."""
     from neuromod.placement import Grid
     from neuromod.placers import find_placer
     from neuromod.placers.problem import CoreLimits, Effort, Problem
