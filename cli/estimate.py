@@ -75,7 +75,7 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
         map_stage(run, talk=talk)
     started = time.perf_counter()
     run.require("map")
-    from .map import network_with_activity
+    from .activity import network_with_activity
 
     name, network, activity = network_with_activity(run, talk=talk)
     placement = Placement.load(run.file("placement.json"))

@@ -53,7 +53,7 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
       onnx   exports/network.onnx (a sequence) and exports/network_step.onnx (one step), for onnxruntime and others
       snn    exports/snn/, a spiking network that loads with torch and snntorch
       nir    exports/network.nir (soft reset) and exports/network_hard.nir, for simulators and chip tools
-      sanafe exports/sanafe/arch.yaml and net.yaml, the placement in the SANA-FE simulator of chips
+      sanafe exports/sanafe/arch.yaml and net.yaml, the placement in the SANA-FE simulator of chips, and referee.py
 
     \b
     Examples:

@@ -12,7 +12,7 @@ from .options import output_options
 from .output import Talk
 
 if TYPE_CHECKING:
-    from neuromod.importing import Choice
+    from neuromod.importing.imported import Choice
 
 
 @click.command("import")
@@ -47,7 +47,7 @@ def command(
       neuromod import weights.npz && neuromod map --cores 8x8
       neuromod import model.pt --recurrent rnn.weight_hh_l0
     """
-    from neuromod.importing import Choice
+    from neuromod.importing.imported import Choice
 
     result = import_stage(file, run_path, Choice(recurrent, inputs, readout), talk=talk)
     talk.result(result, describe(result))

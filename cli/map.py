@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .activity import load_network_and_activity, network_with_activity
 from .options import CoresType, held_run_option, output_options, plot_option, seed_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
-    from neuromod.activity import Activity
     from neuromod.network import Network
     from neuromod.rundir import Run
-
-# Task trials on which the activity is counted, and their seed: apart from those that pruning was tuned on.
-TRIALS, TRIALS_SEED = 256, 4_201
 
 
 @click.command("map")
@@ -53,6 +50,12 @@ TRIALS, TRIALS_SEED = 256, 4_201
 @click.option(
     "--time", "seconds", type=float, help="Seconds for the annealing instead; then not repeatable to the bit."
 )
+@click.option(
+    "--activity",
+    metavar="rates|spikes|FILE",
+    help="Whose packets: of the rate network's active steps, of the spiking network's spikes, or rates in a file "
+    "(.npy, .npz, text); what was counted before, else rates, if omitted.",
+)
 @plot_option("the cores with the load of the links")
 @seed_option
 @held_run_option
@@ -65,6 +68,7 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
       neuromod map --cores 4x4
       neuromod map --cores 8x16 --target loihi1 --neurons-per-core 64
       neuromod map --cores 4x4 --objective max-link --time 10 --plot cores.svg
+      neuromod map --cores 4x4 --activity spikes
     """
     result = map_stage(run, talk=talk, **options)
     if plot is not None:
@@ -102,6 +106,7 @@ def map_stage(
     effort: float = 1.0,
     seconds: float | None = None,
     seed: int = 0,
+    activity: str | None = None,
 ) -> dict[str, Any]:
     """Place the network of a run, write `placement.json` and `.csv`, return what ``--json`` prints.
 
@@ -112,21 +117,23 @@ def map_stage(
     DoesNotFitError
         If the network does not fit; the message lists every violation.
     """
-    from neuromod import bounds, coregraph, limits, mapping, placement, routing, targets, traffic
+    from neuromod import bounds, coregraph, limits, mapping, placement, precompile, routing, targets, traffic
+    from neuromod.activity import describe as describe_activity
     from neuromod.files import write_text
-    from neuromod.placers import Effort
+    from neuromod.placers.problem import Effort
 
     started = time.perf_counter()
     if target is not None:
         # Refused before anything is done.
         targets.load_target(target)
+    precompile.begin()
 
     def tell(share: float) -> None:
         if time.perf_counter() - started > 2:
             talk.progress(f"placing: {share:.0%}")
 
     work = Effort(effort, seconds, tell)
-    name, network, activity = network_with_activity(run, talk=talk)
+    name, network, active = network_with_activity(run, talk=talk, source=activity)
     target, cores, neurons_per_core = _trained_for(network, target, cores, neurons_per_core)
     target_text = targets.read_text(target)
     chip = targets.parse_target(target_text, where=target)
@@ -134,11 +141,11 @@ def map_stage(
     capacity, origin = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
     found = mapping.place(
-        network, rates=activity.rates, cores=(grid.rows, grid.columns), target=chip, neurons_per_core=neurons_per_core,
+        network, rates=active.rates, cores=(grid.rows, grid.columns), target=chip, neurons_per_core=neurons_per_core,
         placer=placer, objective=objective, seed=seed, effort=work,
     )  # fmt: skip
-    load = routing.measure(network, found.core_of, grid, activity.rates)
-    bound = bounds.bound_hops(load.packets, load.destinations, activity.rates, grid).best
+    load = routing.measure(network, found.core_of, grid, active.rates)
+    bound = bounds.bound_hops(load.packets, load.destinations, active.rates, grid).best
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
     coregraph.write_graphml(run.file("cores.graphml"), found, load)
     write_text(run.file("target.toml"), target_text)
@@ -162,7 +169,8 @@ def map_stage(
         "max_link_load": float(load.links.max()),
         "bound": bound,
         "gap": (load.hops - bound) / bound if bound > 0 else 0.0 if load.hops == 0 else None,
-        "shuffled_hops": routing.measure(network, shuffled, grid, activity.rates).hops,
+        "activity": describe_activity(active),
+        "shuffled_hops": routing.measure(network, shuffled, grid, active.rates).hops,
         "seconds": round(time.perf_counter() - started, 3),
     }
     run.record(
@@ -176,6 +184,7 @@ def map_stage(
             "effort": effort,
             "time": seconds,
             "seed": seed,
+            "activity": activity,
         },
         seconds=time.perf_counter() - started,
         inputs=[name, "activity.safetensors"],
@@ -205,46 +214,6 @@ def _trained_for(
     return target, cores, neurons_per_core
 
 
-def network_with_activity(run: Run, *, talk: Talk) -> tuple[str, Network, Activity]:
-    """File and network that later stages work on, pruned first if need be, and its activity, counted if need be."""
-    from neuromod import activity
-    from neuromod.network import Network
-
-    if run.state("prune")[0] == "missing" and run.state("train")[0] == "fresh":
-        from .prune import prune_stage
-
-        talk.say("The network is not pruned yet: running `neuromod prune` with its defaults first.")
-        prune_stage(run, talk=talk)
-    name = run.network_file()
-    if run.state("activity")[0] == "fresh":
-        return name, *load_network_and_activity(run, name)
-    network = Network.load(run.file(name))
-    started = time.perf_counter()
-    if "tasks" in network.info:
-        talk.say(f"Counting active steps on {TRIALS} task trials …")
-    found = activity.find_activity(network, n_trials=TRIALS, seed=TRIALS_SEED)
-    if found.kind == "every-step":
-        talk.say("The network brings no rates and no tasks: every neuron counts once a step.")
-    found.save(run.file("activity.safetensors"))
-    run.record(
-        "activity",
-        arguments={"trials": TRIALS, "seed": TRIALS_SEED},
-        seconds=time.perf_counter() - started,
-        inputs=[name],
-        outputs=["activity.safetensors"],
-        result=activity.describe(found),
-    )
-    return name, network, found
-
-
-def load_network_and_activity(run: Run, name: str) -> tuple[Network, Activity]:
-    """Read the network file `name` of a run and the activity that was counted for it."""
-    from neuromod.activity import Activity
-    from neuromod.network import Network
-
-    return Network.load(run.file(name)), Activity.load(run.file("activity.safetensors"))
-
-
 def draw_cores(run: Run, path: Path) -> None:
     """Draw the cores of a run's placement with the traffic between them.
 
@@ -258,6 +227,6 @@ def draw_cores(run: Run, path: Path) -> None:
 
     name = run.network_file()
     found = Placement.load(run.file("placement.json"))
-    network, activity = load_network_and_activity(run, name)
-    load = routing.measure(network, found.core_of, found.grid, activity.rates)
+    network, active = load_network_and_activity(run, name)
+    load = routing.measure(network, found.core_of, found.grid, active.rates)
     coreplot.save(path, found, load)

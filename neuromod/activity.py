@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,12 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 from neuromod.network import Network
+from neuromod.spiking import SpikingNetwork
 from neuromod.tasks import Trials
 
 SCHEMA = "neuromod/activity/1"
 
-Kind = Literal["active-steps", "given", "every-step"]
+Kind = Literal["active-steps", "spikes", "given", "file", "every-step"]
 
 # Trials that run at once: the states of a batch are held in memory.
 _BATCH = 64
@@ -33,8 +35,9 @@ class Activity:
     input_rates : (n_in,) float64, events per time step
         Share of the steps in which an input channel is not zero.
     kind : str
-        Where the rates come from: ``active-steps`` of the rate network on trials, ``given`` with an imported
-        network, or ``every-step`` where nothing is known and every neuron counts once a step.
+        Where the rates come from: ``active-steps`` of the rate network on trials, ``spikes`` of the spiking network
+        on trials, ``given`` with an imported network, a ``file`` of the user's, or ``every-step`` where nothing is
+        known and every neuron counts once a step.
     steps : int
         Number of time steps that were counted, over all trials; 0 if nothing was.
 
@@ -110,6 +113,66 @@ def count_active_steps(network: Network, trials: Trials) -> Activity:
         events += ((x != 0) & valid[..., None]).sum(axis=(0, 1))
         steps += int(valid.sum())
     return Activity(active / steps, events / steps, "active-steps", steps)
+
+
+def count_spikes(spiking: SpikingNetwork, trials: Trials) -> Activity:
+    """Count the spikes of a spiking network, all substeps of a time step together.
+
+    Steps after the end of a trial do not count. Inputs are counted as in `count_active_steps`.
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+        The network.
+    trials : Trials
+        The trials that it runs on.
+
+    Returns
+    -------
+    Activity
+        Rates in spikes per time step of the rate network.
+    """
+    spikes = np.zeros(spiking.n)
+    events = np.zeros(spiking.w_in.shape[1], np.int64)
+    rng = np.random.default_rng(0)
+    for start in range(0, trials.inputs.shape[1], _BATCH):
+        batch = slice(start, start + _BATCH)
+        x, valid = trials.inputs[:, batch], trials.mask[:, batch]
+        spikes += spiking.run(x, rng=rng).spikes[valid].sum(axis=0, dtype=np.float64)
+        events += (x[valid] != 0).sum(axis=0)
+    steps = int(trials.mask.sum())
+    return Activity(spikes / steps, events / steps, "spikes", steps)
+
+
+def read_rates(path: Path, network: Network) -> Activity:
+    """Read the rates of a user: ``.npy``, ``.npz`` with `rates`, or text with one number for each neuron.
+
+    The order is that of the rows of ``placement.csv``. An ``.npz`` may bring `input_rates` too; else each input
+    channel counts once a step.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read or does not hold one number not below 0 for each neuron.
+    """
+    inputs = np.ones(network.n_in)
+    try:
+        if path.suffix in (".npy", ".npz"):
+            held = np.load(path, allow_pickle=False)
+            if isinstance(held, np.ndarray):
+                rates = held
+            else:
+                with held:
+                    rates, inputs = held["rates"], held.get("input_rates", inputs)
+        else:
+            rates = np.loadtxt(path, dtype=np.float64, ndmin=1, delimiter=",")
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"cannot read the rates in {path}: {reason}") from error
+    for name, found, needed in (("rates", rates, network.n), ("input_rates", inputs, network.n_in)):
+        if found.shape != (needed,) or found.dtype.kind not in "fiu":
+            raise UsageError(f"{name} in {path} must be {needed:,} numbers, found {found.dtype} of shape {found.shape}")
+    return Activity(rates, inputs, "file", 0)
 
 
 def given(network: Network) -> Activity:

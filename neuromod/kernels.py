@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
+import numpy.typing as npt
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,3 +31,10 @@ def _compile(function: Callable[..., Any], signature: str | None = None) -> Call
         # Numba found no folder that it may write to.
         kernel = numba.njit(signature, nogil=True)(function)
     return kernel
+
+
+def as_indices(
+    indptr: npt.NDArray[Any], indices: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Return the arrays of a sparse matrix in the types for which kernels are compiled, so that it is done once."""
+    return indptr.astype(np.int64, copy=False), indices.astype(np.int32, copy=False)

@@ -271,4 +271,3 @@ class Network:
             raise UsageError(
                 f"cannot read {path}: it does not hold a valid network ({error}); make it again"
             ) from error
-

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.kernels import compiled
+from neuromod.kernels import as_indices, compiled
 from neuromod.network import Network
 from neuromod.placement import Grid
 from neuromod.placers.problem import Problem
@@ -109,7 +109,10 @@ def _tally(
     destinations = np.zeros(len(core_of), np.int64)
     in_axons = np.zeros(grid.cores, np.int64)
     row_of, column_of = grid.routers().T.copy()
-    _count(indptr, targets, core_of.astype(np.int32), rates, row_of, column_of, packets, links, destinations, in_axons)
+    # Copies, since kernels are compiled anew for arrays that are read-only.
+    core_of, rates = core_of.astype(np.int32), rates.copy()
+    sources = as_indices(indptr, targets)
+    _count(*sources, core_of, rates, row_of, column_of, packets, links, destinations, in_axons)
     return packets, links, destinations, in_axons
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from neuromod.entries import count_entries
-from neuromod.kernels import compiled
+from neuromod.kernels import as_indices, compiled
 from neuromod.network import Network
 from neuromod.placement import Grid
 from neuromod.targets import Target
@@ -88,30 +88,12 @@ def count_usage(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, 
     in_axons, out_axons = np.zeros(k, np.int64), np.zeros(k, np.int64)
     destinations = np.zeros(n, np.int64)
     recurrent = network.w_rec.tocsc()
-    _count_axons(
-        recurrent.indptr,
-        recurrent.indices,
-        core_of,
-        core_of,
-        chip,
-        target.local_axons,
-        in_axons,
-        out_axons,
-        destinations,
-    )
+    sources = as_indices(recurrent.indptr, recurrent.indices)
+    _count_axons(*sources, core_of, core_of, chip, target.local_axons, in_axons, out_axons, destinations)
+    nowhere, ignored = np.full(network.n_in, -1, np.int32), np.zeros(network.n_in, np.int64)
     inputs = sparse.csc_array(network.w_in)
-    nowhere = np.full(network.n_in, -1, np.int32)
-    _count_axons(
-        inputs.indptr,
-        inputs.indices,
-        core_of,
-        nowhere,
-        chip,
-        True,
-        in_axons,
-        out_axons,
-        np.zeros(network.n_in, np.int64),
-    )
+    channels = as_indices(inputs.indptr, inputs.indices)
+    _count_axons(*channels, core_of, nowhere, chip, True, in_axons, out_axons, ignored)
     of_neuron = synapses_of_neurons(network)
     synapses = np.bincount(core_of, weights=of_neuron["fan_in"], minlength=k).astype(np.int64)
     entries = np.zeros((grid.router_rows, grid.router_columns), np.int64)
@@ -148,7 +130,7 @@ def _count_axons(  # type: ignore[no-untyped-def]  # pragma: no cover
     indptr, targets, core_of, homes, chip_of, local, in_axons, out_axons, destinations
 ):
     seen = np.full(len(in_axons), -1, np.int64)
-    seen_chip = np.full(chip_of.max() + 1, -1, np.int64)
+    seen_chip = np.full(len(chip_of), -1, np.int64)
     for s in range(len(homes)):
         home = homes[s]
         for p in range(indptr[s], indptr[s + 1]):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from neuromod import Network
-from neuromod.activity import Activity, count_active_steps, given
+from neuromod.activity import Activity, count_active_steps, count_spikes, given, read_rates
+from neuromod.conversion import convert
 from neuromod.errors import UsageError
 from neuromod.tasks import Trials
 
@@ -80,3 +81,44 @@ def test_round_trip(tmp_path):
 def test_impossible_rates_are_refused(rates):
     with pytest.raises(UsageError, match="rates"):
         Activity(np.array(rates), np.ones(1), "given", 0)
+
+
+def test_spikes_are_those_of_the_spiking_network():
+    net = network()
+    spiking = convert(net, np.ones(2, np.float32), substeps=4)
+    several = trials([1, 0, 0, 1, 1], [1, 1, 1, 1, 0])
+    found = count_spikes(spiking, several)
+    response = spiking.run(several.inputs).spikes[:4, 0]
+    assert found.kind == "spikes"
+    assert found.steps == 4
+    assert found.rates.tolist() == (response.sum(axis=0) / 4).tolist()
+    assert found.rates[0] > 0
+    assert found.input_rates.tolist() == [2 / 4, 0]
+
+
+@pytest.mark.parametrize("name", ["rates.npy", "rates.npz", "rates.txt", "rates.csv"])
+def test_rates_of_a_user(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith(".npy"):
+        np.save(path, np.array([0.5, 2]))
+    elif name.endswith(".npz"):
+        np.savez(path, rates=np.array([0.5, 2]), input_rates=np.array([0.25, 0]))
+    else:
+        path.write_text("0.5\n2\n")
+    found = read_rates(path, network())
+    assert found.rates.tolist() == [0.5, 2]
+    assert found.input_rates.tolist() == ([0.25, 0] if name.endswith(".npz") else [1, 1])
+    assert found.kind == "file"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("1\n2\n3\n", "must be 2 numbers"), ("a\nb\n", "cannot read"), ("1\n-1\n", "not below 0"), ("1\nnan\n", "finite")],
+)
+def test_rates_that_cannot_be_used(tmp_path, text, message):
+    path = tmp_path / "rates.txt"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_rates(path, network())
+    with pytest.raises(UsageError, match="cannot read"):
+        read_rates(tmp_path / "none.npz", network())

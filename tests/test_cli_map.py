@@ -239,3 +239,31 @@ def test_a_tiled_target_counts_hops_between_routers(run, neuromod):
     assert result["energy_per_step"]["total_pj"] > 0
     assert result["time_per_step"]["total_ns"] is None
     assert np.shape(result["links"]["east"]) == (1, 2)
+
+
+def test_rates_from_a_file(run, neuromod, tmp_path):
+    rates = np.zeros(60)
+    rates[:5] = 2.0
+    np.save(tmp_path / "rates.npy", rates)
+    code, out, err = neuromod("map", "--cores", "2x3", "--activity", str(tmp_path / "rates.npy"), "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["activity"]["kind"] == "file"
+    assert result["activity"]["silent_neurons"] == 55
+    # What was read stays in use, until something else is asked for.
+    code, out, err = neuromod("estimate", "--json")
+    assert code == 0, err
+    estimate = json.loads(out)
+    assert estimate["hops_per_step"] == result["hops"]
+    # Input packets: one for each channel and core that listens; readout packets: of the neurons that are read.
+    assert estimate["readout_packets_per_step"] == rates[[4, 5]].sum()
+    again = json.loads(neuromod("map", "--cores", "2x3", "--activity", "rates", "--json")[1])
+    assert again["activity"]["kind"] == "given"
+
+
+@pytest.mark.parametrize(("source", "message"), [("spikes", "needs a network with tasks"), ("none.npy", "cannot read")])
+def test_activity_that_cannot_be_had(run, neuromod, source, message):
+    code, out, err = neuromod("map", "--activity", source)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert run.state("map")[0] == "missing"

@@ -1,7 +1,9 @@
 """Placers: capacity, determinism, known optima, and the annealer's exact bookkeeping."""
 
 import itertools
+import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.placement import Grid
-from neuromod.placers import PLACERS, Effort, find_placer, hilbert, make_problem, place
+from neuromod.placers import PLACERS, Effort, clusters, find_placer, hilbert, make_problem, place
 from neuromod.placers.problem import renumbered
 from neuromod.placers.tiles import least_corner
 from neuromod.routing import placement_cost
@@ -101,6 +103,82 @@ def test_planted_blocks_are_found():
     w = np.kron(np.eye(8), np.ones((10, 10)))[np.ix_(order, order)]
     core_of = place(network(w), np.ones(80), Grid(2, 4), 10)
     assert placement_cost(make_problem(network(w), np.ones(80), Grid(2, 4), 10), core_of) == 0
+
+
+@pytest.mark.parametrize(("grid", "size"), [(Grid(2, 2), 10), (Grid(3, 3), 12), (Grid(4, 4), 25)])
+def test_planted_blocks_with_links_between_neighbours_are_found(grid, size):
+    # Full cores of blocks that are all connected within, and one synapse from each block to each neighbour. While
+    # blocks are whole each of these costs a hop at least; a split block costs `size` hops and saves at most 8.
+    rng = np.random.default_rng(3)
+    n = grid.cores * size
+    w = np.kron(np.eye(grid.cores), np.ones((size, size)))
+    for a, b in np.argwhere(grid.distances() == 1):
+        w[b * size + rng.integers(size), a * size + rng.integers(size)] = 1
+    order = rng.permutation(n)
+    net = network(w[np.ix_(order, order)])
+    core_of = place(net, np.ones(n), grid, size, effort=Effort(0.1))
+    assert placement_cost(make_problem(net, np.ones(n), grid, size), core_of) == (grid.distances() == 1).sum()
+
+
+PROOFS = json.loads((Path(__file__).parent / "golden" / "optima.json").read_text())["proofs"]
+
+
+@pytest.mark.parametrize("proof", PROOFS, ids=[f"{proof['case']}-{proof['objective']}" for proof in PROOFS])
+def test_proven_optima_are_found(proof):
+    w = np.zeros((16, 16))
+    w[proof["target"], proof["source"]] = 1
+    rates, grid, objective = np.array(proof["rates"], float), Grid(*proof["grid"]), proof["objective"]
+    core_of = place(network(w), rates, grid, proof["capacity"], objective=objective, effort=Effort(0.1))
+    problem = make_problem(network(w), rates, grid, proof["capacity"], objective=objective)
+    assert placement_cost(problem, core_of) == proof["optimum"]
+
+
+def test_groups_are_packed_whole_where_they_fit():
+    w = np.kron(np.eye(3), np.ones((4, 4)))
+    problem = make_problem(network(w), np.ones(12), Grid(1, 4), 5)
+    group = clusters.merge(problem, np.random.default_rng(0))
+    assert [len(set(group[i : i + 4])) for i in (0, 4, 8)] == [1, 1, 1]
+    assert len(set(group)) == 3
+    # Two cores of six: the third group is split, and no core holds more than six.
+    tight = make_problem(network(w), np.ones(12), Grid(1, 2), 6)
+    assert np.bincount(clusters.pack(group, tight)).tolist() == [6, 6]
+    silent = make_problem(network(np.zeros((5, 5))), np.zeros(5), Grid(2, 3), 1)
+    assert sorted(clusters.place(silent, np.random.default_rng(0))) != [0] * 5
+
+
+STRANGE = {
+    "cycle": (np.roll(np.eye(9), 1, axis=0), np.ones(9)),
+    "self-loops": (np.eye(9), np.ones(9)),
+    "isolated": (np.zeros((9, 9)), np.ones(9)),
+    "silent": (np.ones((9, 9)), np.zeros(9)),
+    "star": (np.eye(9, 1) @ np.ones((1, 9)), np.arange(9.0)),
+}
+
+
+@pytest.mark.parametrize("grid", [Grid(1, 1), Grid(1, 5), Grid(5, 1), Grid(4, 4)], ids=str)
+@pytest.mark.parametrize("kind", STRANGE)
+@pytest.mark.parametrize("placer", [name for name in PLACERS if name not in ("hypergraph", "grown")])
+def test_strange_networks_and_grids(placer, kind, grid):
+    # Grids of one core, of one row, and of more cores than neurons.
+    w, rates = STRANGE[kind]
+    capacity = -(-9 // grid.cores) + 1
+    core_of = place(network(w), rates, grid, capacity, placer=placer, effort=Effort(0.01))
+    assert np.bincount(core_of, minlength=grid.cores).max() <= capacity
+    assert core_of.min() >= 0
+    if kind in ("self-loops", "isolated", "silent") or grid.cores == 1:
+        assert placement_cost(make_problem(network(w), rates, grid, capacity), core_of) == 0
+
+
+@pytest.mark.parametrize("rates", [np.full(9, np.nan), np.full(9, -1.0), np.ones(8)])
+def test_rates_that_are_none_are_refused(rates):
+    with pytest.raises(UsageError):
+        place(lattice(3), rates, Grid(1, 3), 3)
+
+
+@pytest.mark.parametrize("capacity", [0, -1])
+def test_negative_sizes_are_refused(capacity):
+    with pytest.raises((UsageError, DoesNotFitError)):
+        place(lattice(3), np.ones(9), Grid(1, 3), capacity)
 
 
 def test_annealing_is_never_worse_than_tiles():

@@ -10,8 +10,9 @@ import pytest
 
 from neuromod import Network, rundir
 from neuromod.errors import UsageError
-from neuromod.exporting.sanafe import tile_and_core, write
+from neuromod.exporting.sanafe import expected, tile_and_core, write
 from neuromod.placement import Grid, Placement
+from neuromod.routing import measure
 from neuromod.targets import load_target
 
 NET = Network(
@@ -30,7 +31,9 @@ def test_tiles_are_numbered_column_by_column():
 def test_the_files_hold_the_network_and_its_placement(tmp_path):
     placement = Placement(Grid(1, 2), np.array([0, 1, 1]), 2, "loihi1", "tiles", 0, NET.sha256())
     files = write(NET, placement, np.array([0.25, 3.0, 0]), load_target("loihi1"), tmp_path / "sanafe")
-    assert [file.name for file in files] == ["arch.yaml", "net.yaml"]
+    assert [file.name for file in files] == ["arch.yaml", "net.yaml", "expected.json", "referee.py"]
+    # Neuron 0 sends from core 0 to core 1, neuron 2 from core 1 to core 0: one packet each, of one hop.
+    assert json.loads(files[2].read_text()) == {"packets": [1, 0, 1], "hops": [1, 0, 1]}
     net = files[1].read_text()
     assert set(re.findall(r"- rnn\.(\d) -> rnn\.(\d)", net)) == {("2", "0"), ("0", "1"), ("1", "1"), ("1", "2")}
     assert re.findall(r"rnn\.(\d): {core: ([\d.]+)", net) == [("0", "0.0"), ("1", "1.0"), ("2", "1.0")]
@@ -51,7 +54,7 @@ def test_yaml_readers_understand_them(tmp_path):
     placement = Placement(Grid(2, 2, 2, 2), np.array([0, 1, 3]), 2, "toy", "tiles", 0, NET.sha256())
     arch, net = (
         yaml.safe_load(file.read_text())
-        for file in write(NET, placement, np.ones(3), load_target("generic-mesh"), tmp_path)
+        for file in write(NET, placement, np.ones(3), load_target("generic-mesh"), tmp_path)[:2]
     )
     (tile,) = arch["architecture"]["tile"]
     assert tile["name"] == "tile[0..0]"
@@ -93,5 +96,21 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     code, out, err = call("export", "--format", "sanafe", "--json")
     assert code == 0, err
     names = [file["path"].split("exports/")[1] for file in json.loads(out)["files"]]
-    assert names == ["sanafe/arch.yaml", "sanafe/net.yaml"]
+    assert names == [f"sanafe/{name}" for name in ("arch.yaml", "net.yaml", "expected.json", "referee.py")]
     assert run.state("export-sanafe")[0] == "fresh"
+
+
+def test_what_the_referee_expects_is_what_the_traffic_counts():
+    rng = np.random.default_rng(5)
+    w = rng.random((20, 20)) < 0.3
+    net = Network(
+        w_rec=w.astype(float), w_in=np.zeros((20, 0)), w_out=np.zeros((0, 20)), bias=np.zeros(20),
+        bias_out=np.zeros(0), dt_s=0.1, tau_s=0.1,
+    )  # fmt: skip
+    for grid in (Grid(2, 3), Grid(4, 4, 2, 2)):
+        placement = Placement(grid, rng.integers(0, grid.cores, 20), 20, "toy", "tiles", 0, net.sha256())
+        claimed = expected(net, placement)
+        spikes = rng.integers(0, 9, 20)
+        load = measure(net, placement.core_of, grid, spikes)
+        assert claimed["packets"] @ spikes == load.packets.sum()
+        assert claimed["hops"] @ spikes == load.hops

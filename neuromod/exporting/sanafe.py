@@ -1,5 +1,7 @@
 """SANA-FE files, ``arch.yaml`` and ``net.yaml``: the same placement in an independent simulator of chips.
 
+Beside them lie ``expected.json``, what neuromod counts, and ``referee.py``, which runs SANA-FE and compares.
+
 Neurons replay the measured rates: each integrates its rate as a bias up to the threshold 1, synapses weigh nothing, so
 that who spikes how often does not depend on the simulator. SANA-FE then counts the messages and their hops.
 Tiles are routers, numbered column by column as SANA-FE numbers them; cores are numbered row by row within a tile.
@@ -13,6 +15,8 @@ exploration", IEEE TCAD 44(8):3165 (2025), 10.1109/TCAD.2025.3537971.
 from __future__ import annotations
 
 import io
+import json
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +57,7 @@ _AXON_OUT = {"energy_message_out": ("energy_packet", 1e-12), "latency_message_ou
 def write(
     network: Network, placement: Placement, rates: npt.NDArray[np.floating], target: Target, folder: Path
 ) -> list[Path]:
-    """Write ``arch.yaml`` and ``net.yaml``.
+    """Write ``arch.yaml`` and ``net.yaml``, and what it takes to compare: ``expected.json`` and ``referee.py``.
 
     Parameters
     ----------
@@ -72,7 +76,7 @@ def write(
     Returns
     -------
     list of Path
-        The two files.
+        The four files.
 
     Raises
     ------
@@ -87,10 +91,31 @@ def write(
         raise UsageError(
             f"{network.n_synapses:,} synapses are too many for SANA-FE's text files, at most {_MOST_SYNAPSES:,}"
         )
-    files = [folder / "arch.yaml", folder / "net.yaml"]
-    write_text(files[0], architecture(placement, target))
-    write_text(files[1], netlist(network, placement, rates))
-    return files
+    referee = resources.files("neuromod.exporting").joinpath("sanafe_referee.py").read_text(encoding="utf-8")
+    texts = {
+        "arch.yaml": architecture(placement, target),
+        "net.yaml": netlist(network, placement, rates),
+        "expected.json": json.dumps(expected(network, placement)) + "\n",
+        "referee.py": referee,
+    }
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def expected(network: Network, placement: Placement) -> dict[str, list[int]]:
+    """Packets that one spike of each neuron sends to other cores, and the hops of them all."""
+    grid = placement.grid
+    synapses = network.w_rec.tocoo()
+    pairs = np.unique(synapses.col.astype(np.int64) * grid.cores + placement.core_of[synapses.row])
+    source, core = np.divmod(pairs, grid.cores)
+    home = placement.core_of[source]
+    remote = core != home
+    hops = grid.distances()[home, core]
+    return {
+        "packets": np.bincount(source[remote], minlength=network.n).tolist(),
+        "hops": np.bincount(source, weights=hops, minlength=network.n).astype(int).tolist(),
+    }
 
 
 def architecture(placement: Placement, target: Target) -> str:

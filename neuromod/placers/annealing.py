@@ -20,7 +20,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.placers import bisection, shuffled, tiles
+from neuromod.placers import bisection, clusters, shuffled, tiles
 from neuromod.placers.components import pack_components
 from neuromod.placers.moves import chips, count_usage, excess, make_limits
 from neuromod.placers.problem import Effort, Problem, renumbered
@@ -29,13 +29,15 @@ from neuromod.placers.tables import make_tables
 from neuromod.placers.tiles import cores_needed
 from neuromod.routing import busiest_link, placement_cost
 
-# Tries of all starts at an effort of 1: this many at this number of neurons, growing with the root of the number up to
-# there and with this power beyond.
-_TRIES, _NEURONS, _POWER = 3_000_000, 400, 0.35
+# Tries of all starts at an effort of 1: this many at the first number of neurons, growing with the root of their number
+# up to the second and with a smaller power beyond.
+_TRIES, _NEURONS, _MANY_NEURONS, _POWER = 3_000_000, 400, 20_000, 0.35
 # Starts: as many as place this number of neurons in all, within bounds; beyond the last number a single one.
 _NEURONS_STARTED, _STARTS, _ONE_START = 1_600, (2, 16), 50_000
 # Neurons beyond which they are numbered anew, core by core, so that neighbours lie close in memory.
 _RENUMBERED = 50_000
+# Neurons and cores up to which groups of neurons, each kept whole on a core, are tried beside the search.
+_CLUSTERED, _CORES_CLUSTERED = 5_000, 256
 # Last temperature, in units of the mean loss of the losing tries at the start.
 _COLD = 0.05
 # Times the tries of a second round, where the first found nothing that keeps the limits.
@@ -46,7 +48,8 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     """Anneal from several starts and keep the best placement.
 
     The starts are the placement that training grew, if there is one, cuts of the plane of neurons and, for small
-    networks, random ones. The result is never worse than the first of them.
+    networks, random ones. The result is never worse than the first of them, nor, in networks of at most 5,000 neurons,
+    than `neuromod.placers.clusters`.
 
     Parameters
     ----------
@@ -71,10 +74,13 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         starts = [place(replace(problem, objective="hops"), rng, effort)] * 2
     else:
         starts = _starts(problem, rng, effort)
-    size = problem.n / _NEURONS
-    tries = max(int(effort.amount * _TRIES * min(size**0.5, size**_POWER) / len(starts)), 10_000)
+    some = min(problem.n, _MANY_NEURONS)
+    growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
+    tries = max(int(effort.amount * _TRIES * growth / len(starts)), 10_000)
     given = [starts[0]] if problem.grown is None else [problem.grown, starts[0]]
     found = [*given, *_anneal_all(problem, starts, rng, tries, effort)]
+    if problem.n <= _CLUSTERED and problem.grid.cores <= _CORES_CLUSTERED:
+        found.append(clusters.place(problem, rng))
     best = min(found, key=lambda core_of: rank(problem, core_of))
     if rank(problem, best)[0] and effort.seconds is None:
         # Limits are still exceeded: once more, from there, with more patience.

@@ -43,9 +43,13 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         Core of each neuron.
     """
     at = problem.positions if problem.positions is not None else embed(problem, rng)
-    corner = least_corner(problem.grid, cores_needed(problem))
-    core_of = np.empty(problem.n, np.int32)
-    _cut(np.arange(problem.n), at, 0, 0, corner, problem.grid, core_of)
+    return cut_plane(at, least_corner(problem.grid, cores_needed(problem)), problem.grid)
+
+
+def cut_plane(at: npt.NDArray[np.float64], corner: Grid, grid: Grid) -> npt.NDArray[np.int32]:
+    """Core of each point of the plane, (points,), if even shares go to the cores of a `corner` of the `grid`."""
+    core_of = np.empty(len(at), np.int32)
+    _cut(np.arange(len(at)), at, 0, 0, corner, grid, core_of)
     return core_of
 
 

@@ -53,7 +53,7 @@ class Search:
         self.tables: Tables = make_tables(problem, self.start.astype(np.int32))
         self.random = np.array([self.seed], np.uint64)
         self.sizes = np.bincount(self.start, minlength=problem.grid.cores).astype(np.int64)
-        self.usage = count_usage(problem, self.tables)
+        self.usage = count_usage(problem, self.tables) if problem.limits.any else None
         self.limits = make_limits(problem)
         self.chips = chips(problem)
         self.cost = problem.cost.copy()
@@ -64,7 +64,7 @@ class Search:
         # Length of the border list, and the excess over the limits.
         self.counters = np.zeros(2, np.int64)
         t = self.tables
-        if problem.limits.any:
+        if self.usage is not None:
             self.counters[1] = excess(t.rows, t.first, self.usage, self.limits, problem.limits.local_axons, self.chips)
         self.counters[0] = find_border(t.rows, t.first[: problem.n], self.border, self.border_place)
         self.unit = self._probe()
@@ -143,7 +143,7 @@ class Search:
         if not anneal_cores(packets, self.cost, at, temperature, 4 * k * k, self.random):
             return
         relabel(t.rows, t.first, at)
-        for table in (self.sizes, self.usage, self.members):
+        for table in (self.sizes, self.members) if self.usage is None else (self.sizes, self.members, self.usage):
             table[at] = table.copy()
 
     def _search(self, temperature: float, cooling: float, tries: int) -> None:
@@ -164,7 +164,7 @@ class Search:
             t.rows, t.rates, t.first[: self.problem.n], t.out_ptr, t.targets, t.in_ptr, t.sources,
             self.cost, self.routers, self.sizes, self.problem.capacity,
             self.members, self.slot, self.border, self.border_place, self.counters,
-            self.problem.synapses, self.usage if limits.any else None, self.limits, limits.local_axons, self.chips,
+            self.problem.synapses, self.usage, self.limits, limits.local_axons, self.chips,
             self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, region,
         )  # fmt: skip
 

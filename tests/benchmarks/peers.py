@@ -1,160 +1,198 @@
-"""Partitioning libraries as peers of the placers: each gets the same problem and the same capacity.
+"""Partitioning libraries as peers of the placers, run by `bench_mapping.py` in an environment of their own.
 
-METIS (pymetis), KaHIP (kahip) and Mt-KaHyPar (mtkahypar) are not dependencies; install those that you want to see.
+    python -m venv peers-env && peers-env/bin/pip install numpy scipy pymetis kahip mtkahypar
+    peers-env/bin/python tests/benchmarks/peers.py problem.npz "METIS cut" core_of.npy
+
+reads a problem (`n`, `indptr`, `targets`, `rates`, `tiles`, `rows`, `columns`, `capacity`), writes the core of each
+neuron and prints seconds and the library's version as JSON. It imports nothing of neuromod. Every library gets two
+threads where it has threads, the same capacity, and the best of ten starts of FAQ with 2-opt to put parts onto cores.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import quadratic_assignment
 
-from neuromod.placers import find_placer
-from neuromod.placers.problem import Problem
+THREADS, STARTS, SEED = 2, 10, 1
+# Largest integer weight where rates are not whole numbers already.
+HEAVIEST = 1_000
 
 
-def arrange(problem: Problem, part: np.ndarray, *, starts: int = 10) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A placement problem as `bench_mapping.py` writes it."""
+
+    n: int
+    indptr: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray  # integers in proportion to the rates, at least 1 where the rate is above zero
+    rates: np.ndarray
+    tiles: np.ndarray
+    rows: int
+    columns: int
+    capacity: int
+
+    @property
+    def cores(self) -> int:
+        """Number of cores."""
+        return self.rows * self.columns
+
+    @property
+    def slack(self) -> float:
+        """Imbalance that the capacity allows."""
+        return self.capacity * self.cores / self.n - 1
+
+
+def read(path: str) -> Case:
+    """Read a problem."""
+    with np.load(path) as held:
+        rates = held["rates"]
+        whole = rates if (rates == np.rint(rates)).all() else np.ceil(rates * (HEAVIEST / rates.max()))
+        return Case(
+            n=int(held["n"]), indptr=held["indptr"], targets=held["targets"], weights=whole.astype(int), rates=rates,
+            tiles=held["tiles"], rows=int(held["rows"]), columns=int(held["columns"]), capacity=int(held["capacity"]),
+        )  # fmt: skip
+
+
+def arrange(case: Case, part: np.ndarray) -> np.ndarray:
     """Put the parts of a partition onto the cores: FAQ and 2-opt on the packets between parts, best of several."""
-    k = problem.grid.cores
-    packets = packets_between(problem, part)
-    best, best_cost = part, np.inf
+    k = case.cores
+    source = np.repeat(np.arange(case.n), np.diff(case.indptr))
+    source, reached = np.divmod(np.unique(source * k + part[case.targets]), k)
+    packets = np.zeros((k, k))
+    np.add.at(packets, (part[source], reached), case.rates[source])
+    np.fill_diagonal(packets, 0)
+    row, column = np.divmod(np.arange(k), case.columns)
+    distance = np.abs(row[:, None] - row[None]) + np.abs(column[:, None] - column[None]).astype(float)
+    best, least = part, np.inf
     rng = np.random.default_rng(0)
-    for _ in range(starts):
-        rough = quadratic_assignment(packets, problem.cost, method="faq", options={"P0": "randomized", "rng": rng})
+    for _ in range(STARTS):
+        rough = quadratic_assignment(packets, distance, method="faq", options={"P0": "randomized", "rng": rng})
         guess = np.c_[np.arange(k), rough.col_ind]
-        fine = quadratic_assignment(packets, problem.cost, method="2opt", options={"partial_guess": guess, "rng": rng})
-        if fine.fun < best_cost:
-            best, best_cost = fine.col_ind[part], fine.fun
-    return best.astype(np.int32)
+        fine = quadratic_assignment(packets, distance, method="2opt", options={"partial_guess": guess, "rng": rng})
+        if fine.fun < least:
+            best, least = fine.col_ind[part], fine.fun
+    return best
 
 
-def packets_between(problem: Problem, part: np.ndarray) -> np.ndarray:
-    """Packets between the parts, (k, k): one for each source and other part that holds a target."""
-    k = problem.grid.cores
-    source = np.repeat(np.arange(problem.n), np.diff(problem.indptr))
-    source, reached = np.divmod(np.unique(source * k + part[problem.targets]), k)
-    matrix = np.zeros((k, k))
-    np.add.at(matrix, (part[source], reached), problem.rates[source])
-    np.fill_diagonal(matrix, 0)
-    return matrix
-
-
-def symmetric_graph(problem: Problem) -> sparse.csr_array:
-    """Undirected graph of the synapses, weighted by the rate of their source, integers."""
-    weights = np.repeat(np.rint(problem.rates), np.diff(problem.indptr))
-    one_way = sparse.csr_array((weights, problem.targets, problem.indptr), shape=(problem.n, problem.n))
+def symmetric_graph(case: Case) -> sparse.csr_array:
+    """Undirected graph of the synapses, weighted by the rate of their source."""
+    weights = np.repeat(case.weights, np.diff(case.indptr))
+    one_way = sparse.csr_array((weights, case.targets, case.indptr), shape=(case.n, case.n))
     both = sparse.csr_array(one_way + one_way.T)
     both.sum_duplicates()
+    both.eliminate_zeros()
     return both
 
 
-def slack(problem: Problem) -> float:
-    """Imbalance that the capacity allows."""
-    return problem.capacity * problem.grid.cores / problem.n - 1
-
-
-def metis(problem: Problem) -> np.ndarray:
-    """METIS: edge cut, then QAP."""
+def metis(case: Case, *, volume: bool = False) -> np.ndarray:
+    """METIS: edge cut or communication volume, then QAP."""
     import pymetis
 
-    graph = symmetric_graph(problem)
+    graph = symmetric_graph(case)
+    options = pymetis.Options(seed=SEED, ufactor=max(1, int(1000 * case.slack)))
+    if volume:
+        options.objtype = int(pymetis.ObjType.VOL)
     _, part = pymetis.part_graph(
-        problem.grid.cores,
-        xadj=graph.indptr.tolist(),
-        adjncy=graph.indices.tolist(),
-        eweights=graph.data.astype(int).tolist(),
-        options=pymetis.Options(seed=1, ufactor=max(1, int(1000 * slack(problem)))),
-        recursive=False,
-    )
-    return arrange(problem, np.asarray(part))
-
-
-def kahip_eco(problem: Problem) -> np.ndarray:
-    """KaHIP with its eco preset: edge cut, then QAP."""
-    import kahip
-
-    graph = symmetric_graph(problem)
-    _, part = kahip.kaffpa(
-        [1] * problem.n, graph.indptr.tolist(), graph.data.astype(int).tolist(), graph.indices.tolist(),
-        problem.grid.cores, slack(problem), True, 1, kahip.ECO,
+        case.cores, xadj=graph.indptr.tolist(), adjncy=graph.indices.tolist(), eweights=graph.data.tolist(),
+        options=options, recursive=False,
     )  # fmt: skip
-    return arrange(problem, np.asarray(part))
+    return arrange(case, np.asarray(part))
 
 
-_mtk: list = []
+def kahip(case: Case, mode: str) -> np.ndarray:
+    """KaHIP: edge cut, then QAP."""
+    import kahip as library
+
+    graph = symmetric_graph(case)
+    _, part = library.kaffpa(
+        [1] * case.n, graph.indptr.tolist(), graph.data.tolist(), graph.indices.tolist(), case.cores, case.slack,
+        True, SEED, getattr(library, mode),
+    )  # fmt: skip
+    return arrange(case, np.asarray(part))
 
 
-def _hypergraph(problem: Problem, preset: str, objective: str):
+def _hypergraph(case: Case, preset: str):
     import mtkahypar
 
-    if not _mtk:
-        _mtk.append(mtkahypar.initialize(1))
-    mtk = _mtk[0]
-    mtkahypar.set_seed(1)
-    k = problem.grid.cores
-    context = mtk.context_from_preset(getattr(mtkahypar.PresetType, preset))
-    context.set_partitioning_parameters(k, slack(problem), getattr(mtkahypar.Objective, objective))
-    context.set_individual_target_block_weights([problem.capacity] * k)
+    library = mtkahypar.initialize(THREADS)
+    mtkahypar.set_seed(SEED)
+    context = library.context_from_preset(getattr(mtkahypar.PresetType, preset))
+    context.set_partitioning_parameters(case.cores, case.slack, mtkahypar.Objective.KM1)
+    context.set_individual_target_block_weights([case.capacity] * case.cores)
     context.logging = False
-    pins = [[s, *problem.targets[problem.indptr[s] : problem.indptr[s + 1]].tolist()] for s in range(problem.n)]
-    used = [s for s in range(problem.n) if len(pins[s]) > 1]
-    rates = np.rint(problem.rates).astype(int).tolist()
-    graph = mtk.create_hypergraph(context, problem.n, len(used), [pins[s] for s in used], [1] * problem.n,
-                                  [rates[s] for s in used])  # fmt: skip
-    return mtk, context, graph
+    begin, aims, weights = case.indptr.tolist(), case.targets.tolist(), case.weights.tolist()
+    senders = [s for s in range(case.n) if begin[s + 1] > begin[s] and weights[s] > 0]
+    pins = [[s, *aims[begin[s] : begin[s + 1]]] for s in senders]
+    graph = library.create_hypergraph(
+        context, case.n, len(pins), pins, [1] * case.n, [weights[s] for s in senders]
+    )  # fmt: skip
+    return library, context, graph
 
 
-def mtkahypar_km1(problem: Problem) -> np.ndarray:
-    """Mt-KaHyPar, quality preset, km1 (packets), then QAP."""
-    _, context, graph = _hypergraph(problem, "QUALITY", "KM1")
-    return arrange(problem, np.asarray(graph.partition(context).get_partition()))
+def mtkahypar_km1(case: Case, preset: str) -> np.ndarray:
+    """Mt-KaHyPar: km1, which is the packets, then QAP."""
+    _, context, graph = _hypergraph(case, preset)
+    return arrange(case, np.asarray(graph.partition(context).get_partition()))
 
 
-def _target_graph(mtk, context, problem: Problem):
-    grid = problem.grid
-    edges = [
-        [r * grid.columns + c, (r + dr) * grid.columns + c + dc]
-        for r in range(grid.rows)
-        for c in range(grid.columns)
-        for dr, dc in ((0, 1), (1, 0))
-        if r + dr < grid.rows and c + dc < grid.columns
-    ]
-    context.set_mapping_parameters(grid.cores, slack(problem))
-    context.set_individual_target_block_weights([problem.capacity] * grid.cores)
-    return mtk.create_target_graph(context, grid.cores, len(edges), edges, [1] * len(edges))
+def _mesh(library, context, case: Case):
+    at = np.arange(case.cores).reshape(case.rows, case.columns)
+    edges = np.concatenate(
+        [np.stack([at[:, :-1], at[:, 1:]], -1).reshape(-1, 2), np.stack([at[:-1], at[1:]], -1).reshape(-1, 2)]
+    ).tolist()
+    context.set_mapping_parameters(case.cores, case.slack)
+    context.set_individual_target_block_weights([case.capacity] * case.cores)
+    return library.create_target_graph(context, case.cores, len(edges), edges, [1] * len(edges))
 
 
-def mtkahypar_map(problem: Problem) -> np.ndarray:
-    """Mt-KaHyPar's map_onto_graph (Steiner trees)."""
-    mtk, context, graph = _hypergraph(problem, "DEFAULT", "KM1")
-    target = _target_graph(mtk, context, problem)
-    return np.asarray(graph.map_onto_graph(target, context).get_partition(), np.int32)
+def mtkahypar_map(case: Case) -> np.ndarray:
+    """Mt-KaHyPar's map_onto_graph (Steiner trees on the grid)."""
+    library, context, graph = _hypergraph(case, "DEFAULT")
+    return np.asarray(graph.map_onto_graph(_mesh(library, context, case), context).get_partition())
 
 
-def mtkahypar_improve(problem: Problem) -> np.ndarray:
+def mtkahypar_improve(case: Case) -> np.ndarray:
     """Mt-KaHyPar's improve_mapping from rectangular tiles, three V-cycles."""
-    mtk, context, graph = _hypergraph(problem, "DEFAULT", "KM1")
-    target = _target_graph(mtk, context, problem)
-    start = find_placer("tiles")(problem, np.random.default_rng(0))
-    placed = graph.create_partitioned_hypergraph(context, problem.grid.cores, start.tolist())
-    placed.improve_mapping(target, context, 3)
-    return np.asarray(placed.get_partition(), np.int32)
+    library, context, graph = _hypergraph(case, "DEFAULT")
+    placed = graph.create_partitioned_hypergraph(context, case.cores, case.tiles.tolist())
+    placed.improve_mapping(_mesh(library, context, case), context, 3)
+    return np.asarray(placed.get_partition())
 
 
-PEERS: dict[str, Callable[[Problem], np.ndarray]] = {
-    "METIS + QAP": metis,
-    "KaHIP eco + QAP": kahip_eco,
-    "Mt-KaHyPar km1 + QAP": mtkahypar_km1,
-    "Mt-KaHyPar map_onto_graph": mtkahypar_map,
-    "Mt-KaHyPar improve_mapping": mtkahypar_improve,
+# Name -> method, and the package whose version is told.
+PEERS: dict[str, tuple[Callable[[Case], np.ndarray], str]] = {
+    "METIS cut": (metis, "pymetis"),
+    "METIS volume": (lambda case: metis(case, volume=True), "pymetis"),
+    "KaHIP eco": (lambda case: kahip(case, "ECO"), "kahip"),
+    "KaHIP strong": (lambda case: kahip(case, "STRONG"), "kahip"),
+    "Mt-KaHyPar km1": (lambda case: mtkahypar_km1(case, "DEFAULT"), "mtkahypar"),
+    "Mt-KaHyPar km1 quality": (lambda case: mtkahypar_km1(case, "QUALITY"), "mtkahypar"),
+    "Mt-KaHyPar map_onto_graph": (mtkahypar_map, "mtkahypar"),
+    "Mt-KaHyPar improve_mapping": (mtkahypar_improve, "mtkahypar"),
 }
 
 
-def timed(peer: Callable[[Problem], np.ndarray], problem: Problem) -> tuple[np.ndarray, float]:
-    """Run a peer; return its placement and its seconds."""
-    started = time.perf_counter()
-    core_of = np.asarray(peer(problem), np.int32)
-    return core_of, time.perf_counter() - started
+def main() -> None:
+    """Run one peer on one problem."""
+    path, name, out = sys.argv[1:4]
+    method, package = PEERS[name]
+    case = read(path)
+    __import__(package)
+    wall, cpu = time.perf_counter(), time.process_time()
+    part = method(case)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    np.save(out, np.asarray(part, np.int32))
+    print(json.dumps({"seconds": wall, "cpu_seconds": cpu, "version": f"{package} {version(package)}"}))
+
+
+if __name__ == "__main__":
+    main()
