@@ -165,5 +165,5 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
 
 def test_every_command_file_is_registered():
     here = Path(cli.__file__).parent
-    files = {path.stem for path in here.glob("*.py")} - {"__init__", "options", "output", "spiking"}
+    files = {path.stem for path in here.glob("*.py")} - {"__init__", "activity", "options", "output", "spiking"}
     assert files == set(cli.COMMANDS.values())

@@ -24,7 +24,7 @@ MODULES = sorted(
 )
 
 # The template of an exported model runs in another environment and documents itself.
-EXEMPT = {"neuromod.exporting.snn_model"}
+EXEMPT = {"neuromod.exporting.snn_model", "neuromod.exporting.sanafe_referee"}
 
 # A method that is from a paper names it: module -> what its docstring must hold.
 SOURCES = {
