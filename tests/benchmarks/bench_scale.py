@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_scale.py [--neurons 1000000]
 
-Local networks with at least 20 synapses per neuron, on 32x32 cores with 5 % slack. Every command is a process of its own whose
-time and peak memory the system tells. The tiles are placed beside it, for their hops.
+Local networks with at least 20 synapses per neuron, on 32x32 cores with 5 % slack. Every command is a process of its
+own whose time and peak memory the system tells. The tiles are placed beside it, for their hops.
 """
 
 from __future__ import annotations
