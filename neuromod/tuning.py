@@ -90,6 +90,9 @@ def tune(
 
     best = finished()
     most = _equal_decisions(network, best, judges)
+    threads = torch.get_num_threads()
+    # The tensors are small: a second thread gains nothing on an idle machine and loses much on a busy one.
+    torch.set_num_threads(1)
     for step in range(steps):
         trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]))
         last = trials.last_step
@@ -114,6 +117,7 @@ def tune(
             equal = _equal_decisions(network, now := finished(), judges)
             # On a tie the later one, which has a lower loss.
             best, most = (now, equal) if equal >= most else (best, most)
+    torch.set_num_threads(threads)
     return best
 
 
