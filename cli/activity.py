@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from .output import Talk
 
-# Task trials on which the activity is counted, and their seed: apart from those that pruning was tuned on.
-TRIALS, TRIALS_SEED = 256, 4_201
-
 
 def network_with_activity(run: Run, *, talk: Talk, source: str | None = None) -> tuple[str, Network, Activity]:
     """File and network that later stages work on, pruned first if need be, and its activity, counted if need be.
@@ -52,7 +49,7 @@ def network_with_activity(run: Run, *, talk: Talk, source: str | None = None) ->
     found.save(run.file("activity.safetensors"))
     run.record(
         "activity",
-        arguments={"source": source or "rates", "trials": TRIALS, "seed": TRIALS_SEED},
+        arguments={"source": source or "rates", "trials": activity.TRIALS, "seed": activity.TRIALS_SEED},
         seconds=time.perf_counter() - started,
         inputs=[name, *inputs],
         outputs=["activity.safetensors"],
@@ -79,8 +76,8 @@ def _count(run: Run, network: Network, source: str, *, talk: Talk) -> tuple[Acti
         return activity.read_rates(Path(source), network), []
     if source == "rates":
         if "tasks" in network.info:
-            talk.say(f"Counting active steps on {TRIALS} task trials …")
-        found = activity.find_activity(network, n_trials=TRIALS, seed=TRIALS_SEED)
+            talk.say(f"Counting active steps on {activity.TRIALS} task trials …")
+        found = activity.find_activity(network)
         if found.kind == "every-step":
             talk.say("The network brings no rates and no tasks: every neuron counts once a step.")
         return found, []
@@ -89,9 +86,9 @@ def _count(run: Run, network: Network, source: str, *, talk: Talk) -> tuple[Acti
             "--activity spikes needs a network with tasks, and this one brings none; "
             "give its rates in a file: --activity FILE"
         )
-    trials = trials_for(network, TRIALS, seed=TRIALS_SEED)
+    trials = trials_for(network, activity.TRIALS, seed=activity.TRIALS_SEED)
     spiking, inputs = _spiking(run, network, talk=talk)
-    talk.say(f"Counting spikes on {TRIALS} task trials …")
+    talk.say(f"Counting spikes on {activity.TRIALS} task trials …")
     return activity.count_spikes(spiking, trials), inputs
 
 

@@ -19,10 +19,14 @@ class CoresType(click.ParamType[tuple[int, int]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
-        parts = str(value).lower().split("x")
-        if len(parts) != 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 4096 for part in parts):
-            self.fail(f"'{value}' is not a grid of cores; write rows x columns, as 4x4", param, ctx)
-        return int(parts[0]), int(parts[1])
+        from neuromod.errors import UsageError
+        from neuromod.placement import Grid
+
+        try:
+            grid = Grid.parse(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+        return grid.rows, grid.columns
 
 
 def run_option(function: F) -> F:

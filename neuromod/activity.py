@@ -20,6 +20,9 @@ SCHEMA = "neuromod/activity/1"
 
 Kind = Literal["active-steps", "spikes", "given", "file", "every-step"]
 
+# Task trials on which the activity is counted, and their seed: apart from those that pruning was tuned on.
+TRIALS, TRIALS_SEED = 256, 4_201
+
 # Trials that run at once: the states of a batch are held in memory.
 _BATCH = 64
 
@@ -186,7 +189,7 @@ def given(network: Network) -> Activity:
     return Activity(network.rates.astype(np.float64), inputs, "given", 0)
 
 
-def find_activity(network: Network, *, n_trials: int = 256, seed: int = 4_201) -> Activity:
+def find_activity(network: Network, *, n_trials: int = TRIALS, seed: int = TRIALS_SEED) -> Activity:
     """Count active steps on task trials where the network says what its tasks are, else take what it brings.
 
     Parameters

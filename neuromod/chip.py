@@ -125,7 +125,8 @@ def of_settings(settings: Settings) -> Chip | None:
     if not (chip.cores or chip.target or cost != "distance"):
         return None
     target = load_target(chip.target or "generic-mesh")
-    grid = choose_grid(target, _read_grid(chip.cores))
+    asked = Grid.parse(chip.cores) if chip.cores else None
+    grid = choose_grid(target, None if asked is None else (asked.rows, asked.columns))
     n, most = settings.network.neurons, target.limit("neurons")
     capacity = chip.neurons_per_core or int(min(math.ceil(n / grid.cores), most))
     if capacity > most:
@@ -138,15 +139,6 @@ def of_settings(settings: Settings) -> Chip | None:
     block = (math.ceil(capacity / columns), columns)
     links = None if cost == "distance" else make_links(cost, grid, target)
     return Chip(grid, capacity, block, target, _bits(settings, target), links)
-
-
-def _read_grid(text: str) -> tuple[int, int] | None:
-    if not text:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 4096 for part in parts):
-        raise UsageError(f"chip.cores = '{text}' is not a grid of cores; write rows x columns, as 4x4")
-    return int(parts[0]), int(parts[1])
 
 
 def _bits(settings: Settings, target: Target) -> int | None:

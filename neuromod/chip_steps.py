@@ -19,6 +19,12 @@ _LAST_PHASE = 0.85
 _LISTEN_EVERY = 100
 
 
+def _limited(settings: Settings) -> chip.Chip | None:
+    """Return the cores that a network is trained for, if weights must be cut to fit them."""
+    cores = chip.of_settings(settings)
+    return cores if cores is not None and fitting.is_limited(cores.target) else None
+
+
 def used_parameters(settings: Settings, state: State) -> dict[str, torch.Tensor]:
     """Return the parameters with the bits that the chip has for weights, in the last phase."""
     cores = chip.of_settings(settings)
@@ -37,9 +43,8 @@ def listens_after(settings: Settings, step: int) -> bool:
 def swaps_after(settings: Settings, step: int) -> bool:
     """Whether neurons may change places after this step."""
     every = settings.wiring.swap_every
-    cores = chip.of_settings(settings)
     # A swap would break limits that are kept in full.
-    fixed = cores is not None and fitting.is_limited(cores.target) and step > _LAST_PHASE * settings.training.steps
+    fixed = _limited(settings) is not None and step > _LAST_PHASE * settings.training.steps
     return regularizers.FAMILY[settings.wiring.regularizer].swaps and every > 0 and step % every == 0 and not fixed
 
 
@@ -61,17 +66,14 @@ def swap_neurons(settings: Settings, state: State) -> None:
 
 def still_alive(settings: Settings, state: State) -> dict[str, torch.Tensor]:
     """Which weights may still be other than zero, once limits are being tightened: what was cut stays cut."""
-    cores = chip.of_settings(settings)
-    share = state.step / settings.training.steps
-    if cores is None or not fitting.is_limited(cores.target) or share < settings.wiring.ramp_to:
+    if _limited(settings) is None or state.step / settings.training.steps < settings.wiring.ramp_to:
         return {}
     return {name: state.parameters[name].detach() != 0 for name in ("w_rec", "w_in")}
 
 
 def cuts_after(settings: Settings, step: int) -> bool:
     """Whether weights beyond the limits of the target are cut after this step."""
-    cores = chip.of_settings(settings)
-    if cores is None or not fitting.is_limited(cores.target):
+    if _limited(settings) is None:
         return False
     started = step >= settings.wiring.ramp_to * settings.training.steps
     return step == settings.training.steps or (started and step % _LISTEN_EVERY == 0)
@@ -79,7 +81,7 @@ def cuts_after(settings: Settings, step: int) -> bool:
 
 def cut_to_limits(settings: Settings, state: State) -> None:
     """Zero the weakest weights until they keep the limits of the target, which tighten until the last phase."""
-    cores = chip.of_settings(settings)
+    cores = _limited(settings)
     assert cores is not None
     share, start = state.step / settings.training.steps, settings.wiring.ramp_to
     tight = 1.0 if share >= _LAST_PHASE or start >= _LAST_PHASE else (share - start) / (_LAST_PHASE - start)

@@ -42,6 +42,20 @@ class Grid:
     def __str__(self) -> str:
         return f"{self.rows}x{self.columns}"
 
+    @classmethod
+    def parse(cls, text: str) -> Grid:
+        """Read rows x columns, as ``4x4``, at most 4,096 each.
+
+        Raises
+        ------
+        UsageError
+            If it is something else.
+        """
+        parts = text.lower().split("x")
+        if len(parts) != 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 4096 for part in parts):
+            raise UsageError(f"'{text}' is not a grid of cores; write rows x columns, as 4x4")
+        return cls(int(parts[0]), int(parts[1]))
+
     @property
     def cores(self) -> int:
         """Number of cores."""

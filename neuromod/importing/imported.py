@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,23 @@ class Imported:
     format: str
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def read_unnamed(read_network: Callable[[Path], Network], path: Path) -> Network:
+    """Read a network with a reader that names the file in its messages, for a caller that names it itself.
+
+    Raises
+    ------
+    UsageError
+        What the reader says, without the file's name before it.
+    """
+    try:
+        return read_network(path)
+    except UsageError as error:
+        said = str(error)
+        for prefix in (f"cannot read {path}: ", f"cannot use {path}: "):
+            said = said.removeprefix(prefix)
+        raise UsageError(said) from error
 
 
 def build(parts: Mapping[str, Any], format: str) -> tuple[Network, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.nir import nir_package
-from neuromod.importing.imported import Choice, Imported
+from neuromod.importing.imported import Choice, Imported, read_unnamed
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
 from neuromod.network import Array, Network
 
@@ -32,13 +32,7 @@ def read(path: Path, choice: Choice) -> Imported:
     UsageError
         If the file cannot be read or holds what no network here can be.
     """
-    try:
-        network = read_network(path)
-    except UsageError as error:
-        said = str(error)
-        for prefix in (f"cannot read {path}: ", f"cannot use {path}: "):  # the caller names the file
-            said = said.removeprefix(prefix)
-        raise UsageError(said) from error
+    network = read_unnamed(read_network, path)
     about = network.info["nir"]
     kinds = ", ".join(sorted({group["type"] for group in about["groups"]}))
     notes = [f"it is a spiking network of {kinds} neurons: it can be mapped, estimated with rates, and exported as NIR"]

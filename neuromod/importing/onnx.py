@@ -15,7 +15,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.onnx import FORMAT, MAX_BYTES, build
-from neuromod.importing.imported import Choice, Imported
+from neuromod.importing.imported import Choice, Imported, read_unnamed
 from neuromod.network import Array, Network
 
 # Where a file says nothing, this is the time step of the imported network.
@@ -33,13 +33,7 @@ def read(path: Path, choice: Choice) -> Imported:
     UsageError
         If the file cannot be read or holds what no network here can be.
     """
-    try:
-        network = read_network(path)
-    except UsageError as error:
-        said = str(error)
-        for prefix in (f"cannot read {path}: ", f"cannot use {path}: "):  # the caller names the file
-            said = said.removeprefix(prefix)
-        raise UsageError(said) from error
+    network = read_unnamed(read_network, path)
     notes = []
     if network.info.get("dt_known") is False:
         notes.append(f"the file says nothing of time, so a time step of {DEFAULT_DT_S:g} s without leak is assumed")

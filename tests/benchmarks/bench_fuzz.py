@@ -19,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 import fuzz
-import table
+import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "tables" / "fuzz.json"
@@ -109,7 +109,7 @@ def main() -> None:
             "command": f"python tests/benchmarks/bench_fuzz.py --count {options.count}",
             "trials": sum(item["trials"] for item in content["readers"].values()),
             "findings": sum(len(item["findings"]) for item in content["readers"].values()),
-            **table.machine(),
+            **tables.stamp(),
         }
         parts = content["readers"]
         rows = [
@@ -118,7 +118,7 @@ def main() -> None:
         ]
         sums = [sum(item[key] for item in parts.values()) for key in ("trials", "refused", "read")]
         rows.append(["**all**", *sums, content["findings"], f"{max(item['slowest_s'] for item in parts.values()):.2f}"])
-        table.write(OUT, content, ["reader", "mutated inputs", "refused", "read", "findings", "slowest, s"], rows)
+        tables.write(OUT, content, ["reader", "mutated inputs", "refused", "read", "findings", "slowest, s"], rows)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import kills
-import table
+import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "tables" / "kills.json"
@@ -56,11 +56,11 @@ def _write(known: list[dict[str, object]], count: int) -> None:
         "command": f"python tests/benchmarks/bench_kills.py --count {count}",
         "killed": rows[-1][1],
         "findings": rows[-1][3],
-        **table.machine(),
+        **tables.stamp(),
         "kills": known,
     }
     header = ["stage", "killed", "ended before", "artefacts broken, not continued or not byte for byte the same"]
-    table.write(OUT, content, header, rows)
+    tables.write(OUT, content, header, rows)
 
 
 if __name__ == "__main__":

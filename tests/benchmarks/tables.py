@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from neuromod import rundir
+
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "tables"
 
 
@@ -78,14 +80,35 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
+def cpu() -> str:
+    """Model of the processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    models = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
+
+
 def machine() -> str:
     """Processor and cores."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line for line in info.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
-        model = lines[0].split(":", 1)[1].strip() if lines else model
-    return f"{model}, {os.cpu_count()} cores"
+    return f"{cpu()}, {os.cpu_count()} cores"
+
+
+def stamp() -> dict[str, Any]:
+    """Return date, processor and versions of all that neuromod uses, for a campaign that is written as a whole."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "cpu": cpu(),
+        "cores": os.cpu_count(),
+        "versions": rundir.versions(),
+    }
+
+
+def write(path: Path, content: Mapping[str, Any], header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a campaign, with its `stamp`, as JSON and, beside it, its rows as Markdown."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    made = f"`{content['command']}`, {content['date']}, {content['cores']} cores of {content['cpu']}."
+    path.with_suffix(".md").write_text(f"{markdown(header, rows)}\n\n{made}\n", encoding="utf-8")
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:

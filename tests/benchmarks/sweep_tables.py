@@ -1,8 +1,8 @@
 """Make the tables of docs/ from those of the sweeps.
 
-``python docs/make_tables.py --take runs/sweep-pareto`` copies a sweep's ``table.csv`` to ``docs/tables/pareto.csv`` and
-notes the machine and the hours beside it; every call writes ``docs/tables/NAME.md`` anew from each
-``docs/tables/NAME.csv``. No figure in them is typed by hand, and a test makes them again.
+``python tests/benchmarks/sweep_tables.py --take runs/sweep-pareto`` copies a sweep's ``table.csv`` to
+``docs/tables/pareto.csv`` and notes the machine and the hours beside it; every call writes ``docs/tables/NAME.md`` anew
+from each ``docs/tables/NAME.csv``. No figure in them is typed by hand, and a test makes them again.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import argparse
 import csv
 import datetime
 import json
-import os
-import platform
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 
-TABLES = Path(__file__).parent / "tables"
+from tables import FOLDER, machine, markdown
+
 Row = dict[str, str]
 
 # Error above that of `none` at which methods are compared.
@@ -32,30 +31,21 @@ def take(folder: Path) -> None:
     with (folder / "table.csv").open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         columns, rows = list(reader.fieldnames or ()), [row for row in reader if row["status"] in ("done", "kept")]
-    TABLES.mkdir(exist_ok=True)
-    with (TABLES / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     if (folder / "pareto.svg").exists():
-        shutil.copyfile(folder / "pareto.svg", TABLES / f"{name}.svg")
+        shutil.copyfile(folder / "pareto.svg", FOLDER / f"{name}.svg")
     note = {
         "trials": len(rows),
         "planned": len(content["trials"]),
         "hours": round(sum(float(row["train.seconds"]) for row in rows) / 3600, 1),
-        "machine": f"{cpu()}, {os.cpu_count()} cores",
+        "machine": machine(),
         "date": datetime.date.today().isoformat(),
     }
-    (TABLES / f"{name}.sweep.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-
-
-def cpu() -> str:
-    """Model of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    (FOLDER / f"{name}.sweep.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
 
 def method(row: Row) -> str:
@@ -64,9 +54,8 @@ def method(row: Row) -> str:
     if row.get("wiring.cost", "") not in ("", "distance"):
         name = row["wiring.cost"]
     for key, value in row.items():
-        if key in row and key.partition(".")[0] in ("wiring", "training", "chip") and value:
-            if key in ("wiring.cost", "chip.cores"):
-                continue
+        said = key in ("wiring.cost", "chip.cores")
+        if value and not said and key.partition(".")[0] in ("wiring", "training", "chip"):
             name += f", {key.partition('.')[2]} = {value}"
     return name
 
@@ -123,17 +112,7 @@ def show(value: float | None, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or digits == 0 else f"{value:.{digits}f}"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a Markdown table."""
-    return [
-        "| " + " | ".join(header) + " |",
-        "|" + "---|" * len(header),
-        *("| " + " | ".join(row) + " |" for row in rows),
-        "",
-    ]
-
-
-def curves(rows: Sequence[Row]) -> list[str]:
+def curves(rows: Sequence[Row]) -> str:
     """Mean over the seeds of every λ."""
     columns = hops_columns(rows)
     lines = []
@@ -152,10 +131,10 @@ def curves(rows: Sequence[Row]) -> list[str]:
     if rows[0].get("analyze.wiring_length"):
         header += ["wiring length"]
     header += [f"hops, {placer}" for placer in columns]
-    return table(header, lines)
+    return markdown(header, lines)
 
 
-def claims(rows: Sequence[Row]) -> list[str]:
+def claims(rows: Sequence[Row]) -> str:
     """Return the claims of the paper with what was measured."""
     found = groups(rows)
     names = ("bimt", "l1", "none")
@@ -224,10 +203,10 @@ def claims(rows: Sequence[Row]) -> list[str]:
     shown = f"BIMT: sparsity {min(sparsity):.3f} to {max(sparsity):.3f}, change {min(drops):+.4f} to {max(drops):+.4f}"
     held = min(sparsity) >= 0.9 and max(drops) < 0.01
     lines.append(["≥ 90 % of the synapses pruned", "accuracy changes by < 0.01", shown, passed(held)])
-    return table(["claim", "bar", "measured", "held"], lines)
+    return markdown(["claim", "bar", "measured", "held"], lines)
 
 
-def hops_at_error(rows: Sequence[Row]) -> list[str]:
+def hops_at_error(rows: Sequence[Row]) -> str:
     """Fewest hops of each method within an error, by placer."""
     found, columns = groups(rows), hops_columns(rows)
     floor = best(found, "none", error)
@@ -241,14 +220,14 @@ def hops_at_error(rows: Sequence[Row]) -> list[str]:
                 at = matched(found, name, floor + margin, lambda row, column=column: number(row, column))  # type: ignore[misc]
                 line.append("–" if at is None else f"{at[0]:.1f} (error {at[1]:.4f})")
             lines.append(line)
-    return table(["error", "method", *(f"hops, {placer}" for placer in columns)], lines)
+    return markdown(["error", "method", *(f"hops, {placer}" for placer in columns)], lines)
 
 
 def render(name: str) -> str:
     """Return the Markdown of one sweep."""
-    with (TABLES / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+    with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    note = json.loads((TABLES / f"{name}.sweep.json").read_text(encoding="utf-8"))
+    note = json.loads((FOLDER / f"{name}.sweep.json").read_text(encoding="utf-8"))
     of = "" if note["trials"] == note["planned"] else f" of {note['planned']} planned"
     lines = [
         f"{note['trials']} trials{of} of `neuromod sweep sweeps/{name}.toml`, {note['hours']} hours of training on "
@@ -256,16 +235,16 @@ def render(name: str) -> str:
         "",
     ]
     if name in ("pareto", "modcog"):
-        lines += ["**Claims**", "", *claims(rows)]
+        lines += ["**Claims**", "", claims(rows), ""]
     if hops_columns(rows):
-        lines += ["**Fewest hops on 4x4 cores within an error**", "", *hops_at_error(rows)]
-    lines += ["**All λ**", "", *curves(rows)]
+        lines += ["**Fewest hops on 4x4 cores within an error**", "", hops_at_error(rows), ""]
+    lines += ["**All λ**", "", curves(rows), ""]
     return "\n".join(lines)
 
 
 def names() -> list[str]:
     """Names of the sweeps with a table."""
-    return sorted(path.name.removesuffix(".sweep.json") for path in TABLES.glob("*.sweep.json"))
+    return sorted(path.name.removesuffix(".sweep.json") for path in FOLDER.glob("*.sweep.json"))
 
 
 def main() -> None:
@@ -275,7 +254,7 @@ def main() -> None:
     for folder in parser.parse_args().take:
         take(folder)
     for name in names():
-        (TABLES / f"{name}.md").write_text(render(name), encoding="utf-8")
+        (FOLDER / f"{name}.md").write_text(render(name), encoding="utf-8")
 
 
 if __name__ == "__main__":
