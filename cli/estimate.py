@@ -63,7 +63,7 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
     StageError
         If the placement is stale.
     """
-    from neuromod import targets, traffic
+    from neuromod import target_files, traffic
     from neuromod.files import write_json
     from neuromod.placement import Placement
     from neuromod.rent import fit_rent
@@ -79,7 +79,7 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
 
     name, network, activity = network_with_activity(run, talk=talk)
     placement = Placement.load(run.file("placement.json"))
-    target = targets.parse_target(run.file("target.toml").read_text(encoding="utf-8"), where="target.toml")
+    target = target_files.parse_target(run.file("target.toml").read_text(encoding="utf-8"), where="target.toml")
     report = traffic.estimate(network, placement, activity, target=target, seed=placement.seed)
     rent = fit_rent(network)
     content = {

@@ -183,14 +183,14 @@ def _onnx(
 
 
 def _sanafe(run: Run, network: Network, placement: Placement | None) -> tuple[dict[str, Any], list[str]]:
-    from neuromod import targets
+    from neuromod import target_files
     from neuromod.activity import Activity
     from neuromod.errors import StageError
     from neuromod.exporting import sanafe
 
     if placement is None:
         raise StageError("the format sanafe is about the placement, and there is none yet; run `neuromod map`")
-    target = targets.parse_target(run.file("target.toml").read_text(encoding="utf-8"), where="target.toml")
+    target = target_files.parse_target(run.file("target.toml").read_text(encoding="utf-8"), where="target.toml")
     rates = Activity.load(run.file("activity.safetensors")).rates
     paths = sanafe.write(network, placement, rates, target, run.file("exports/sanafe"))
     return {"files": sizes(run, paths)}, [str(path.relative_to(run.path)) for path in paths]

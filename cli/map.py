@@ -117,7 +117,7 @@ def map_stage(
     DoesNotFitError
         If the network does not fit; the message lists every violation.
     """
-    from neuromod import bounds, coregraph, limits, mapping, placement, precompile, routing, targets, traffic
+    from neuromod import bounds, coregraph, limits, mapping, placement, precompile, routing, target_files, traffic
     from neuromod.activity import describe as describe_activity
     from neuromod.files import write_text
     from neuromod.placers.problem import Effort
@@ -125,7 +125,7 @@ def map_stage(
     started = time.perf_counter()
     if target is not None:
         # Refused before anything is done.
-        targets.load_target(target)
+        target_files.load_target(target)
     precompile.begin()
 
     def tell(share: float) -> None:
@@ -135,8 +135,8 @@ def map_stage(
     work = Effort(effort, seconds, tell)
     name, network, active = network_with_activity(run, talk=talk, source=activity)
     target, cores, neurons_per_core = _trained_for(network, target, cores, neurons_per_core)
-    target_text = targets.read_text(target)
-    chip = targets.parse_target(target_text, where=target)
+    target_text = target_files.read_text(target)
+    chip = target_files.parse_target(target_text, where=target)
     grid = mapping.choose_grid(chip, cores)
     capacity, origin = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
@@ -198,7 +198,7 @@ def _trained_for(
     network: Network, target: str | None, cores: tuple[int, int] | None, neurons_per_core: int | None
 ) -> tuple[str, tuple[int, int] | None, int | None]:
     """Complete what was not asked for by what the network was trained for."""
-    from neuromod import grown, targets
+    from neuromod import grown, target_files
 
     found = grown.grown_on(network)
     if found is None:
@@ -207,7 +207,7 @@ def _trained_for(
     chip = network.info["chip"]
     if target is None:
         # A user's own file may be elsewhere by now.
-        target = chip["target"] if chip["target"] in targets.target_names() else "generic-mesh"
+        target = chip["target"] if chip["target"] in target_files.target_names() else "generic-mesh"
     cores = cores or (grid.rows, grid.columns)
     if neurons_per_core is None and cores == (grid.rows, grid.columns) and target == chip["target"]:
         neurons_per_core = int(chip["neurons_per_core"])

@@ -21,9 +21,9 @@ def command(context: click.Context, talk: Talk) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from neuromod import targets
+    from neuromod import target_files
 
-    known = [targets.load_target(name) for name in targets.target_names()]
+    known = [target_files.load_target(name) for name in target_files.target_names()]
     rows = []
     for target in known:
         chip = target.chip
@@ -38,9 +38,9 @@ def command(context: click.Context, talk: Talk) -> None:
 @output_options
 def show(target: str, talk: Talk) -> None:
     """Show every figure of TARGET, a name or the path of a TOML file, with its kind and its source."""
-    from neuromod import targets
+    from neuromod import target_files, targets
 
-    found = targets.load_target(target)
+    found = target_files.load_target(target)
     rows = []
     for name, meaning in targets.FIGURES.items():
         figure = found.figure(name)

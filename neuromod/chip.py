@@ -15,7 +15,8 @@ from neuromod.grown import cores_of_places
 from neuromod.objectives import check_objective, cost_matrix
 from neuromod.placement import Grid
 from neuromod.settings import Settings
-from neuromod.targets import Target, load_target
+from neuromod.target_files import load_target
+from neuromod.targets import Target
 
 
 @dataclass(frozen=True, eq=False)

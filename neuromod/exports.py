@@ -12,7 +12,7 @@ from neuromod.errors import UsageError, VerificationError
 from neuromod.network import Network
 from neuromod.notebook import html_table
 from neuromod.placement import Placement
-from neuromod.targets import load_target
+from neuromod.target_files import load_target
 
 if TYPE_CHECKING:
     from neuromod.spiking import SpikingNetwork

@@ -13,7 +13,8 @@ from neuromod.placement import Grid, Placement
 from neuromod.placers import DEFAULT
 from neuromod.placers import place as search
 from neuromod.placers.problem import Effort
-from neuromod.targets import Target, load_target
+from neuromod.target_files import load_target
+from neuromod.targets import Target
 
 # Larger grids that are tried to find the least one that fits, and the neurons up to which that is quick.
 _GRIDS_TRIED, _QUICK = 6, 20_000

@@ -48,7 +48,7 @@ def compile_late() -> None:
 
 def compile_counts() -> None:
     """Compile what measures a placement."""
-    from neuromod import routing, targets, usage
+    from neuromod import routing, target_files, usage
     from neuromod.network import Network
     from neuromod.placement import Grid
 
@@ -58,7 +58,7 @@ def compile_counts() -> None:
     )  # fmt: skip
     core_of, grid = np.zeros(1, np.int32), Grid(1, 1)
     routing.measure(net, core_of, grid, np.ones(1))
-    usage.count_usage(net, core_of, grid, targets.load_target("generic-mesh"))
+    usage.count_usage(net, core_of, grid, target_files.load_target("generic-mesh"))
 
 
 def compile_early() -> None:

@@ -132,7 +132,7 @@ def bits_of(target: str) -> int:
     UsageError
         If there is no such target, or the number is unknown or without limit.
     """
-    from neuromod.targets import load_target
+    from neuromod.target_files import load_target
 
     figure = load_target(target).figure("weight_bits")
     if figure.value is None or figure.value == float("inf"):

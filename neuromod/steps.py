@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from neuromod.activity import Activity, find_activity
 from neuromod.network import Network
 from neuromod.placement import Placement
-from neuromod.targets import Target, load_target, target_names
+from neuromod.target_files import load_target, target_names
+from neuromod.targets import Target
 from neuromod.traffic import TrafficReport
 from neuromod.traffic import estimate as estimate_traffic
 
@@ -169,7 +170,7 @@ def estimate(
     activity : Activity, optional
         How often each neuron sends; `activity.find_activity` if omitted.
     target : Target, optional
-        For energy, time and chips; the placement's, where that is one of `targets.target_names`, if omitted.
+        For energy, time and chips; the placement's, where that is one of `target_files.target_names`, if omitted.
     seed : int
         Seed of the shuffle.
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from neuromod import bimt, checkpoints, chip, chip_steps, listening, model, regularizers, swapping, tasks
-from neuromod.checkpoints import CARRY, NOISE, TRIALS, State, device_of, seed_of
+from neuromod import bimt, checkpoints, chip, chip_steps, draws, listening, model, regularizers, swapping, tasks
+from neuromod.checkpoints import State, device_of
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.network import Network
 from neuromod.settings import Settings, TrainingSettings
-
-# Batches drawn together: one call of the generator costs less than many.
-_CHUNK = 16
-
-# A carried state beyond this has exploded; the trial starts at rest instead.
-_LARGEST_STATE = 1e4
 
 
 @dataclass(frozen=True)
@@ -105,7 +99,7 @@ def train(
     hits: list[float] = []
     prices: bimt.Prices | None = None
     torch.set_num_threads(settings.training.threads)
-    for packed in _batches(settings, state.step, device_of(settings)):
+    for packed in draws.batches(settings, state.step, device_of(settings)):
         if prices is None or _prices_change(settings, state.step):
             prices = _prices(settings, state)
         loss, hit = _step(settings, state, packed, prices)
@@ -156,9 +150,9 @@ def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.P
     share = state.step / training.steps
     strength = bimt.strength_at(settings.wiring, share)
 
-    noise = _noise(settings, state, packed)
+    noise = draws.noise(settings, state, packed)
     used = chip_steps.used_parameters(settings, state)
-    h0 = _initial_states(settings, state)
+    h0 = draws.initial_states(settings, state)
     h = model.states(used, packed, h0, alpha=settings.alpha, noise=noise)
     state.carried = h.detach()[packed.last]
     y = model.logits(used, h)
@@ -191,20 +185,6 @@ def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.P
         chip_steps.cut_to_limits(settings, state)
     right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]
     return float(loss.detach()), float(right.float().mean())
-
-
-def _initial_states(settings: Settings, state: State) -> torch.Tensor:
-    """Rest for some trials; for a share of ``training.carry`` of them, where a trial of the last step ended.
-
-    Without that, nothing asks the network to forget a trial after its end, and its state explodes in a stream.
-    """
-    generator = torch.Generator().manual_seed(seed_of(settings, CARRY, state.step))
-    trials = len(state.carried)
-    order = torch.randperm(trials, generator=generator)
-    carries = torch.rand(trials, generator=generator) < settings.training.carry
-    h0 = state.carried[order.to(state.carried.device)]
-    tame = h0.abs().amax(dim=1) < _LARGEST_STATE
-    return h0 * (carries.to(h0.device) & tame)[:, None]
 
 
 def _bias_step(settings: Settings) -> int:
@@ -240,44 +220,11 @@ def _mask_gradient(settings: Settings, state: State) -> None:
         gradient.mul_(torch.from_numpy(allowed).to(gradient.device))
 
 
-def _noise(settings: Settings, state: State, packed: model.Packed) -> torch.Tensor | None:
-    sigma = math.sqrt(2 / settings.alpha) * settings.network.noise
-    if sigma == 0:
-        return None
-    device = packed.inputs.device
-    generator = torch.Generator(device).manual_seed(seed_of(settings, NOISE, state.step))
-    shape = (len(packed.inputs), settings.network.neurons)
-    return torch.randn(shape, generator=generator, device=device).mul_(sigma)
-
-
 def _learning_rate(training: TrainingSettings, share: float) -> float:
     """Linear rise, plateau, cosine fall to a hundredth."""
     rise = min(1.0, (share + 1 / training.steps) / training.warmup) if training.warmup else 1.0
     fall = max(0.0, (share - (1 - training.decay)) / training.decay) if training.decay else 0.0
     return training.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
-
-
-def _batches(settings: Settings, first: int, device: torch.device) -> Iterator[model.Packed]:
-    """Yield the trials of step `first` and all that follow; those of a step depend on the seed and its number only."""
-    batch = settings.training.batch
-    for chunk in range(first // _CHUNK, -(-settings.training.steps // _CHUNK)):
-        trials = tasks.generate(
-            settings.tasks.names,
-            batch * _CHUNK,
-            seed=seed_of(settings, TRIALS, chunk),
-            dt_ms=settings.tasks.dt_ms,
-            semantics=settings.tasks.semantics,
-        )
-        for step in range(max(first, chunk * _CHUNK), min((chunk + 1) * _CHUNK, settings.training.steps)):
-            at = (step % _CHUNK) * batch
-            own = slice(at, at + batch)
-            yield model.pack(
-                trials.inputs[:, own],
-                trials.targets[:, own],
-                trials.mask[:, own],
-                response_weight=settings.training.response_weight,
-                device=device,
-            )
 
 
 def _progress(settings: Settings, state: State, loss: float, accuracy: float, prices: bimt.Prices) -> Progress:

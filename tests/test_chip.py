@@ -30,7 +30,8 @@ from neuromod.placement import Grid
 from neuromod.placers.problem import Effort
 from neuromod.routing import measure
 from neuromod.settings import Settings
-from neuromod.targets import Figure, Target, load_target
+from neuromod.target_files import load_target
+from neuromod.targets import Figure, Target
 from neuromod.traffic_cost import GroupPrices
 
 TINY = [

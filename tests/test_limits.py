@@ -13,7 +13,8 @@ from neuromod.entries import count_entries
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.limits import decide_capacity, find_violations, refuse_impossible
 from neuromod.placement import Grid
-from neuromod.targets import Figure, Target, load_target, target_names
+from neuromod.target_files import load_target, target_names
+from neuromod.targets import Figure, Target
 from neuromod.usage import bits_of_synapse, count_usage
 
 

@@ -10,7 +10,8 @@ from neuromod.objectives import OBJECTIVES, cost_matrix
 from neuromod.placement import Grid
 from neuromod.placers import Effort
 from neuromod.routing import measure
-from neuromod.targets import Figure, Target, load_target
+from neuromod.target_files import load_target
+from neuromod.targets import Figure, Target
 from neuromod.usage import count_usage
 
 

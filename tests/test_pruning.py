@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuromod import evaluation, pruning
+from neuromod.cutting import cut
 from neuromod.errors import UsageError
 from neuromod.network import Network
 
@@ -25,7 +26,7 @@ def chain(**changes: object) -> Network:
 
 
 def test_neurons_off_every_path_go_and_tonic_ones_become_bias() -> None:
-    pruned = pruning.cut(chain(), 0.0)
+    pruned = cut(chain(), 0.0)
     assert pruned.neuron_ids.tolist() == [0, 1]
     # Neuron 3 settles at its bias, 2: it gave 0.5 x 2 to neuron 1 and 0.25 x 2 to the readout.
     np.testing.assert_allclose(pruned.bias, [0, 1.0], atol=1e-4)
@@ -37,15 +38,15 @@ def test_neurons_off_every_path_go_and_tonic_ones_become_bias() -> None:
 def test_a_tonic_neuron_that_never_settles_is_kept() -> None:
     w_rec = np.array(chain().w_rec.toarray())
     w_rec[3, 3] = 2.0
-    assert pruning.cut(chain(w_rec=w_rec), 0.0).neuron_ids.tolist() == [0, 1, 3]
+    assert cut(chain(w_rec=w_rec), 0.0).neuron_ids.tolist() == [0, 1, 3]
 
 
 def test_threshold_cuts_weights_of_at_most_that_size() -> None:
     net = chain(bias=np.zeros(5))
-    pruned = pruning.cut(net, 0.9)
+    pruned = cut(net, 0.9)
     assert pruned.n_synapses == 1
     with pytest.raises(UsageError, match="leaves no path from input to readout"):
-        pruning.cut(net, 1.0)
+        cut(net, 1.0)
 
 
 @given(seed=st.integers(0, 1000), threshold=st.floats(0, 1.5))
@@ -67,7 +68,7 @@ def test_without_tonic_neurons_the_function_is_that_of_the_thinned_network(seed:
         return np.where(np.abs(w) > np.float32(threshold), w, 0)
 
     try:
-        pruned = pruning.cut(net, threshold)
+        pruned = cut(net, threshold)
     except UsageError:
         return
     x = rng.random((12, 2, 2))

@@ -9,7 +9,7 @@ from neuromod import Network, conversion
 from neuromod.errors import UsageError
 from neuromod.quantization import bits_of, quantize, rounded, steps, without_lost
 from neuromod.substeps import Wishes, choose
-from neuromod.targets import load_target
+from neuromod.target_files import load_target
 
 
 def random_spiking(seed: int, **kwargs):

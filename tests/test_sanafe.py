@@ -13,7 +13,7 @@ from neuromod.errors import UsageError
 from neuromod.exporting.sanafe import expected, tile_and_core, write
 from neuromod.placement import Grid, Placement
 from neuromod.routing import measure
-from neuromod.targets import load_target
+from neuromod.target_files import load_target
 
 NET = Network(
     w_rec=np.array([[0, 0, 2], [1, 1, 0], [0, -3, 0]]), w_in=np.zeros((3, 0)), w_out=np.zeros((0, 3)),

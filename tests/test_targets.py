@@ -5,7 +5,8 @@ import math
 import pytest
 
 from neuromod.errors import UsageError
-from neuromod.targets import FIGURES, UNKNOWN, load_target, parse_target, target_names
+from neuromod.target_files import load_target, parse_target, target_names
+from neuromod.targets import FIGURES, UNKNOWN
 
 GOOD = """
 schema = "neuromod/target/1"
@@ -65,7 +66,7 @@ def test_shipped_targets_state_every_figure_with_its_source(name):
 
 
 def load_text(name):
-    from neuromod.targets import read_text
+    from neuromod.target_files import read_text
 
     return read_text(name)
 

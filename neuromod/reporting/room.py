@@ -38,7 +38,7 @@ def limits(findings: Findings) -> dict[str, Any] | None:
     placement, network = findings.placement, findings.network
     if placement is None or network is None or not findings.target:
         return None
-    from neuromod.targets import parse_target
+    from neuromod.target_files import parse_target
     from neuromod.usage import chips_of, count_usage
 
     target = parse_target(findings.target, where="target.toml")

@@ -454,9 +454,9 @@ def _read_config(path: Path) -> None:
 
 
 def _make_target(path: Path) -> None:
-    from neuromod import targets
+    from neuromod import target_files
 
-    path.write_text(targets.read_text("loihi1"))
+    path.write_text(target_files.read_text("loihi1"))
 
 
 def _read_target(path: Path) -> None:

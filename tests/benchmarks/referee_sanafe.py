@@ -25,7 +25,7 @@ from neuromod.activity import count_active_steps
 from neuromod.evaluation import trials_for
 from neuromod.exporting import sanafe
 from neuromod.placers import Effort
-from neuromod.targets import load_target
+from neuromod.target_files import load_target
 
 TABLE = Table("referee", "python tests/benchmarks/referee_sanafe.py --python PYTHON --trained RUN …", ("numpy",))
 
