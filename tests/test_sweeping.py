@@ -248,9 +248,9 @@ def test_every_sweep_file_of_the_repository_is_a_plan() -> None:
 # ---- results
 
 
-def row(regularizer: str, strength: float, error: float, wiring: float, seed: int = 0) -> dict[str, object]:
+def row(method: str, strength: float, error: float, wiring: float, seed: int = 0) -> dict[str, object]:
     return {
-        "regularizer": regularizer, "strength": strength, "seed": seed, "group": f"{regularizer}{strength}",
+        "method": method, "strength": strength, "seed": seed, "group": f"{method}{strength}",
         "prune.accuracy_after": 1 - error, "analyze.wiring_length": wiring, "analyze.active_neurons": 10,
     }  # fmt: skip
 
@@ -260,7 +260,7 @@ def test_methods_are_compared_at_matched_error() -> None:
         row("none", 0.0, 0.03, 1e6), row("none", 0.0, 0.05, 1.2e6, seed=1),
         row("bimt", 0.1, 0.03, 5e4), row("bimt", 0.3, 0.05, 1e4), row("bimt", 0.3, 0.06, 1.2e4, seed=1),
         row("bimt", 1.0, 0.09, 1e3), row("l1", 0.1, 0.058, 1e5), row("l1", 0.3, 0.2, 1e4),
-        {"regularizer": "l1", "strength": 9.0, "group": "x", "seed": 0},
+        {"method": "l1", "strength": 9.0, "group": "x", "seed": 0},
     ]  # fmt: skip
     found = results.summarize(rows)
     assert found["matched_error"] == pytest.approx(0.06)

@@ -24,7 +24,7 @@ def frontier(path: Path) -> dict[str, Any] | None:
     try:
         trials = read_json(table, schema=SCHEMA)["trials"]
         found = {str(row["trial"]): at for row in trials if (at := point(row)) and _usable(at)}
-        kinds = {str(row["trial"]): str(row["regularizer"]) for row in trials}
+        kinds = {str(row["trial"]): str(row.get("method", row["regularizer"])) for row in trials}
     except (NeuromodError, KeyError, TypeError, ValueError):
         # The table is the sweep's and not the run's; a broken one must not hide the run.
         return None

@@ -41,8 +41,8 @@ def _draw(axes: Any, rows: Sequence[Row], key: str, column: int) -> None:
     for name, style in (("bimt", "-"), ("l1", "--"), ("none", ":")):
         x, y = [at[column] for at in paper[name]], [at[1] for at in paper[name]]
         axes.plot(x, y, style, marker="x", color="0.7", markersize=4, label=f"{name}, paper, 400 neurons (digitised)")
-    for number, name in enumerate(sorted({row["regularizer"] for row in rows})):
-        dots = [at for row in rows if row["regularizer"] == name and (at := point(row)) is not None]
+    for number, name in enumerate(sorted({row["method"] for row in rows})):
+        dots = [at for row in rows if row["method"] == name and (at := point(row)) is not None]
         axes.plot([at[key] for at in dots], [at["error"] for at in dots], ".", color=f"C{number}", alpha=0.4)
         line = curve(rows, name)
         axes.plot([at[key] for at in line], [at["error"] for at in line], "o-", color=f"C{number}", label=name)

@@ -30,6 +30,8 @@ class Trial:
         Dotted keys and values that differ from the defaults of `neuromod.config`, as ``--set`` takes them.
     varied : mapping of str to value
         Those of them that the sweep varies.
+    method : str
+        What the wiring costs: the regulariser, or what a chip charges, as ``hops``.
     group : str
         Digest of all settings but the seed: trials of one group are repetitions.
     """
@@ -37,6 +39,7 @@ class Trial:
     name: str
     settings: Mapping[str, Any]
     varied: Mapping[str, Any]
+    method: str
     group: str
 
 
@@ -152,8 +155,9 @@ def _trial(given: Mapping[str, Any], varied: Mapping[str, Any]) -> Trial:
     settings = config.load(None, (), given)
     wiring = settings.wiring
     content = {**config.to_dict(settings), "device": ""}
-    name = f"{wiring.regularizer}-{wiring.strength:g}-seed{settings.seed}-{_digest(content)}"
-    return Trial(name, dict(given), dict(varied), _digest({**content, "seed": -1}))
+    method = wiring.regularizer if wiring.cost == "distance" else wiring.cost
+    name = f"{method}-{wiring.strength:g}-seed{settings.seed}-{_digest(content)}"
+    return Trial(name, dict(given), dict(varied), method, _digest({**content, "seed": -1}))
 
 
 def _digest(content: Mapping[str, Any]) -> str:

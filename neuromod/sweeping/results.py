@@ -32,6 +32,7 @@ def _row(trial: Trial, orders: Orders, outcome: Outcome | None) -> Row:
     row: Row = {
         "trial": trial.name,
         "group": trial.group,
+        "method": trial.method,
         "regularizer": settings.wiring.regularizer,
         "strength": settings.wiring.strength,
         "seed": settings.seed,
@@ -71,8 +72,11 @@ def _flat(content: Mapping[str, Any], prefix: str) -> Row:
 
 
 def point(row: Mapping[str, Any]) -> dict[str, float] | None:
-    """Return error, wiring length and active neurons of a finished trial, after pruning where that was done."""
-    error = row.get("prune.accuracy_after", row.get("train.accuracy"))
+    """Return error, wiring length and active neurons of a finished trial, after pruning where that was done.
+
+    The error is that on the trials of `analyze` where there are any: those of pruning have chosen the threshold.
+    """
+    error = row.get("analyze.accuracy", row.get("prune.accuracy_after", row.get("train.accuracy")))
     wiring = row.get("analyze.wiring_length", row.get("train.wiring_length"))
     neurons = row.get("analyze.active_neurons", row.get("prune.neurons_after", row.get("train.neurons")))
     if error is None or wiring is None or neurons is None:
@@ -96,7 +100,7 @@ def summarize(rows: Sequence[Row], *, margin: float = 0.02) -> dict[str, Any]:
         ``matched_error``, and for each method the number of finished trials, the lowest error of a λ (mean over its
         seeds) and the shortest wiring of a λ whose error is within the margin; None where there is none.
     """
-    curves = {name: curve(rows, name) for name in sorted({row["regularizer"] for row in rows})}
+    curves = {name: curve(rows, name) for name in sorted({row["method"] for row in rows})}
     best = {name: min((at["error"] for at in points), default=None) for name, points in curves.items()}
     floor = best.get("none")
     if floor is None:
@@ -104,7 +108,7 @@ def summarize(rows: Sequence[Row], *, margin: float = 0.02) -> dict[str, Any]:
     limit = None if floor is None else floor + margin
     methods = {
         name: {
-            "trials": sum(row["regularizer"] == name and point(row) is not None for row in rows),
+            "trials": sum(row["method"] == name and point(row) is not None for row in rows),
             "best_error": best[name],
             "matched_wiring_length": min(
                 (at["wiring_length"] for at in points if limit is not None and at["error"] <= limit), default=None
@@ -115,12 +119,12 @@ def summarize(rows: Sequence[Row], *, margin: float = 0.02) -> dict[str, Any]:
     return {"matched_error": limit, "methods": methods}
 
 
-def curve(rows: Sequence[Row], regularizer: str) -> list[dict[str, float]]:
+def curve(rows: Sequence[Row], method: str) -> list[dict[str, float]]:
     """Return a point for each setting of a method: means over seeds of error, wiring length and active neurons."""
     found: dict[tuple[float, str], list[dict[str, float]]] = {}
     for row in rows:
         at = point(row)
-        if row["regularizer"] == regularizer and at is not None:
+        if row["method"] == method and at is not None:
             found.setdefault((row["strength"], row["group"]), []).append(at)
     return [
         {"strength": strength, "seeds": len(points)}

@@ -50,9 +50,7 @@ def take(folder: Path) -> None:
 
 def method(row: Row) -> str:
     """Name of what a trial varies besides λ and the seed."""
-    name = row["regularizer"]
-    if row.get("wiring.cost", "") not in ("", "distance"):
-        name = row["wiring.cost"]
+    name = row["method"]
     for key, value in row.items():
         said = key in ("wiring.cost", "chip.cores")
         if value and not said and key.partition(".")[0] in ("wiring", "training", "chip"):
@@ -76,7 +74,7 @@ def hops_columns(rows: Sequence[Row]) -> dict[str, str]:
     for column in rows[0]:
         if column.startswith("map") and column.endswith(".hops"):
             placer = column.removesuffix(".hops").rpartition("--placer ")[2]
-            found[placer] = column
+            found[placer + (", spikes" if "--activity spikes" in column else "")] = column
     return found
 
 
