@@ -23,6 +23,7 @@ from statistics import mean
 import numpy as np
 from nets import make_net
 from tables import Table, markdown
+from trained import trained_network
 
 from neuromod import Network
 from neuromod.activity import count_active_steps
@@ -31,7 +32,6 @@ from neuromod.placement import Grid
 from neuromod.placers import Effort, find_placer, make_problem
 from neuromod.placers import place as place_neurons
 from neuromod.routing import measure
-from neuromod.rundir import open_run
 
 SEEDS = (0, 1, 2)
 # Name -> neurons, synapses per neuron, reach, grid, capacity, least gain over the best library in hops.
@@ -145,19 +145,6 @@ def write_tables() -> bool:
         parts.append(markdown(header, trained))
     TABLE.write(*parts)
     return passed
-
-
-def trained_network(path: str) -> tuple[str, Network]:
-    """Name of a run in the table, and its pruned network."""
-    run = open_run(Path(path))
-    settings = run.manifest()["steps"]["train"]["arguments"]
-    wiring = settings["wiring"]
-    network = Network.load(run.file("pruned.safetensors"))
-    kind = {"bimt": "BIMT", "l1": "L1", "none": "no penalty"}.get(wiring["regularizer"], wiring["regularizer"])
-    name = (
-        f"{kind} {wiring['strength']:g}, {network.n} neurons, {network.n_synapses:,} synapses, seed {settings['seed']}"
-    )
-    return name, network
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """Referee: placements in SANA-FE, an independent simulator, whose packets and hops must equal ours to the unit.
 
     python -m venv sanafe-env && sanafe-env/bin/pip install sanafe
-    python tests/benchmarks/referee_sanafe.py --python sanafe-env/bin/python [--trained RUN …]
+    python tests/benchmarks/referee_sanafe.py --python sanafe-env/bin/python [--trained RUN …] [--placed RUN …]
 
-Each placement is exported as `neuromod export --format sanafe` does it, and its own `referee.py` is run in that
-environment: it is the step that users have too.
+Networks of ``--trained`` are placed here, with their active steps; those of ``--placed`` are taken as they lie in their
+runs, on their targets and with the activity that was counted there, as the spikes of the spiking network. Each
+placement is exported as `neuromod export --format sanafe` does it, and its own `referee.py` is run in that environment:
+it is the step that users have too.
 """
 
 from __future__ import annotations
@@ -13,29 +15,48 @@ import argparse
 import json
 import subprocess
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from bench_mapping import trained_network
 from nets import make_net
 from tables import Table, markdown
+from trained import trained_network
 
-from neuromod import Network, mapping
-from neuromod.activity import count_active_steps
+from neuromod import Network, Placement, mapping
+from neuromod.activity import Activity, count_active_steps
 from neuromod.evaluation import trials_for
 from neuromod.exporting import sanafe
 from neuromod.placers import Effort
-from neuromod.target_files import load_target
+from neuromod.rundir import open_run
+from neuromod.target_files import load_target, parse_target
+from neuromod.targets import Target
 
 TABLE = Table("referee", "python tests/benchmarks/referee_sanafe.py --python PYTHON --trained RUN …", ("numpy",))
 
 
-def judge(network: Network, rates, target: str, cores, capacity, placer: str, python: Path) -> dict:
-    """Place, export, simulate and compare."""
+def place_and_judge(network: Network, rates, target: str, cores, capacity, placer: str, python: Path) -> dict:
+    """Place, then judge."""
     chip = load_target(target)
     placement = mapping.place(
         network, rates=rates, cores=cores, target=chip, neurons_per_core=capacity, placer=placer, effort=Effort(0.2)
     )
+    return judge(network, placement, rates, chip, python)
+
+
+def judge_run(path: str, python: Path) -> tuple[str, Callable[[], dict]]:
+    """Name of a run's placement in the table, and what judges it."""
+    run = open_run(Path(path))
+    name, network = trained_network(path)
+    placement, activity = Placement.load(run.file("placement.json")), Activity.load(run.file("activity.safetensors"))
+    chip = parse_target(run.file("target.toml").read_text(encoding="utf-8"), where="target.toml")
+    key = f"{name}; {chip.name} {placement.grid}, as mapped, {activity.kind}"
+    return key, lambda: judge(network, placement, activity.rates, chip, python)
+
+
+def judge(network: Network, placement: Placement, rates, chip: Target, python: Path) -> dict:
+    """Export, simulate and compare."""
     with tempfile.TemporaryDirectory() as folder:
         sanafe.write(network, placement, rates, chip, Path(folder))
         done = subprocess.run([str(python), "referee.py"], cwd=folder, check=False, capture_output=True, text=True)
@@ -53,6 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", type=Path, required=True, help="Python with SANA-FE.")
     parser.add_argument("--trained", nargs="*", default=[], help="Runs with a pruned network.")
+    parser.add_argument("--placed", nargs="*", default=[], help="Runs with a placement.")
     arguments = parser.parse_args()
     python = arguments.python.absolute()
     local, loose = make_net(400, 10.2), make_net(150, 6.0, reach=None, seed=1)
@@ -73,10 +95,15 @@ def main() -> None:
         name, network = trained_network(path)
         rates = count_active_steps(network, trials_for(network, 60, seed=0)).rates
         cases += [(name, network, rates, "generic-mesh", (4, 4), None, placer) for placer in ("annealing", "tiles")]
-    rows = []
+    judged = {}
     for name, network, rates, target, cores, capacity, placer in cases:
         key = f"{name}, {network.n}; {target} {cores[0]}x{cores[1]}, {placer}"
-        row = TABLE.row(key, lambda: judge(network, rates, target, cores, capacity, placer, python))  # noqa: B023
+        judged[key] = partial(place_and_judge, network, rates, target, cores, capacity, placer, python)
+    judged.update(judge_run(path, python) for path in arguments.placed)
+    for key, measure in judged.items():
+        TABLE.row(key, measure)
+    rows = []
+    for key, row in TABLE.read()["rows"].items():
         counts = [f"{row[column]:,}" for column in ("spikes", "packets", "packets_sanafe", "hops", "hops_sanafe")]
         rows.append([*key.split("; "), *counts, "yes" if row["passed"] else "NO"])
     header = ["network, neurons", "target and placer", "spikes", "packets", "SANA-FE", "hops", "SANA-FE", "equal"]
