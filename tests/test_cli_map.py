@@ -267,3 +267,31 @@ def test_activity_that_cannot_be_had(run, neuromod, source, message):
     assert (code, out) == (2, "")
     assert message in err
     assert run.state("map")[0] == "missing"
+
+
+def test_spikes_are_those_of_the_export_that_is_there(run_of, solver, neuromod):
+    run = run_of(solver)
+    place = ("map", "--cores", "2x2", "--activity", "spikes", "--run", str(run.path), "--json")
+
+    def mean_rate():
+        code, out, err = neuromod(*place)
+        assert code == 0, err
+        result = json.loads(out)["activity"]
+        assert result["kind"] == "spikes"
+        return result["mean_rate"]
+
+    def export(substeps):
+        options = ("--substeps", str(substeps), "--tune", "never", "--run", str(run.path))
+        code, _, err = neuromod("export", "--format", "snn", *options)
+        assert code in (0, 4), err
+
+    by_default = mean_rate()
+    assert by_default > 0
+    # Spikes come in proportion to the substeps; each new export is counted anew, and only then.
+    export(40)
+    many = mean_rate()
+    counted = run.file("activity.safetensors").stat().st_mtime_ns
+    assert mean_rate() == many
+    assert run.file("activity.safetensors").stat().st_mtime_ns == counted
+    export(4)
+    assert mean_rate() == pytest.approx(many / 10, rel=0.3)

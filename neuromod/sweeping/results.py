@@ -48,8 +48,9 @@ def _row(trial: Trial, orders: Orders, outcome: Outcome | None) -> Row:
     if done:
         run = rundir.Run(orders.run(trial.name))
         row.update(_flat(run.result("train"), "train."))
-        for line, result in measures(run.path).items():
-            row.update(_flat(result, f"{_column(line, orders.then)}."))
+        found = measures(run.path)
+        for line in orders.then:
+            row.update(_flat(found[line], f"{_column(line, orders.then)}."))
     return row
 
 
