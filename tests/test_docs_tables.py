@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 
-def script():
+def script(name="sweep_tables"):
     sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
     try:
-        return importlib.import_module("sweep_tables")
+        return importlib.import_module(name)
     finally:
         sys.path.pop(0)
 
 
-def row(regularizer, strength, seed, accuracy, length, hops):
+def row(method, strength, seed, accuracy, length, hops):
     return {
-        "regularizer": regularizer,
+        "method": method,
         "strength": str(strength),
         "seed": str(seed),
         "status": "done",
@@ -57,7 +57,7 @@ ROWS = [
 
 
 def test_methods_are_compared_at_matched_error():
-    module = script()
+    module = script("sweep_views")
     found = module.groups(ROWS)
     assert module.best(found, "none", module.error) == pytest.approx(0.038)
     # Within 0.038 + 0.02: λ = 0.1 and 0.4 of bimt, not 1.6.
@@ -73,6 +73,21 @@ def test_methods_are_compared_at_matched_error():
     assert "| ≤ 0.0580 | bimt | 40.0 (error 0.0560) | 20.0 (error 0.0560) |" in hops
 
 
+def test_hops_are_compared_at_equal_accuracy():
+    module = script("sweep_views")
+    column = "map --cores 4x4 --placer annealing.hops"
+    found = module.groups([*ROWS, row("bimt", 3.0, 0, 0.930, 100, 60)])
+    # λ = 3 has more error and more hops than λ = 0.4.
+    points = module.front(found, "bimt", column)
+    assert [(round(error, 3), hops) for error, hops in points] == [(0.032, 62.5), (0.056, 20.0), (0.08, 5.0)]
+    assert module.at_error(points, 0.068) == pytest.approx(10.0)
+    assert module.at_error(points, 0.01) is None
+    assert module.at_error(points, 0.056) == pytest.approx(20.0)
+    assert module.at_error(points, 0.5) == 5.0
+    lines = module.equal_accuracy([*ROWS, row("hops", 1.0, 0, 0.932, 500, 8)])
+    assert "| annealing | 0.0680 | 4.0 | 50.0 (0.08) | 10.0 (0.40) | 205.0 (0.02) |" in lines
+
+
 def test_a_sweep_is_taken_with_its_finished_trials(tmp_path, monkeypatch):
     module = script()
     monkeypatch.setattr(module, "FOLDER", tmp_path / "tables")
@@ -86,7 +101,7 @@ def test_a_sweep_is_taken_with_its_finished_trials(tmp_path, monkeypatch):
     assert module.names() == ["pareto"]
     text = module.render("pareto")
     assert text.startswith("8 trials of 9 planned of `neuromod sweep sweeps/pareto.toml`, 4.0 hours of training on ")
-    assert text.count("\n| bimt |") == 3
+    assert text.count("\n| bimt |") == 6
 
 
 @pytest.mark.parametrize("name", script().names())

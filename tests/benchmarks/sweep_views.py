@@ -1,0 +1,279 @@
+"""What the tables of docs/ say about a sweep: curves, claims, hops at equal accuracy, modules, chips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import mean
+
+from tables import markdown
+
+Row = dict[str, str]
+
+# Error above that of `none` at which methods are compared.
+MARGIN = 0.02
+
+# Measures of clusters in space, with a permutation z.
+Z = {
+    "isolated_ratio": "isolated neurons",
+    "within_cluster_squares": "squared distances within clusters",
+    "within_cluster_distance": "distances within clusters",
+}
+
+
+def method(row: Row) -> str:
+    """Name of what a trial varies besides λ and the seed."""
+    name = "distance between cores" if row.get("wiring.cost") == "distance" else row["method"]
+    for key, value in row.items():
+        said = key in ("wiring.cost", "chip.cores", "chip.neurons_per_core")
+        if value and not said and key.partition(".")[0] in ("wiring", "training", "chip"):
+            name += f", {key.partition('.')[2]} = {value}"
+    return name
+
+
+def number(row: Row, column: str) -> float:
+    """Value of a column."""
+    return float(row[column])
+
+
+def error(row: Row) -> float:
+    """Error after pruning, on trials that neither training nor pruning has seen where there are such."""
+    return 1 - float(row.get("analyze.accuracy") or row["prune.accuracy_after"])
+
+
+def hops_columns(rows: Sequence[Row]) -> dict[str, str]:
+    """Placer -> column of its hops."""
+    found = {}
+    for column in rows[0]:
+        if column.startswith("map") and column.endswith(".hops"):
+            placer = column.removesuffix(".hops").rpartition("--placer ")[2]
+            found[placer + (", spikes" if "--activity spikes" in column else "")] = column
+    return found
+
+
+def groups(rows: Sequence[Row]) -> dict[tuple[str, float], list[Row]]:
+    """Trials that differ in their seed alone."""
+    found: dict[tuple[str, float], list[Row]] = {}
+    for row in rows:
+        found.setdefault((method(row), float(row["strength"])), []).append(row)
+    return dict(sorted(found.items()))
+
+
+def best(found: dict[tuple[str, float], list[Row]], name: str, value: Callable[[Row], float]) -> float | None:
+    """Least mean over seeds of a value, over the λ of a method."""
+    return min((mean(map(value, rows)) for (other, _), rows in found.items() if other == name), default=None)
+
+
+def matched(
+    found: dict[tuple[str, float], list[Row]], name: str, limit: float, value: Callable[[Row], float]
+) -> tuple[float, float] | None:
+    """Least mean of a value among the λ of a method whose mean error is within a limit, and that λ's error."""
+    at = [
+        (mean(map(value, rows)), mean(map(error, rows)))
+        for (other, _), rows in found.items()
+        if other == name and mean(map(error, rows)) <= limit
+    ]
+    return min(at, default=None)
+
+
+def show(value: float | None, digits: int = 3) -> str:
+    """Return a number, or a dash."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 or digits == 0 else f"{value:.{digits}f}"
+
+
+def curves(rows: Sequence[Row]) -> str:
+    """Mean over the seeds of every λ."""
+    columns = hops_columns(rows)
+    lines = []
+    for (name, strength), trials in groups(rows).items():
+        errors = [error(row) for row in trials]
+        line = [name, "–" if name.startswith("none") else f"{strength:g}", str(len(trials))]
+        line += [f"{mean(1 - number(row, 'train.accuracy') for row in trials):.4f}"]
+        line += [f"{mean(errors):.4f} ({min(errors):.4f}–{max(errors):.4f})"]
+        line += [show(mean(number(row, "prune.synapses_after") for row in trials), 0)]
+        line += [show(mean(number(row, "prune.neurons_after") for row in trials), 0)]
+        if trials[0].get("analyze.wiring_length"):
+            line += [show(mean(number(row, "analyze.wiring_length") for row in trials), 0)]
+        line += [show(mean(number(row, column) for row in trials), 1) for column in columns.values()]
+        lines.append(line)
+    header = ["method", "λ", "seeds", "error as trained", "error after pruning", "synapses", "neurons"]
+    if rows[0].get("analyze.wiring_length"):
+        header += ["wiring length"]
+    header += [f"hops, {placer}" for placer in columns]
+    return markdown(header, lines)
+
+
+def claims(rows: Sequence[Row]) -> str:
+    """Return the claims of the paper with what was measured."""
+    found = groups(rows)
+    names = ("bimt", "l1", "none")
+
+    def as_trained(row: Row) -> float:
+        return 1 - number(row, "train.accuracy")
+
+    def length(row: Row) -> float:
+        return number(row, "analyze.wiring_length")
+
+    def passed(value: bool) -> str:
+        return "yes" if value else "**no**"
+
+    errors = {name: best(found, name, as_trained) for name in names}
+    lines = []
+    bimt, l1, none = (errors[name] for name in names)
+    if bimt is not None and l1 is not None and none is not None:
+        held = bimt <= l1 + 0.01 and bimt <= none + 0.01 and bimt <= 0.035
+        shown = f"BIMT {bimt:.4f}, L1 {l1:.4f}, none {none:.4f}"
+        lines.append(["best mean error, as trained", "BIMT ≤ L1 + 0.01, ≤ none + 0.01, ≤ 0.035", shown, passed(held)])
+        floor = best(found, "none", error) or 0.0
+        at = {name: matched(found, name, floor + MARGIN, length) for name in names}
+        lengths = {name: None if point is None else point[0] for name, point in at.items()}
+        if all(lengths.values()):
+            held = lengths["bimt"] <= lengths["l1"] / 2 and lengths["bimt"] <= lengths["none"] / 20
+            shown = ", ".join(f"{name} {show(lengths[name], 0)}" for name in names)
+            shown += (
+                f" (1/{lengths['l1'] / lengths['bimt']:.1f} of L1, 1/{lengths['none'] / lengths['bimt']:.0f} of none)"
+            )
+            bar = "BIMT ≤ 1/2 of L1, ≤ 1/20 of none"
+            lines.append([f"wiring length at error ≤ {floor + MARGIN:.4f}", bar, shown, passed(held)])
+
+    def spread(name: str, column: str, digits: int = 2) -> str:
+        values = [number(row, column) for (other, _), trials in found.items() if other == name for row in trials]
+        return f"{name} {min(values):.{digits}f} to {max(values):.{digits}f}" if values else f"{name} –"
+
+    def all_of(name: str, column: str) -> list[float]:
+        return [number(row, column) for (other, _), trials in found.items() if other == name for row in trials]
+
+    chosen = min(
+        ((mean(map(as_trained, trials)), strength) for (name, strength), trials in found.items() if name == "bimt"),
+        default=(0.0, 0.0),
+    )[1]
+    for key, words in Z.items():
+        column = f"analyze.{key}.z"
+        at = [number(row, column) for row in found["bimt", chosen]]
+        shown = f"bimt at its λ of least error, {chosen:g}: {', '.join(f'{value:.1f}' for value in at)}; "
+        shown += "every λ: " + ", ".join(spread(name, column, 1) for name in names)
+        lines.append([f"z, {words}", "BIMT ≤ −3 in every seed", shown, passed(max(at) <= -3)])
+    shown = ", ".join(spread(name, "analyze.far_to_near_weight", 3) for name in names)
+    held = max(all_of("bimt", "analyze.far_to_near_weight")) <= 0.2
+    lines.append(["mean weight at ≥ 4 pitches against 1", "BIMT ≤ 1/5; L1, none ≈ 1", shown, passed(held)])
+    shown = spread("bimt", "analyze.importance_gap.decades", 1)
+    held = min(all_of("bimt", "analyze.importance_gap.decades")) >= 2
+    lines.append(["importance gap, decades within 5 % of the ranks", "BIMT ≥ 2", shown, passed(held)])
+    drops = [
+        number(row, "prune.accuracy_before") - number(row, "prune.accuracy_after")
+        for (name, _), trials in found.items()
+        if name == "bimt"
+        for row in trials
+    ]
+    sparsity = all_of("bimt", "prune.sparsity")
+    shown = f"BIMT: sparsity {min(sparsity):.3f} to {max(sparsity):.3f}, change {min(drops):+.4f} to {max(drops):+.4f}"
+    held = min(sparsity) >= 0.9 and max(drops) < 0.01
+    lines.append(["≥ 90 % of the synapses pruned", "accuracy changes by < 0.01", shown, passed(held)])
+    return markdown(["claim", "bar", "measured", "held"], lines)
+
+
+def hops_at_error(rows: Sequence[Row]) -> str:
+    """Fewest hops of each method within an error, by placer."""
+    found, columns = groups(rows), hops_columns(rows)
+    floor = best(found, "none", error)
+    floor = floor if floor is not None else min(error(row) for row in rows)
+    names = list(dict.fromkeys(name for name, _ in found))
+    lines = []
+    for margin in (0.01, MARGIN, 0.03):
+        for name in names:
+            line = [f"≤ {floor + margin:.4f}", name]
+            for column in columns.values():
+                at = matched(found, name, floor + margin, lambda row, column=column: number(row, column))  # type: ignore[misc]
+                line.append("–" if at is None else f"{at[0]:.1f} (error {at[1]:.4f})")
+            lines.append(line)
+    return markdown(["error", "method", *(f"hops, {placer}" for placer in columns)], lines)
+
+
+def front(found: dict[tuple[str, float], list[Row]], name: str, column: str) -> list[tuple[float, float]]:
+    """Error and hops of the λ of a method that no other of its λ beats in both, means over seeds, by rising error."""
+    points = sorted(
+        (mean(map(error, rows)), mean(number(row, column) for row in rows))
+        for (other, _), rows in found.items()
+        if other == name
+    )
+    return [(at, hops) for k, (at, hops) in enumerate(points) if all(hops < other for _, other in points[:k])]
+
+
+def at_error(points: Sequence[tuple[float, float]], limit: float) -> float | None:
+    """Hops of a front at an error, log-linear between its λ; None below its least error."""
+    before = [point for point in points if point[0] <= limit]
+    after = [point for point in points if point[0] > limit]
+    if not before:
+        return None
+    (low, hops), (high, fewer) = before[-1], (after or before[-1:])[0]
+    if high == low or hops <= 0 or fewer <= 0:
+        return hops
+    return float(hops * (fewer / hops) ** ((limit - low) / (high - low)))
+
+
+def equal_accuracy(rows: Sequence[Row]) -> str:
+    """Hops of networks trained for hops, and of L1 and BIMT interpolated to the same error, each best placed."""
+    found = groups(rows)
+    lines = []
+    for placer, column in hops_columns(rows).items():
+        if not placer.startswith("annealing"):
+            continue
+        others = {name: front(found, name, column) for name in ("l1", "bimt", "none")}
+        for limit, hops in front(found, "hops", column):
+            line = [placer, f"{limit:.4f}", show(hops, 1)]
+            for points in others.values():
+                other = at_error(points, limit)
+                line.append(
+                    "not reached" if other is None else f"{show(other, 1)} ({hops / other:.2f})" if other else "0"
+                )
+            lines.append(line)
+    header = ["placement, activity", "error", "hops", "L1 at this error (ratio)", "BIMT (ratio)", "none (ratio)"]
+    return markdown(header, lines)
+
+
+def modules(rows: Sequence[Row]) -> str:
+    """Measures of modules in space for every λ: each seed, or the range over the seeds."""
+
+    def each(trials: Sequence[Row], column: str, digits: int) -> str:
+        return ", ".join(f"{float(row[column]):.{digits}f}" for row in trials if row.get(column)) or "–"
+
+    lines = []
+    for (name, strength), trials in groups(rows).items():
+        line = [name, "–" if name.startswith("none") else f"{strength:g}"]
+        line += [each(trials, f"analyze.{key}.z", 1) for key in Z]
+        line += [each(trials, "analyze.far_to_near_weight", 2), each(trials, "analyze.importance_gap.decades", 1)]
+        lines.append(line)
+    header = ["method", "λ", *(f"z, {words}" for words in Z.values()), "far to near weight", "importance gap, decades"]
+    return markdown(header, lines)
+
+
+def chips(rows: Sequence[Row]) -> str:
+    """Networks trained for chips beside others of the same size: does it fit, and what is its accuracy."""
+    lines = []
+    for (name, strength), trials in groups(rows).items():
+        bits = {row.get("train.chip.weight_bits", "") for row in trials}
+        fits = [row.get("train.chip.fits", "") for row in trials]
+        accuracies = [number(row, "train.accuracy") for row in trials]
+        line = [name, "–" if name.startswith("none") else f"{strength:g}", str(len(trials))]
+        line += [
+            f"{mean(accuracies):.4f} ({min(accuracies):.4f}–{max(accuracies):.4f})",
+            ", ".join(sorted(bits)) or "–",
+        ]
+        line += [f"{fits.count('True')} of {len(fits)}" if any(fits) else "–"]
+        line += [
+            show(mean(number(row, f"prune.{what}_after") for row in trials), 0) for what in ("synapses", "neurons")
+        ]
+        line += [show(mean(number(row, "map.hops") for row in trials), 1)]
+        lines.append(line)
+    header = [
+        "method",
+        "λ",
+        "seeds",
+        "accuracy, rounded to these bits",
+        "bits",
+        "fit as trained",
+        "synapses",
+        "neurons",
+    ]
+    return markdown([*header, "hops"], lines)
