@@ -65,8 +65,10 @@ class Talk:
             self._open_line = False
 
     def result(self, content: Mapping[str, Any], text: str) -> None:
-        """Print the result: `content` with ``--json``, else `text`."""
+        """Print the result: `content` with ``--json``, else `text` and the figure that was drawn, if one was."""
         self._close_line()
+        if "plot" in content:
+            text = f"{text}\nfigure {content['plot']}"
         click.echo(json.dumps(content, allow_nan=False) if self.as_json else text)
 
 

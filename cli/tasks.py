@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import output_options
+from .options import output_options, plot_option, seed_option
 from .output import Talk, table
 
 
@@ -25,16 +26,22 @@ from .output import Talk, table
     show_default=True,
     help="What the tasks of yang19 mean: as up to NeuroGym 2.0.0, or as in the present one.",
 )
+@plot_option("a trial of each task")
+@seed_option
 @output_options
-def command(collection: str, semantics: str, talk: Talk) -> None:
+def command(collection: str, semantics: str, plot: Path | None, seed: int, talk: Talk) -> None:
     """List the tasks with the accuracy that an ideal observer reaches.
 
     \b
+    Examples:
       neuromod tasks
       neuromod tasks --semantics neurogym-2.3 --json
-      neuromod tasks --collection modcog
+      neuromod tasks --collection modcog --plot modcog.pdf
     """
     content = list_tasks(collection, semantics)
+    if plot is not None:
+        draw(plot, collection, semantics, seed)
+        content["plot"] = str(plot)
     rows = [
         (
             item["name"],
@@ -55,6 +62,21 @@ def command(collection: str, semantics: str, talk: Talk) -> None:
         f"{content['trials_per_task']:,} simulated trials a task; mean {content['mean_ceiling']:.3f}.\n"
         f"Collections: {', '.join(f'{name} ({n} tasks)' for name, n in content['collections'].items())}.",
     )
+
+
+def draw(path: Path, collection: str, semantics: str, seed: int) -> None:
+    """Draw a trial of each task of a collection into a file.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written, or not in this format.
+    """
+    from neuromod import plots, stageplots
+    from neuromod.tasks import generate, resolve
+
+    trials = generate(collection, len(resolve(collection)), seed=seed, semantics=semantics)
+    plots.save(stageplots.trials(trials), path)
 
 
 def list_tasks(collection: str = "yang19", semantics: str = "go-cue") -> dict[str, Any]:

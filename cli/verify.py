@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import held_run_option, output_options
+from .options import held_run_option, output_options, plot_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
@@ -75,9 +76,10 @@ EXPORTS = {
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Random seed of the trials."
 )
+@plot_option("decisions and accuracy of each export beside the network's")
 @held_run_option
 @output_options
-def command(run: Run, talk: Talk, **options: Any) -> None:
+def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
     """Run every exported file in the runtime that a user would take, on trials drawn anew.
 
     \b
@@ -92,10 +94,16 @@ def command(run: Run, talk: Talk, **options: Any) -> None:
     Examples:
       neuromod verify
       neuromod verify --trials 5000 --seed 7 --json
+      neuromod verify --plot verified.svg
     """
     from neuromod.errors import VerificationError
 
     result = verify_stage(run, talk=talk, **options)
+    if plot is not None:
+        from neuromod import plots, stageplots
+
+        plots.save(stageplots.verified(_parts(result), options["min_agreement"]), plot)
+        result = {**result, "plot": str(plot)}
     rows = []
     for name, part in _parts(result).items():
         if "decision_agreement" not in part:

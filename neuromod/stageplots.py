@@ -1,4 +1,4 @@
-"""Figures of single steps: training curves, what pruning took away, traffic, substeps of a conversion."""
+"""Figures of single steps: tasks, training curves, what pruning took away, traffic, substeps, verified exports."""
 
 from __future__ import annotations
 
@@ -14,8 +14,45 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from neuromod.tasks import Trials
+
 # Okabe and Ito's colours, told apart by colour-blind eyes; lines differ in their dashes, too.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#7f7f7f"
+
+
+def trials(examples: Trials) -> Figure:
+    """Draw one trial of each task: its stimuli over time, and below them the class that is wanted at each step.
+
+    Parameters
+    ----------
+    examples : Trials
+        The first trial of each task is drawn, in the order of the names.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    columns = 5 if len(examples.names) <= 25 else 8
+    rows = -(-len(examples.names) // columns)
+    figure = Figure(figsize=(7, 0.4 + 1.15 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[len(examples.names) :]:
+        ax.set_axis_off()
+    # The fixation cue and two rings, as many positions each as there are answers; the rest tells the task.
+    stimuli = 1 + 2 * (examples.n_classes - 1)
+    for number, (ax, name) in enumerate(zip(axes, examples.names, strict=False)):
+        trial = int(np.flatnonzero(examples.task == number)[0])
+        steps = int(examples.mask[:, trial].sum())
+        wanted = np.eye(examples.n_classes)[examples.targets[:steps, trial]]
+        gap = np.full((steps, 1), np.nan)
+        image = np.hstack([examples.inputs[:steps, trial, :stimuli], gap, wanted]).T
+        ax.imshow(image, aspect="auto", interpolation="nearest", cmap="cividis", vmin=0, vmax=1.2)
+        ax.set_title(name, fontsize=6, pad=2)
+        ax.set_yticks([stimuli / 2, stimuli + 1 + examples.n_classes / 2])
+        ax.set_yticklabels(["inputs", "wanted"] if number % columns == 0 else [])
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.tick_params(labelsize=5, length=1.5)
+    figure.supxlabel("time step", fontsize=7)
+    return figure
 
 
 def training(metrics: Sequence[Mapping[str, Any]]) -> Figure:
@@ -140,6 +177,44 @@ def substeps(sweep: Sequence[Mapping[str, Any]]) -> Figure:
     axes[0].set(xlabel="substeps per time step", ylabel="share of trials")
     axes[1].set(xlabel="substeps per time step", ylabel="spikes per neuron and time step")
     for ax in axes:
+        ax.legend(fontsize=6, frameon=False)
+    return figure
+
+
+def verified(parts: Mapping[str, Mapping[str, Any]], min_agreement: float) -> Figure:
+    """Draw for each export the share of decisions equal to the network's, with its interval, and both accuracies.
+
+    Parameters
+    ----------
+    parts : mapping of str to mapping
+        The exports of ``verify.json`` by name.
+    min_agreement : float
+        Least share of equal decisions that passes a spiking export.
+
+    Raises
+    ------
+    UsageError
+        If no export could be run.
+    """
+    ran = {name: part for name, part in parts.items() if "decision_agreement" in part}
+    if not ran:
+        raise UsageError("no export could be run, so there is nothing to draw; see the reasons that `verify` gives")
+    figure, axes = _row(2)
+    at = np.arange(len(ran))
+    share = np.array([part["decision_agreement"] for part in ran.values()])
+    low, high = np.array([part["decision_agreement_interval"] for part in ran.values()]).T
+    axes[0].errorbar(at, share, yerr=[share - low, high - share], fmt="o", color=BLUE, markersize=4, capsize=3)
+    axes[0].axhline(min_agreement, color=GREY, linestyle=":", label="least that passes, spiking")
+    axes[0].set(ylabel="share of equal decisions,\n95 % confidence")
+    for key, label, colour, mark in (
+        ("accuracy_reference", "network", GREY, "_"),
+        ("accuracy", "export", ORANGE, "o"),
+    ):
+        axes[1].plot(at, [part[key] for part in ran.values()], mark, color=colour, label=label, markersize=6)
+    axes[1].set(ylabel="accuracy")
+    for ax in axes:
+        ax.set(xticks=at, xlim=(-0.5, len(ran) - 0.5))
+        ax.set_xticklabels([name.replace("_", "\n") for name in ran])
         ax.legend(fontsize=6, frameon=False)
     return figure
 

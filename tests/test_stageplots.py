@@ -45,6 +45,24 @@ def test_the_sweep_of_substeps_is_drawn(master, tmp_path):
     assert "--format snn" in str(done.exception)
 
 
+def test_tasks_and_verified_exports_are_drawn(master, tmp_path):
+    for collection, tasks in (("yang19", 20), ("modcog", 82)):
+        file = tmp_path / f"{collection}.svg"
+        done = CliRunner().invoke(cli.group, ["tasks", "--collection", collection, "--plot", str(file)])
+        assert done.exit_code == 0, (done.output, done.exception)
+        assert done.stdout.splitlines()[-1] == f"figure {file}"
+        assert file.read_text().count("<image") == tasks
+    run = tmp_path / "run"
+    shutil.copytree(master.path, run)
+    file = tmp_path / "verified.png"
+    done = CliRunner().invoke(
+        cli.group,
+        ["verify", "--trials", "20", "--run", str(run), "--min-agreement", "0", "--plot", str(file), "--json"],
+    )
+    assert file.read_bytes()[:4] == b"\x89PNG", (done.output, done.exception)
+    assert json.loads(done.stdout)["plot"] == str(file)
+
+
 def test_another_format_is_refused_before_anything_is_computed(master, tmp_path):
     before = (master.path / "run.json").read_bytes()
     for command in ("prune", "map", "estimate", "export", "report"):
