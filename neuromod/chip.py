@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.grid import Grid
 from neuromod.grown import cores_of_places
 from neuromod.objectives import check_objective, cost_matrix
-from neuromod.placement import Grid
 from neuromod.settings import Settings
 from neuromod.target_files import load_target
 from neuromod.targets import Target

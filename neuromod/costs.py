@@ -12,8 +12,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from neuromod.activity import Activity
+from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.placement import Grid
 from neuromod.routing import Traffic
 from neuromod.targets import Target
 from neuromod.usage import chip_of_core, chips_of

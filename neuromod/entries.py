@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from neuromod.grid import Grid
 from neuromod.kernels import compiled
-from neuromod.placement import Grid
 
 
 def count_entries(reached: npt.NDArray[np.bool_], grid: Grid) -> npt.NDArray[np.int64]:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.targets import Target
 from neuromod.usage import bits_of_synapse, chip_of_core
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
+from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.placement import Grid
 
 
 def grown_on(network: Network) -> tuple[Grid, npt.NDArray[np.int32]] | None:

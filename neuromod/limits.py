@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.placement import Grid
 from neuromod.placers.problem import CoreLimits
 from neuromod.targets import Target
 from neuromod.usage import bits_of_synapse, chip_of_core, chips_of, count_usage, synapses_of_neurons

@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from neuromod import limits
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.grid import Grid
 from neuromod.network import Network
 from neuromod.objectives import check_objective, cost_matrix
-from neuromod.placement import Grid, Placement
+from neuromod.placement import Placement
 from neuromod.placers import DEFAULT
 from neuromod.placers import place as search
 from neuromod.placers.problem import Effort

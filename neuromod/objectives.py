@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.placers.problem import Objective
 from neuromod.targets import Target
 

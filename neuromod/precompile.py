@@ -49,8 +49,8 @@ def compile_late() -> None:
 def compile_counts() -> None:
     """Compile what measures a placement."""
     from neuromod import routing, target_files, usage
+    from neuromod.grid import Grid
     from neuromod.network import Network
-    from neuromod.placement import Grid
 
     net = Network(
         w_rec=sparse.csr_array((1, 1)), w_in=np.zeros((1, 0)), w_out=np.zeros((0, 1)), bias=np.zeros(1),
@@ -63,7 +63,7 @@ def compile_counts() -> None:
 
 def compile_early() -> None:
     """Compile the search itself, on two pairs of neurons with a synapse between them: moves must lose something."""
-    from neuromod.placement import Grid
+    from neuromod.grid import Grid
     from neuromod.placers import find_placer
     from neuromod.placers.problem import CoreLimits, Effort, Problem
 

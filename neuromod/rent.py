@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.placement import Grid
 from neuromod.placers.bisection import embed, place
 from neuromod.placers.problem import Effort, make_problem
 from neuromod.usage import count_terminals

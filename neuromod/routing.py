@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
+from neuromod.grid import Grid
 from neuromod.kernels import as_indices, compiled
 from neuromod.network import Network
-from neuromod.placement import Grid
 from neuromod.placers.problem import Problem
 
 # First index of a table of link loads: where the link leads.

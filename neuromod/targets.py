@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 
 Kind = Literal["measured", "pre-silicon", "vendor", "derived", "chosen"]
 Routing = Literal["unicast", "multicast", "none", "unknown"]

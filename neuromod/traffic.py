@@ -15,9 +15,10 @@ import numpy.typing as npt
 from neuromod import costs, wiring
 from neuromod.activity import Activity, describe
 from neuromod.errors import UsageError
+from neuromod.grid import Grid
 from neuromod.network import Network
 from neuromod.notebook import html_table
-from neuromod.placement import Grid, Placement
+from neuromod.placement import Placement
 from neuromod.routing import DIRECTIONS, Traffic, link_loads, measure
 from neuromod.targets import Target
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy import sparse
 
 from neuromod.entries import count_entries
+from neuromod.grid import Grid
 from neuromod.kernels import as_indices, compiled
 from neuromod.network import Network
-from neuromod.placement import Grid
 from neuromod.targets import Target
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromod.bounds import _assign, bound_hops, dual_ascent, gilmore_lawler, route_bound
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 
 
 def optimum(packets, distances):

@@ -23,10 +23,10 @@ from neuromod import bimt, chip, config, fitting, limits, listening, regularizer
 from neuromod import training as loop
 from neuromod.core_swapping import swap_between_cores
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.grid import Grid
 from neuromod.grown import grown_on
 from neuromod.mapping import place
 from neuromod.network import Network
-from neuromod.placement import Grid
 from neuromod.placers.problem import Effort
 from neuromod.routing import measure
 from neuromod.settings import Settings

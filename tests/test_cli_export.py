@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 from neuromod.cli import group
 
-from neuromod.placement import Grid, Placement
+from neuromod.grid import Grid
+from neuromod.placement import Placement
 
 
 def invoke(*arguments):

@@ -8,7 +8,8 @@ from neuromod import Network, coregraph, coreplot
 from neuromod.activity import Activity
 from neuromod.costs import estimate_energy, estimate_time, packets_between_chips, synaptic_events
 from neuromod.errors import UsageError
-from neuromod.placement import Grid, Placement
+from neuromod.grid import Grid
+from neuromod.placement import Placement
 from neuromod.rent import fit_rent
 from neuromod.routing import measure
 from neuromod.targets import Figure, Target

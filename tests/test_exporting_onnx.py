@@ -15,7 +15,8 @@ from onnx.reference import ReferenceEvaluator
 from neuromod import Network
 from neuromod.errors import UsageError
 from neuromod.exporting import onnx as exporting
-from neuromod.placement import Grid, Placement
+from neuromod.grid import Grid
+from neuromod.placement import Placement
 
 
 def random_network(n=20, n_in=5, n_out=3, *, density=0.2, alpha=0.5, seed=0, positions=True, **kwargs) -> Network:

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file
 from neuromod import conversion
 from neuromod.errors import UsageError
 from neuromod.exporting import snn
-from neuromod.placement import Grid, Placement
+from neuromod.grid import Grid
+from neuromod.placement import Placement
 
 
 def load(folder):

@@ -11,8 +11,8 @@ from scipy import sparse
 from neuromod import Network
 from neuromod.entries import count_entries
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.grid import Grid
 from neuromod.limits import decide_capacity, find_violations, refuse_impossible
-from neuromod.placement import Grid
 from neuromod.target_files import load_target, target_names
 from neuromod.targets import Figure, Target
 from neuromod.usage import bits_of_synapse, count_usage

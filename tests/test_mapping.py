@@ -5,9 +5,9 @@ import pytest
 
 from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.grid import Grid
 from neuromod.mapping import choose_grid, place
 from neuromod.objectives import OBJECTIVES, cost_matrix
-from neuromod.placement import Grid
 from neuromod.placers import Effort
 from neuromod.routing import measure
 from neuromod.target_files import load_target

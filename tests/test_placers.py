@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.placers import PLACERS, Effort, clusters, find_placer, hilbert, make_problem, place
 from neuromod.placers.problem import renumbered
 from neuromod.placers.tiles import least_corner

@@ -17,7 +17,7 @@ import numpy as np
 from neuromod import Network
 from neuromod.placers import Effort, place
 from neuromod.placers.tries import search
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 w = np.zeros((4, 4))
 w[[1, 0, 2, 3, 2], [0, 1, 1, 2, 3]] = 1
 net = Network(w_rec=w, w_in=np.zeros((4, 1)), w_out=np.zeros((1, 4)), bias=np.zeros(4),

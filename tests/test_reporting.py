@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from neuromod import cli, reporting
 from neuromod.errors import StageError, UsageError
-from neuromod.placement import Grid, Placement
+from neuromod.grid import Grid
+from neuromod.placement import Placement
 from neuromod.reporting import curves, plane, summary, svg, words
 from neuromod.reporting.findings import gather
 from neuromod.reporting.page import render

@@ -11,7 +11,8 @@ import pytest
 from neuromod import Network, rundir
 from neuromod.errors import UsageError
 from neuromod.exporting.sanafe import expected, tile_and_core, write
-from neuromod.placement import Grid, Placement
+from neuromod.grid import Grid
+from neuromod.placement import Placement
 from neuromod.routing import measure
 from neuromod.target_files import load_target
 

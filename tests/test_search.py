@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromod import Network
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.placers import Effort, find_placer, make_problem, moves, tables
 from neuromod.placers.congestion import reprice, way_costs
 from neuromod.placers.problem import CoreLimits

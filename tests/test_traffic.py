@@ -9,7 +9,8 @@ from scipy import sparse
 from neuromod import Network
 from neuromod.activity import Activity
 from neuromod.errors import UsageError
-from neuromod.placement import Grid, Placement
+from neuromod.grid import Grid
+from neuromod.placement import Placement
 from neuromod.placers.problem import make_problem
 from neuromod.routing import DIRECTIONS, link_loads, measure, placement_cost, route
 from neuromod.traffic import estimate

@@ -24,8 +24,9 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import write_text
+from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.placement import Grid, Placement
+from neuromod.placement import Placement
 from neuromod.targets import Target
 
 # Synapses beyond which the text would take more room than sense.

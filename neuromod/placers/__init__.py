@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
+from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.placement import Grid
 from neuromod.placers.problem import CoreLimits, Effort, Objective, Problem, make_problem
 
 Placer = Callable[[Problem, np.random.Generator, Effort], npt.NDArray[np.int32]]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.placers.components import connected_parts
 from neuromod.placers.problem import Effort, Problem
 from neuromod.placers.tiles import cores_needed, least_corner

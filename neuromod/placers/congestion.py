@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.placers.problem import Problem
 from neuromod.routing import link_table
 

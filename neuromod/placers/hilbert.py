@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from neuromod.grid import Grid
 from neuromod.kernels import compiled
-from neuromod.placement import Grid
 from neuromod.placers.arrangement import exchange_change
 from neuromod.placers.bisection import embed
 from neuromod.placers.problem import Effort, Problem

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.grid import Grid
 from neuromod.grown import grown_on
 from neuromod.network import Network
-from neuromod.placement import Grid
 
 Objective = Literal["hops", "packets", "multicast", "energy", "max-link"]
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.placers.problem import Effort, Problem
 
 

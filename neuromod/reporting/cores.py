@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.reporting.svg import Element, element, figure
 from neuromod.reporting.words import count
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.placement import Grid, Placement
+from neuromod.placement import Placement
 from neuromod.reporting.svg import Element, element, figure
 from neuromod.reporting.words import count, percent
 

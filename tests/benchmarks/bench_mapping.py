@@ -28,7 +28,7 @@ from trained import trained_network
 from neuromod import Network
 from neuromod.activity import count_active_steps
 from neuromod.evaluation import trials_for
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.placers import Effort, find_placer, make_problem
 from neuromod.placers import place as place_neurons
 from neuromod.routing import measure

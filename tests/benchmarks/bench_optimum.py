@@ -23,7 +23,7 @@ from tables import Table, markdown
 from neuromod import Network, bounds
 from neuromod.activity import count_active_steps
 from neuromod.evaluation import trials_for
-from neuromod.placement import Grid
+from neuromod.grid import Grid
 from neuromod.placers import place
 from neuromod.routing import measure
 

@@ -18,7 +18,8 @@ from neuromod import Network, conversion, verification
 from neuromod.errors import VerificationError
 from neuromod.exporting import onnx as onnx_export
 from neuromod.exporting import snn as snn_export
-from neuromod.placement import Grid, Placement
+from neuromod.grid import Grid
+from neuromod.placement import Placement
 from neuromod.spiking import SpikingNetwork
 
 CHANGES = ("weight", "sign", "dropped", "added", "exchanged")
