@@ -97,6 +97,71 @@ def prune_stage(
     return result
 
 
+def prune_packets_stage(
+    run: Run, *, talk: Talk, max_accuracy_drop: float = 0.01, trials_per_task: int = 200, seed: int = 0
+) -> dict[str, Any]:
+    """Take packets away from the run's placed network, in pruned.safetensors; the placement is stale then.
+
+    Returns
+    -------
+    dict
+        As `prune_stage`, all the pruning together, and ``packets``: hops and groups before and after.
+    """
+    from neuromod.errors import StageError
+    from neuromod.network import Network
+    from neuromod.packet_pruning import prune_packets
+    from neuromod.placement import Placement
+
+    run.require("map")
+    earlier = run.step("prune")
+    if earlier is None or run.state("prune")[0] != "fresh":
+        raise StageError(f"--packets goes on from a pruned network, and {run.path} has none; run `neuromod prune`")
+    begun = time.monotonic()
+    reference, network = (Network.load(run.file(name)) for name in ("network.safetensors", "pruned.safetensors"))
+    done = prune_packets(
+        network,
+        Placement.load(run.file("placement.json")),
+        reference=reference,
+        max_accuracy_drop=max_accuracy_drop,
+        trials_per_task=trials_per_task,
+        seed=seed,
+        weight_bits=earlier["result"].get("weight_bits"),
+        on_try=lambda share, accuracy: talk.progress(f"{share:.0%} of the hops: accuracy {accuracy:.3f}"),
+    )
+    done.network.save(run.file("pruned.safetensors"))
+    result = {
+        **earlier["result"],
+        "run": str(run.path),
+        "accuracy_before": done.accuracy_before,
+        "accuracy_after": done.accuracy_after,
+        "accuracy_per_task": done.accuracy_per_task,
+        "accuracy_unrounded": done.accuracy_unrounded,
+        "max_accuracy_drop": max_accuracy_drop,
+        "synapses_after": done.synapses_after,
+        "neurons_after": done.neurons_after,
+        "sparsity": 1 - done.synapses_after / reference.n**2,
+        "trials": done.trials,
+        "packets": {
+            "hops_before": done.hops_before,
+            "hops_after": done.hops_after,
+            "groups_before": done.groups_before,
+            "groups_after": done.groups_after,
+        },
+    }
+    run.record(
+        "prune",
+        arguments={
+            **earlier["arguments"],
+            "packets": {"max_accuracy_drop": max_accuracy_drop, "trials_per_task": trials_per_task, "seed": seed},
+        },
+        seconds=time.monotonic() - begun,
+        inputs=["network.safetensors"],
+        outputs=["pruned.safetensors"],
+        result=result,
+    )
+    return result
+
+
 def describe(result: dict[str, Any]) -> str:
     """Return the result in words."""
     lines = [
@@ -116,6 +181,12 @@ def describe(result: dict[str, Any]) -> str:
         lines.append(
             f"with weights rounded to {bits}" + (f"; {without:.3f} without rounding" if without is not None else "")
         )
+    if "packets" in result:
+        packets = result["packets"]
+        lines.append(
+            f"packets: hops {packets['hops_before']:,.1f} -> {packets['hops_after']:,.1f} per step, last placement "
+            "(estimate); `neuromod map` places what is left"
+        )
     return "\n".join(lines)
 
 
@@ -130,6 +201,11 @@ def describe(result: dict[str, Any]) -> str:
     help="Largest loss of mean accuracy, when neither of the others is given.",
 )
 @click.option("--trials", "trials_per_task", type=click.IntRange(1), default=200, show_default=True, help="Per task.")
+@click.option(
+    "--packets",
+    is_flag=True,
+    help="Go on from the placed network: take away groups of synapses whose packets cost more than they matter.",
+)
 @plot_option("the weights with the threshold, and what is left")
 @click.option("--target", help="Chip to whose bits the weights are rounded when the accuracy is measured.")
 @click.option("--weight-bits", type=click.IntRange(2, 16), help="These bits instead of a target's.")
@@ -141,6 +217,7 @@ def command(
     keep: float | None,
     max_accuracy_drop: float,
     trials_per_task: int,
+    packets: bool,
     plot: Path | None,
     target: str | None,
     weight_bits: int | None,
@@ -156,18 +233,19 @@ def command(
       neuromod prune --max-accuracy-drop 0.02
       neuromod prune --keep 0.03
       neuromod prune --target loihi1
+      neuromod map && neuromod prune --packets && neuromod map
     """
-    result = prune_stage(
-        run,
-        talk=talk,
-        threshold=threshold,
-        keep=keep,
-        max_accuracy_drop=max_accuracy_drop,
-        trials_per_task=trials_per_task,
-        seed=seed,
-        target=target,
-        weight_bits=weight_bits,
-    )
+    common: dict[str, Any] = {
+        "max_accuracy_drop": max_accuracy_drop, "trials_per_task": trials_per_task, "seed": seed,
+    }  # fmt: skip
+    chosen: dict[str, Any] = {"threshold": threshold, "keep": keep, "target": target, "weight_bits": weight_bits}
+    if packets:
+        given = [name for name, value in chosen.items() if value is not None]
+        if given:
+            raise click.UsageError(f"--packets goes with the accuracy alone; leave --{given[0].replace('_', '-')} out")
+        result = prune_packets_stage(run, talk=talk, **common)
+    else:
+        result = prune_stage(run, talk=talk, **common, **chosen)
     if plot is not None:
         draw(run, plot, result["threshold"])
         result["plot"] = str(plot)

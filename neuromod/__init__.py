@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from neuromod.exports import export as export
     from neuromod.exports import verify as verify
     from neuromod.network import Network as Network
+    from neuromod.packet_pruning import PacketPruning as PacketPruning
+    from neuromod.packet_pruning import prune_packets as prune_packets
     from neuromod.placement import Placement as Placement
     from neuromod.pruning import Pruning as Pruning
     from neuromod.pruning import prune as prune
@@ -35,6 +37,7 @@ _PUBLIC = {
     "Evaluation": "neuromod.evaluation",
     "Export": "neuromod.exports",
     "Network": "neuromod.network",
+    "PacketPruning": "neuromod.packet_pruning",
     "Placement": "neuromod.placement",
     "Pruning": "neuromod.pruning",
     "TrafficReport": "neuromod.traffic",
@@ -47,6 +50,7 @@ _PUBLIC = {
     "generate": "neuromod.tasks",
     "place": "neuromod.steps",
     "prune": "neuromod.pruning",
+    "prune_packets": "neuromod.packet_pruning",
     "train": "neuromod.steps",
     "verify": "neuromod.exports",
 }
@@ -57,6 +61,7 @@ __all__ = [
     "Evaluation",
     "Export",
     "Network",
+    "PacketPruning",
     "Placement",
     "Pruning",
     "TrafficReport",
@@ -70,6 +75,7 @@ __all__ = [
     "generate",
     "place",
     "prune",
+    "prune_packets",
     "train",
     "verify",
 ]

@@ -146,21 +146,21 @@ def prune(
             )
             for k in range(2)
         )
-        before = _evaluate(network, check)
+        before = evaluate_rounded(network, check)
     if keep is not None:
         threshold = _threshold_for(network, round(keep * network.n**2))
     if threshold is not None:
         pruned = cut(network, threshold, weight_bits=weight_bits)
-        after = _evaluate(pruned, check, weight_bits) if known else None
+        after = evaluate_rounded(pruned, check, weight_bits) if known else None
     else:
         assert before is not None
         candidates = _candidates(network)
-        allowed = _evaluate(network, tune).accuracy - max_accuracy_drop / 2
+        allowed = evaluate_rounded(network, tune).accuracy - max_accuracy_drop / 2
         index = _largest(candidates, network, tune, allowed, weight_bits, on_try)
         while True:
             threshold = candidates[index]
             pruned = cut(network, threshold, weight_bits=weight_bits)
-            after = _evaluate(pruned, check, weight_bits)
+            after = evaluate_rounded(pruned, check, weight_bits)
             if index == 0 or before.accuracy - after.accuracy <= max_accuracy_drop:
                 break
             index -= 1
@@ -177,11 +177,12 @@ def prune(
         sparsity=1 - pruned.n_synapses / network.n**2,
         trials=check.inputs.shape[1] if known else 0,
         weight_bits=weight_bits,
-        accuracy_unrounded=_evaluate(pruned, check).accuracy if known else None,
+        accuracy_unrounded=evaluate_rounded(pruned, check).accuracy if known else None,
     )
 
 
-def _evaluate(network: Network, trials: Any, weight_bits: int | None = None) -> evaluation.Evaluation:
+def evaluate_rounded(network: Network, trials: Any, weight_bits: int | None = None) -> evaluation.Evaluation:
+    """Measure how many trials a network solves in float32, its weights rounded to so many bits if they are given."""
     network = network if weight_bits is None else rounded(network, weight_bits)
     return evaluation.evaluate(network, trials, runner=lambda x: network.run(x, dtype=np.float32)[0])
 
@@ -216,7 +217,7 @@ def _largest(
     def fits(index: int) -> bool:
         try:
             pruned = cut(network, candidates[index], weight_bits=weight_bits)
-            accuracy = _evaluate(pruned, trials, weight_bits).accuracy
+            accuracy = evaluate_rounded(pruned, trials, weight_bits).accuracy
         except UsageError:
             return False
         if on_try:

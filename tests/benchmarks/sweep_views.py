@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import mean
 
 from tables import markdown
@@ -11,6 +12,9 @@ Row = dict[str, str]
 
 # Error above that of `none` at which methods are compared.
 MARGIN = 0.02
+
+# In the name of the column that follows `neuromod prune --packets`.
+PACKETS = "--activity rates"
 
 # Measures of clusters in space, with a permutation z.
 Z = {
@@ -40,13 +44,26 @@ def error(row: Row) -> float:
     return 1 - float(row.get("analyze.accuracy") or row["prune.accuracy_after"])
 
 
+def error_of(column: str) -> Callable[[Row], float]:
+    """Error of the network whose hops a column holds: packets that were taken away have cost some more."""
+    return error_with_fewer_packets if PACKETS in column else error
+
+
+def error_with_fewer_packets(row: Row) -> float:
+    """Error after `neuromod prune --packets`."""
+    (column,) = (key for key in row if key.startswith("prune --packets") and key.endswith(".accuracy_after"))
+    return 1 - float(row[column])
+
+
 def hops_columns(rows: Sequence[Row]) -> dict[str, str]:
-    """Placer -> column of its hops."""
+    """Placer, and what is special, -> column of its hops."""
     found = {}
     for column in rows[0]:
         if column.startswith("map") and column.endswith(".hops"):
-            placer = column.removesuffix(".hops").rpartition("--placer ")[2]
-            found[placer + (", spikes" if "--activity spikes" in column else "")] = column
+            name = column.removesuffix(".hops").rpartition("--placer ")[2]
+            name += ", spikes" if "--activity spikes" in column else ""
+            name += ", fewer packets" if PACKETS in column else ""
+            found[name] = column
     return found
 
 
@@ -64,13 +81,17 @@ def best(found: dict[tuple[str, float], list[Row]], name: str, value: Callable[[
 
 
 def matched(
-    found: dict[tuple[str, float], list[Row]], name: str, limit: float, value: Callable[[Row], float]
+    found: dict[tuple[str, float], list[Row]],
+    name: str,
+    limit: float,
+    value: Callable[[Row], float],
+    missed: Callable[[Row], float] = error,
 ) -> tuple[float, float] | None:
     """Least mean of a value among the λ of a method whose mean error is within a limit, and that λ's error."""
     at = [
-        (mean(map(value, rows)), mean(map(error, rows)))
+        (mean(map(value, rows)), mean(map(missed, rows)))
         for (other, _), rows in found.items()
-        if other == name and mean(map(error, rows)) <= limit
+        if other == name and mean(map(missed, rows)) <= limit
     ]
     return min(at, default=None)
 
@@ -95,7 +116,9 @@ def curves(rows: Sequence[Row]) -> str:
         line += [show(mean(number(row, "prune.neurons_after") for row in trials), 0)]
         if trials[0].get("analyze.wiring_length"):
             line += [show(mean(number(row, "analyze.wiring_length") for row in trials), 0)]
-        line += [show(mean(number(row, column) for row in trials), 1) for column in columns.values()]
+        for column in columns.values():
+            hops = show(mean(number(row, column) for row in trials), 1)
+            line += [f"{hops} (error {mean(map(error_of(column), trials)):.4f})" if PACKETS in column else hops]
         lines.append(line)
     header = ["method", "λ", "seeds", "error as trained", "error after pruning", "synapses", "neurons"]
     if rows[0].get("analyze.wiring_length"):
@@ -184,7 +207,7 @@ def hops_at_error(rows: Sequence[Row]) -> str:
         for name in names:
             line = [f"≤ {floor + margin:.4f}", name]
             for column in columns.values():
-                at = matched(found, name, floor + margin, lambda row, column=column: number(row, column))  # type: ignore[misc]
+                at = matched(found, name, floor + margin, partial(number, column=column), error_of(column))
                 line.append("–" if at is None else f"{at[0]:.1f} (error {at[1]:.4f})")
             lines.append(line)
     return markdown(["error", "method", *(f"hops, {placer}" for placer in columns)], lines)
@@ -193,7 +216,7 @@ def hops_at_error(rows: Sequence[Row]) -> str:
 def front(found: dict[tuple[str, float], list[Row]], name: str, column: str) -> list[tuple[float, float]]:
     """Error and hops of the λ of a method that no other of its λ beats in both, means over seeds, by rising error."""
     points = sorted(
-        (mean(map(error, rows)), mean(number(row, column) for row in rows))
+        (mean(map(error_of(column), rows)), mean(number(row, column) for row in rows))
         for (other, _), rows in found.items()
         if other == name
     )
