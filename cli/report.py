@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Where the comparison goes.  [default: comparison.html beside the runs]",
 )
-@click.argument("runs", nargs=-1, metavar="[RUN RUN …]", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("runs", nargs=-1, metavar="[RUN RUN …]", type=click.Path(path_type=Path))
 @run_option
 @output_options
 def command(
@@ -47,6 +47,11 @@ def command(
     if compare:
         if plot is not None or run_path is not None:
             raise UsageError("--compare takes runs as arguments, and --out; not --run or --plot")
+        files = [path for path in runs if path.is_file()]
+        if files:
+            # A pattern as runs/* finds them, too.
+            talk.say(f"Left out, as files are no runs: {', '.join(map(str, files))}")
+        runs = tuple(path for path in runs if path not in files)
         result = compare_stage(runs, out or rundir.runs_folder() / "comparison.html")
         talk.result(result, f"{result['report']}  ({result['bytes'] / 1000:,.0f} kB)")
         return

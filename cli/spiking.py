@@ -153,7 +153,7 @@ def write_snn(
 def write_nir(
     run: Run, network: Network, placement: Placement | None, wishes: Wishes, *, talk: Talk, form: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """Convert and write ``exports/network.nir`` with a soft reset and ``exports/network_hard.nir``, fine-tuned."""
+    """Convert and write ``exports/network.nir`` with a soft reset and ``exports/network_hard.nir``."""
     from neuromod.exporting import nir
 
     nir.nir_package()
@@ -165,7 +165,11 @@ def write_nir(
         "network": replace(base, reset="soft"),
         # A hard reset loses what is above the threshold, and needs more of everything.
         "network_hard": replace(
-            base, reset="hard", tune="always", tune_steps=2 * base.tune_steps, substeps=base.substeps or (10, 20)
+            base,
+            reset="hard",
+            tune="never" if base.tune == "never" else "always",
+            tune_steps=2 * base.tune_steps,
+            substeps=base.substeps or (10, 20),
         ),
     }
     part: dict[str, Any] = {"files": [], "form": form}

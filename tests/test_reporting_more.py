@@ -123,9 +123,12 @@ def test_the_place_in_a_sweep(run, tmp_path):
 def test_runs_side_by_side(run, full_run, local_network, tmp_path):
     other = full_run(tmp_path / "<b>", local_network(6), verify=False)
     out = tmp_path / "side.html"
-    arguments = ["report", "--compare", str(run.path), str(other.path), "--out", str(out), "--json"]
-    done = CliRunner().invoke(cli.group, arguments)
+    # A file that a pattern found beside the runs, as runs/latest.
+    (tmp_path / "latest").write_text("b\n")
+    runs = [str(run.path), str(tmp_path / "latest"), str(other.path)]
+    done = CliRunner().invoke(cli.group, ["report", "--compare", *runs, "--out", str(out), "--json"])
     assert done.exit_code == 0, (done.output, done.exception)
+    assert "Left out" in done.stderr
     result = json.loads(done.stdout)
     assert result["report"] == str(out)
     table = {row["name"]: row["values"] for row in result["table"]}

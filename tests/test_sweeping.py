@@ -274,6 +274,12 @@ def test_methods_are_compared_at_matched_error() -> None:
     assert hopeless["methods"]["l1"]["matched_wiring_length"] is None
 
 
+def test_a_trial_without_fresh_trials_has_the_error_of_pruning() -> None:
+    at = row("bimt", 0.1, 0.03, 5e4)
+    assert results.point({**at, "analyze.accuracy": None}) == results.point(at)
+    assert results.point({**at, "analyze.accuracy": 0.9})["error"] == pytest.approx(0.1)
+
+
 def test_the_pareto_figure_is_the_same_each_time(tmp_path: Path) -> None:
     rows = [row("bimt", 0.1, 0.03, 5e4), row("none", 0.0, 0.03, 1e6)]
     pareto.draw(rows, tmp_path / "a.svg")

@@ -77,12 +77,13 @@ def point(row: Mapping[str, Any]) -> dict[str, float] | None:
 
     The error is that on the trials of `analyze` where there are any: those of pruning have chosen the threshold.
     """
-    error = row.get("analyze.accuracy", row.get("prune.accuracy_after", row.get("train.accuracy")))
+    known = (row.get(key) for key in ("analyze.accuracy", "prune.accuracy_after", "train.accuracy"))
+    accuracy = next((value for value in known if value is not None), None)
     wiring = row.get("analyze.wiring_length", row.get("train.wiring_length"))
     neurons = row.get("analyze.active_neurons", row.get("prune.neurons_after", row.get("train.neurons")))
-    if error is None or wiring is None or neurons is None:
+    if accuracy is None or wiring is None or neurons is None:
         return None
-    return {"error": 1 - float(error), "wiring_length": float(wiring), "active_neurons": float(neurons)}
+    return {"error": 1 - float(accuracy), "wiring_length": float(wiring), "active_neurons": float(neurons)}
 
 
 def summarize(rows: Sequence[Row], *, margin: float = 0.02) -> dict[str, Any]:
