@@ -117,6 +117,7 @@ def prune_packets_stage(
     if earlier is None or run.state("prune")[0] != "fresh":
         raise StageError(f"--packets goes on from a pruned network, and {run.path} has none; run `neuromod prune`")
     begun = time.monotonic()
+    target, weight_bits = earlier["result"].get("target"), earlier["result"].get("weight_bits")
     reference, network = (Network.load(run.file(name)) for name in ("network.safetensors", "pruned.safetensors"))
     done = prune_packets(
         network,
@@ -125,7 +126,7 @@ def prune_packets_stage(
         max_accuracy_drop=max_accuracy_drop,
         trials_per_task=trials_per_task,
         seed=seed,
-        weight_bits=earlier["result"].get("weight_bits"),
+        weight_bits=weight_bits,
         on_try=lambda share, accuracy: talk.progress(f"{share:.0%} of the hops: accuracy {accuracy:.3f}"),
     )
     done.network.save(run.file("pruned.safetensors"))
@@ -141,6 +142,8 @@ def prune_packets_stage(
         "neurons_after": done.neurons_after,
         "sparsity": 1 - done.synapses_after / reference.n**2,
         "trials": done.trials,
+        "target": target,
+        "weight_bits": weight_bits,
         "packets": {
             "hops_before": done.hops_before,
             "hops_after": done.hops_after,
