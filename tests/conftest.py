@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ import pytest
 
 from neuromod import Network, rundir
 from neuromod.rundir import Run
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C mean what it does at a terminal: shells start background jobs with it ignored, and it is inherited."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
