@@ -84,8 +84,13 @@ def test_hops_are_compared_at_equal_accuracy():
     assert module.at_error(points, 0.01) is None
     assert module.at_error(points, 0.056) == pytest.approx(20.0)
     assert module.at_error(points, 0.5) == 5.0
-    lines = module.equal_accuracy([*ROWS, row("hops", 1.0, 0, 0.932, 500, 8)])
-    assert "| annealing | 0.0680 | 4.0 | 50.0 (0.08) | 10.0 (0.40) | 205.0 (0.02) |" in lines
+    # Seed by seed: of seed 0, L1 has 50 hops at this error, BIMT 10 and none 200; of seed 1 BIMT has 65, L1 nothing.
+    trained = [row("hops", 1.0, 0, 0.932, 500, 8), row("hops", 1.0, 1, 0.93, 500, 13), row("hops", 2.0, 1, 0.98, 1, 1)]
+    lines = module.equal_accuracy(
+        [*[r for r in ROWS if r["strength"] != "1.6"], row("bimt", 1.6, 0, 0.92, 300, 10), *trained]
+    )
+    assert "| annealing | 1 | 0.0690 | 5.2 | 0.08 (0.08, –) | 0.25 (0.40, 0.10) | 0.03 (0.02, 0.03) |" in lines
+    assert "| annealing | 2 | 0.0200 | 0.5 | – | – | – |" in lines
 
 
 def test_a_sweep_is_taken_with_its_finished_trials(tmp_path, monkeypatch):

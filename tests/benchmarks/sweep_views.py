@@ -236,22 +236,33 @@ def at_error(points: Sequence[tuple[float, float]], limit: float) -> float | Non
 
 
 def equal_accuracy(rows: Sequence[Row]) -> str:
-    """Hops of networks trained for hops, and of L1 and BIMT interpolated to the same error, each best placed."""
-    found = groups(rows)
+    """Hops of networks trained for hops, and their ratio to those of the others at the same error, seed by seed.
+
+    Seeds differ in which of the hard tasks are learned, all methods alike; so each network is compared with the curves
+    of its own seed, and the ratios are averaged.
+    """
+    seeds = sorted({row["seed"] for row in rows})
+    found = {seed: groups([row for row in rows if row["seed"] == seed]) for seed in seeds}
     lines = []
     for placer, column in hops_columns(rows).items():
         if not placer.startswith("annealing"):
             continue
-        others = {name: front(found, name, column) for name in ("l1", "bimt", "none")}
-        for limit, hops in front(found, "hops", column):
-            line = [placer, f"{limit:.4f}", show(hops, 1)]
-            for points in others.values():
-                other = at_error(points, limit)
-                line.append(
-                    "not reached" if other is None else f"{show(other, 1)} ({hops / other:.2f})" if other else "0"
-                )
+        for (name, strength), trials in groups(rows).items():
+            if name != "hops":
+                continue
+            missed = error_of(column)
+            line = [placer, f"{strength:g}", f"{mean(map(missed, trials)):.4f}"]
+            line += [show(mean(number(row, column) for row in trials), 1)]
+            for other in ("l1", "bimt", "none"):
+                ratios = []
+                for row in trials:
+                    hops = at_error(front(found[row["seed"]], other, column), missed(row))
+                    ratios.append(None if hops is None else number(row, column) / hops if hops else float("inf"))
+                known = [ratio for ratio in ratios if ratio is not None]
+                each = ", ".join("–" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
+                line.append(f"{mean(known):.2f} ({each})" if known else "–")
             lines.append(line)
-    header = ["placement, activity", "error", "hops", "L1 at this error (ratio)", "BIMT (ratio)", "none (ratio)"]
+    header = ["placement, activity", "λ", "error", "hops", "ratio to L1 (each seed)", "to BIMT", "to none"]
     return markdown(header, lines)
 
 
