@@ -89,8 +89,8 @@ def test_hops_are_compared_at_equal_accuracy():
     lines = module.equal_accuracy(
         [*[r for r in ROWS if r["strength"] != "1.6"], row("bimt", 1.6, 0, 0.92, 300, 10), *trained]
     )
-    assert "| annealing | 1 | 0.0690 | 5.2 | 0.08 (0.08, –) | 0.25 (0.40, 0.10) | 0.03 (0.02, 0.03) |" in lines
-    assert "| annealing | 2 | 0.0200 | 0.5 | – | – | – |" in lines
+    assert "| annealing | 1 | 0.0690 | 5.2 | 0.10 (0.08, –) | 0.56 (0.40, 0.10) | 0.03 (0.02, 0.03) |" in lines
+    assert "| annealing | 2 | 0.0200 | 0.5 | – (–) | – (–) | – (–) |" in lines
 
 
 def test_a_sweep_is_taken_with_its_finished_trials(tmp_path, monkeypatch):

@@ -33,7 +33,9 @@ from neuromod.rundir import open_run
 from neuromod.target_files import load_target, parse_target
 from neuromod.targets import Target
 
-TABLE = Table("referee", "python tests/benchmarks/referee_sanafe.py --python PYTHON --trained RUN … --placed RUN …", ("numpy",))
+TABLE = Table(
+    "referee", "python tests/benchmarks/referee_sanafe.py --python PYTHON --trained RUN … --placed RUN …", ("numpy",)
+)
 
 
 def place_and_judge(network: Network, rates, target: str, cores, capacity, placer: str, python: Path) -> dict:

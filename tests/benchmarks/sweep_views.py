@@ -236,31 +236,35 @@ def at_error(points: Sequence[tuple[float, float]], limit: float) -> float | Non
 
 
 def equal_accuracy(rows: Sequence[Row]) -> str:
-    """Hops of networks trained for hops, and their ratio to those of the others at the same error, seed by seed.
+    """Hops of networks trained for hops, and their ratio to those of the others at the same error.
 
-    Seeds differ in which of the hard tasks are learned, all methods alike; so each network is compared with the curves
-    of its own seed, and the ratios are averaged.
+    The ratio is that to the curve of means over the same seeds; behind it stands that of each seed, network against the
+    curve of its own seed: errors of all methods move with the seed.
     """
-    seeds = sorted({row["seed"] for row in rows})
-    found = {seed: groups([row for row in rows if row["seed"] == seed]) for seed in seeds}
+
+    def curve(other: str, column: str, seeds: set[str]) -> list[tuple[float, float]]:
+        return front(groups([row for row in rows if row["seed"] in seeds]), other, column)
+
+    def ratio(hops: float, other: float | None) -> str:
+        return "–" if not other else f"{hops / other:.2f}"
+
     lines = []
     for placer, column in hops_columns(rows).items():
         if not placer.startswith("annealing"):
             continue
+        missed = error_of(column)
         for (name, strength), trials in groups(rows).items():
             if name != "hops":
                 continue
-            missed = error_of(column)
-            line = [placer, f"{strength:g}", f"{mean(map(missed, trials)):.4f}"]
-            line += [show(mean(number(row, column) for row in trials), 1)]
+            error_here, hops = mean(map(missed, trials)), mean(number(row, column) for row in trials)
+            line = [placer, f"{strength:g}", f"{error_here:.4f}", show(hops, 1)]
             for other in ("l1", "bimt", "none"):
-                ratios = []
-                for row in trials:
-                    hops = at_error(front(found[row["seed"]], other, column), missed(row))
-                    ratios.append(None if hops is None else number(row, column) / hops if hops else float("inf"))
-                known = [ratio for ratio in ratios if ratio is not None]
-                each = ", ".join("–" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
-                line.append(f"{mean(known):.2f} ({each})" if known else "–")
+                together = at_error(curve(other, column, {row["seed"] for row in trials}), error_here)
+                each = [
+                    ratio(number(row, column), at_error(curve(other, column, {row["seed"]}), missed(row)))
+                    for row in trials
+                ]
+                line.append(f"{ratio(hops, together)} ({', '.join(each)})")
             lines.append(line)
     header = ["placement, activity", "λ", "error", "hops", "ratio to L1 (each seed)", "to BIMT", "to none"]
     return markdown(header, lines)
