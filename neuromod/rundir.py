@@ -124,9 +124,11 @@ class Run:
 
     def state(self, name: str) -> tuple[State, str]:
         """Whether the step `name` is fresh, missing or stale, and why, in words."""
-        return self._state(name, self.manifest()["steps"], {})
+        return self._state(name, self.manifest()["steps"], {}, ())
 
-    def _state(self, name: str, steps: dict[str, Any], digests: dict[str, str]) -> tuple[State, str]:
+    def _state(
+        self, name: str, steps: dict[str, Any], digests: dict[str, str], asked_by: tuple[str, ...]
+    ) -> tuple[State, str]:
         record = steps.get(name)
         if record is None:
             return "missing", f"`{COMMANDS.get(name, name)}` has not run"
@@ -141,8 +143,9 @@ class Run:
                     return "stale", f"{item} has changed since `{COMMANDS.get(name, name)}` ran"
         for item in record["inputs"]:
             for maker, other in steps.items():
-                if maker != name and item in other["outputs"]:
-                    state, why = self._state(maker, steps, digests)
+                # A manifest that was tampered with may name steps as each other's makers.
+                if maker not in (name, *asked_by) and item in other["outputs"]:
+                    state, why = self._state(maker, steps, digests, (*asked_by, name))
                     if state != "fresh":
                         return "stale", why
         return "fresh", ""
@@ -163,12 +166,13 @@ class Run:
         """Return the command that makes the earliest broken step that `name` needs."""
         return self._mend_inputs(name) or COMMANDS.get(name, name)
 
-    def _mend_inputs(self, name: str) -> str | None:
+    def _mend_inputs(self, name: str, asked_by: tuple[str, ...] = ()) -> str | None:
         steps = self.manifest()["steps"]
         for item in (steps.get(name) or {"inputs": {}})["inputs"]:
             for maker, other in steps.items():
-                if maker != name and item in other["outputs"] and self.state(maker)[0] != "fresh":
-                    command = self._mend_inputs(maker) or COMMANDS.get(maker)
+                fits = maker not in (name, *asked_by) and item in other["outputs"]
+                if fits and self.state(maker)[0] != "fresh":
+                    command = self._mend_inputs(maker, (*asked_by, name)) or COMMANDS.get(maker)
                     if command:
                         return command
         return None

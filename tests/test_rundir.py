@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,18 @@ def test_nothing_in_a_run_is_absolute(run: rundir.Run, tmp_path: Path) -> None:
     run.path.rename(moved)
     assert rundir.open_run(moved).state("train") == ("fresh", "")
     assert str(tmp_path) not in (moved / "run.json").read_text()
+
+
+def test_steps_that_claim_to_make_each_other_are_judged_by_their_files(run: rundir.Run) -> None:
+    make(run, "export-snn", [], ["a"])
+    make(run, "map", ["a"], ["b"])
+    manifest = json.loads(run.file("run.json").read_text())
+    manifest["steps"]["export-snn"]["inputs"] = dict(manifest["steps"]["map"]["outputs"])
+    run.file("run.json").write_text(json.dumps(manifest))
+    assert run.state("map") == ("fresh", "")
+    assert run.state("export-snn") == ("fresh", "")
+    run.file("b").write_text("edited")
+    assert run.state("map")[0] == "stale"
+    assert run.state("export-snn")[0] == "stale"
+    with pytest.raises(StageError, match="map of .* is stale"):
+        run.require("map")
