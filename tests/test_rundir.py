@@ -111,5 +111,5 @@ def test_steps_that_claim_to_make_each_other_are_judged_by_their_files(run: rund
     run.file("b").write_text("edited")
     assert run.state("map")[0] == "stale"
     assert run.state("export-snn")[0] == "stale"
-    with pytest.raises(StageError, match="map of .* is stale"):
+    with pytest.raises(StageError, match=r"map of .* is stale"):
         run.require("map")
