@@ -17,7 +17,7 @@ from neuromod.grid import Grid
 from neuromod.network import Network
 from neuromod.notebook import html_table
 from neuromod.placement import Placement
-from neuromod.pruning import evaluate_rounded
+from neuromod.pruning import evaluate_rounded, largest_that_fits
 
 # Steps of the bisection: shares of the packet-hops that are tried.
 _SHARES = 40
@@ -228,17 +228,14 @@ def prune_packets(
         return found >= allowed
 
     allowed = evaluate_rounded(reference, tune).accuracy - max_accuracy_drop
-    low, high = 0, _SHARES + 1
-    while total > 0 and high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+    share = largest_that_fits(_SHARES + 1, fits) if total > 0 else 0
     before = evaluate_rounded(reference, check).accuracy
     while True:
-        pruned = without(low)
+        pruned = without(share)
         after = evaluate_rounded(pruned, check, weight_bits)
-        if low == 0 or before - after.accuracy <= max_accuracy_drop:
+        if share == 0 or before - after.accuracy <= max_accuracy_drop:
             break
-        low -= 1
+        share -= 1
     kept = placement.core_of[np.isin(network.neuron_ids, pruned.neuron_ids)]
     left = _measured(pruned, replace(placement, core_of=kept, network_sha256=pruned.sha256()))
     return PacketPruning(

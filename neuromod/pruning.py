@@ -224,7 +224,12 @@ def _largest(
             on_try(candidates[index], accuracy)
         return accuracy >= allowed
 
-    low, high = 0, len(candidates)
+    return largest_that_fits(len(candidates), fits)
+
+
+def largest_that_fits(count: int, fits: Callable[[int], bool]) -> int:
+    """Largest of the numbers 0 … `count` - 1 that fits, by bisection; 0 is taken to fit and is not tried."""
+    low, high = 0, count
     while high - low > 1:
         middle = (low + high) // 2
         if fits(middle):
