@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import sys
 import traceback
 from importlib import import_module
@@ -101,7 +102,11 @@ def main() -> None:
         sys.stderr.close()
         code = 0
     except OSError as error:
-        click.echo(f"Error: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        # Libraries write temporary files of their own, without a word of where.
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        where = error.filename or ("a temporary file" if full else "a file")
+        advice = "; free some space there, or name another folder with TMPDIR" if full else ""
+        click.echo(f"Error: {where}: {error.strerror or error}{advice}", err=True)
         code = 2
     except MemoryError:
         click.echo("Error: not enough memory; try fewer trials, a smaller network or a smaller batch", err=True)

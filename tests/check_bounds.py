@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("which", choices=["lowest", "newest"])
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--torch", action="store_true", help="the lowest PyTorch, too")
+    parser.add_argument("--all", action="store_true", help="all tests, instead of those that touch every dependency")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -48,7 +49,9 @@ def main() -> None:
         pip = [python, "-m", "pip", "install", "-q", "--no-cache-dir", "--prefer-binary"]
         # A bound that no wheel exists for would be built for an hour.
         pip += ["--only-binary=:all:", "--no-binary=bimt-neuromod"]
-        install = [*pip, f"{ROOT}[nir]", "pytest", "hypothesis", *wanted]
+        # Editable, because all tests include those of the sweep's and the report's own files in the tree.
+        own = ["-e", f"{ROOT}[test]"] if options.all else [f"{ROOT}[nir]", "pytest", "hypothesis"]
+        install = [*pip, *own, *wanted]
         done = subprocess.run(install, capture_output=True, text=True)
         content = {"which": options.which, "wanted": wanted, "installed": done.returncode == 0}
         if done.returncode:
@@ -57,9 +60,9 @@ def main() -> None:
             code = "import json; from neuromod.rundir import versions; print(json.dumps(versions()))"
             told = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=folder)
             content["versions"] = json.loads(told.stdout) if told.returncode == 0 else told.stderr[-500:]
-            files = [str(ROOT / "tests" / f"{name}.py") for name in TESTS]
+            files = [str(ROOT / "tests")] if options.all else [str(ROOT / "tests" / f"{name}.py") for name in TESTS]
             tests = subprocess.run(
-                [python, "-m", "pytest", "-q", "-x", "--rootdir", str(ROOT), *files],
+                [python, "-m", "pytest", "-q", "--rootdir", str(ROOT), *files],
                 capture_output=True, text=True, cwd=folder,
             )  # fmt: skip
             content |= {"passed": tests.returncode == 0, "tests": tests.stdout.strip().splitlines()[-8:]}

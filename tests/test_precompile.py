@@ -31,7 +31,9 @@ def test_an_installation_that_is_read_only(tmp_path, monkeypatch):
     # Numba is told that nothing beside the modules can be written, as in an installation of the administrator.
     from numba.core import caching
 
-    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [caching.UserWideCacheLocator])
+    # Numba 0.60 has the class under a private name.
+    in_the_cache = getattr(caching, "UserWideCacheLocator", None) or caching._UserWideCacheLocator
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [in_the_cache])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     double = kernels.compiled(lambda x: 2 * x)

@@ -1,5 +1,6 @@
 """What goes wrong around a run: kills, full disks, read-only folders, two commands at once, clocks, Ctrl-C."""
 
+import errno
 import os
 import re
 import resource
@@ -160,6 +161,23 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(command, limit, folder):
     for name, content in before.items():
         assert name == "runs/latest" or after[name] == content, name
     assert not [name for name in after if Path(name).name.startswith(".")]
+
+
+def test_a_full_disk_that_a_library_meets_is_one_sentence(monkeypatch, capsys):
+    # PyTorch 2.6 writes files of its own into the temporary folder, and says no name when it cannot.
+    from neuromod import cli
+
+    def full(**kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli.group, "main", full)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "Error: a temporary file: No space left on device; free some space there, or name another folder with TMPDIR\n"
+    )
 
 
 @pytest.mark.parametrize("command", [["map"], ["estimate"], ["export", "--format", "onnx"], ["report"]], ids=" ".join)
