@@ -93,20 +93,33 @@ def test_hops_are_compared_at_equal_accuracy():
     assert "| annealing | 2 | 0.0200 | 0.5 | – (–) | – (–) | – (–) |" in lines
 
 
-def test_a_sweep_is_taken_with_its_finished_trials(tmp_path, monkeypatch):
+def test_a_sweep_is_taken_in_parts(tmp_path, monkeypatch):
     module = script()
     monkeypatch.setattr(module, "FOLDER", tmp_path / "tables")
-    rows = [*ROWS, {**ROWS[0], "status": "crashed"}]
-    with (tmp_path / "table.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(ROWS[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    (tmp_path / "table.json").write_text(json.dumps({"name": "pareto", "trials": rows}))
-    module.take(tmp_path)
+    (tmp_path / "pareto.toml").write_text(
+        'name = "pareto"\n[[grid]]\n"wiring.strength" = [0.1, 0.4, 1.6]\nseed = [0, 1]\n', encoding="utf-8"
+    )
+    names = [trial.name for trial in module.read_plan(tmp_path / "pareto.toml").trials]
+    bimt = [{"trial": name, "group": name[:8], **ROWS[4 + k % 4]} for k, name in enumerate(names)]
+
+    def take(*rows):
+        with (tmp_path / "table.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        (tmp_path / "table.json").write_text(json.dumps({"name": "pareto"}))
+        module.take(tmp_path, tmp_path)
+        return module.read("pareto")
+
+    # Two parts, the later one first in the plan; a crashed trial, one of another plan and one taken twice.
+    take(bimt[3], bimt[4], {**bimt[5], "status": "crashed"}, {**bimt[0], "trial": "bimt-9-seed0-00000000"})
+    rows = take(bimt[0], {**bimt[4], "train.accuracy": "0.5"})
+    assert [row["trial"] for row in rows] == [names[0], names[3], names[4]]
+    assert rows[2]["train.accuracy"] == "0.5"
     assert module.names() == ["pareto"]
     text = module.render("pareto")
-    assert text.startswith("8 trials of 9 planned of `neuromod sweep sweeps/pareto.toml`, 4.0 hours of training on ")
-    assert text.count("\n| bimt |") == 6
+    assert text.startswith("3 trials of 6 planned of `neuromod sweep sweeps/pareto.toml`, 1.5 hours of training on ")
+    assert (tmp_path / "tables" / "pareto.svg").read_text(encoding="utf-8").count("<svg") == 1
 
 
 @pytest.mark.parametrize("name", script().names())

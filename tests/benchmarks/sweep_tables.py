@@ -1,8 +1,8 @@
 """Make the tables of docs/ from those of the sweeps.
 
-``python tests/benchmarks/sweep_tables.py --take runs/sweep-pareto`` copies a sweep's ``table.csv`` to
-``docs/tables/pareto.csv`` and notes the machine and the hours beside it; every call writes ``docs/tables/NAME.md`` anew
-from each ``docs/tables/NAME.csv``. No figure in them is typed by hand, and a test makes them again.
+``python tests/benchmarks/sweep_tables.py --take runs/sweep-pareto`` adds the finished trials of a sweep's ``table.csv``
+to ``docs/tables/pareto.csv`` and notes the machine and the hours beside it; every call writes ``docs/tables/NAME.md``
+anew from each ``docs/tables/NAME.csv``. No figure in them is typed by hand, and a test makes them again.
 """
 
 from __future__ import annotations
@@ -11,35 +11,45 @@ import argparse
 import csv
 import datetime
 import json
-import shutil
 from pathlib import Path
 
 from sweep_views import Row, chips, claims, curves, equal_accuracy, hops_at_error, hops_columns, modules
 from tables import FOLDER, machine
 
+from neuromod.sweeping import pareto, read_plan
 
-def take(folder: Path) -> None:
-    """Copy the finished trials of a sweep's table, and note where and how long it ran."""
+SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
+
+
+def take(folder: Path, sweeps: Path = SWEEPS) -> None:
+    """Take the finished trials of a sweep over, beside those that other folders of the same sweep have given before.
+
+    Trials are known by their names, which hold a digest of all settings; those of another plan are dropped.
+    """
     content = json.loads((folder / "table.json").read_text(encoding="utf-8"))
     name = content["name"]
+    planned = [trial.name for trial in read_plan(sweeps / f"{name}.toml").trials]
     with (folder / "table.csv").open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        columns, rows = list(reader.fieldnames or ()), [row for row in reader if row["status"] in ("done", "kept")]
+        taken = [row for row in csv.DictReader(file) if row["status"] in ("done", "kept")]
+    known = {row["trial"]: row for row in (*read(name), *taken)}
+    rows = [known[trial] for trial in planned if trial in known]
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    if (folder / "pareto.svg").exists():
-        shutil.copyfile(folder / "pareto.svg", FOLDER / f"{name}.svg")
+    typed = [{key: value for key, value in row.items() if value} | {"strength": float(row["strength"])} for row in rows]
+    pareto.draw(typed, FOLDER / f"{name}.svg")
+    path, today = FOLDER / f"{name}.sweep.json", datetime.date.today().isoformat()
+    begun = json.loads(path.read_text(encoding="utf-8"))["date"].split(" to ")[0] if path.exists() else today
     note = {
         "trials": len(rows),
-        "planned": len(content["trials"]),
+        "planned": len(planned),
         "hours": round(sum(float(row["train.seconds"]) for row in rows) / 3600, 1),
         "machine": machine(),
-        "date": datetime.date.today().isoformat(),
+        "date": " to ".join(dict.fromkeys([begun, today])),
     }
-    (FOLDER / f"{name}.sweep.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
 
 def read(name: str) -> list[Row]:
