@@ -19,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 import fuzz
+import fuzz_readers
 import tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,7 @@ OUT = ROOT / "docs" / "tables" / "fuzz.json"
 
 def work(name: str, first: int, count: int, keep: Path) -> None:
     """Child: one line of JSON for each trial on stdout."""
-    reader = next(item for item in fuzz.READERS if item.name == name)
+    reader = next(item for item in fuzz_readers.READERS if item.name == name)
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(temporary).resolve()
         os.environ["NEUROMOD_RUNS"] = str(base / "run")
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=float("inf"), help="seconds after which no reader is begun")
     options, begun = parser.parse_args(), time.monotonic()
     content = json.loads(OUT.read_text()) if OUT.exists() else {"readers": {}}
-    for reader in fuzz.READERS:
+    for reader in fuzz_readers.READERS:
         known = content["readers"].get(reader.name, {})
         if options.only not in reader.name or (known.get("trials", 0) >= options.count and not options.again):
             continue

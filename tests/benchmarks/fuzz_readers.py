@@ -1,0 +1,332 @@
+"""Every reader of neuromod, with the maker of a small valid file for it and what changes that file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fuzz import Reader
+from fuzz_mutations import (
+    mutate_bytes,
+    mutate_hdf5,
+    mutate_json,
+    mutate_npz,
+    mutate_onnx,
+    mutate_safetensors,
+    mutate_text,
+    mutate_toml,
+)
+from scipy import io as scipy_io
+from scipy import sparse
+
+from neuromod import Network, rundir
+from neuromod.errors import NeuromodError
+from neuromod.files import sha256
+
+
+def small_network(n: int = 6, *, tasks: bool = True) -> Network:
+    """Return a network of `n` neurons that every reader takes."""
+    rng = np.random.default_rng(5)
+    info = {"tasks": ["go", "anti"], "semantics": "go-cue", "dt_ms": 100} if tasks else {}
+    return Network(
+        w_rec=sparse.random_array((n, n), density=0.5, rng=rng, dtype=np.float64),
+        w_in=rng.normal(size=(n, 53)),
+        w_out=rng.normal(size=(17, n)),
+        bias=rng.normal(size=n),
+        bias_out=np.zeros(17),
+        dt_s=0.1,
+        tau_s=0.2,
+        positions=np.stack(np.divmod(np.arange(n), 3), axis=1),
+        rates=rng.random(n),
+        info=info,
+    )
+
+
+def quiet() -> Any:
+    """Return a `Talk` that says nothing."""
+    from neuromod.cli.output import Talk
+
+    return Talk(quiet=True)
+
+
+def _make_run(path: Path) -> None:
+    """Make the run whose files are changed: everything that is quick."""
+    from neuromod.cli.estimate import estimate_stage
+    from neuromod.cli.export import export_stage
+    from neuromod.cli.map import map_stage
+    from neuromod.cli.report import report_stage
+    from neuromod.cli.verify import verify_stage
+
+    folder = path.parent
+    shutil.rmtree(folder)
+    run, network = rundir.create("fuzz", folder), small_network()
+    for step, file in (("train", "network.safetensors"), ("prune", "pruned.safetensors")):
+        network.save(run.file(file))
+        result = {"accuracy": 0.5, "accuracy_per_task": {"go": 0.5, "anti": 0.5}, "run": "fuzz"}
+        run.record(step, arguments={"seed": 0}, seconds=1.0, inputs=[], outputs=[file], result=result)
+    run.file("metrics.jsonl").write_text(
+        "".join(json.dumps({"step": k, "loss": 1 / k, "accuracy": 0.5, "wiring_length": 9.0}) + "\n" for k in (1, 2, 3))
+    )
+    map_stage(run, talk=quiet(), cores=(2, 2), placer="tiles")
+    estimate_stage(run, talk=quiet())
+    export_stage(run, formats=("onnx",), talk=quiet())
+    verify_stage(run, talk=quiet(), n_trials=10)
+    report_stage(run, talk=quiet())
+
+
+def _read_run(path: Path) -> None:
+    """Let every command look at the run that a changed file lies in, as if a step had written it so."""
+    from neuromod.cli.estimate import estimate_stage
+    from neuromod.cli.report import report_stage
+    from neuromod.cli.runs import list_runs
+
+    manifest = path.with_name("run.json")
+    if path != manifest:
+        digest, content = sha256(path), json.loads(manifest.read_text())
+        for record in content["steps"].values():
+            for kind in ("inputs", "outputs"):
+                record[kind].update({path.name: digest} if path.name in record[kind] else {})
+        manifest.write_text(json.dumps(content))
+    list_runs()
+    refusals = []
+    for stage in (report_stage, estimate_stage):
+        try:
+            stage(rundir.open_run(path.parent), talk=quiet())
+        except NeuromodError as error:
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
+
+
+def _read_artefact(path: Path) -> None:
+    from neuromod.activity import Activity
+    from neuromod.placement import Placement
+
+    kinds: dict[str, Callable[[Path], Any]] = {
+        "placement.json": Placement.load,
+        "activity.safetensors": Activity.load,
+        "pruned.safetensors": Network.load,
+    }
+    try:
+        kinds[path.name](path)
+    finally:
+        _read_run(path)
+
+
+def _make_spiking(path: Path) -> None:
+    from neuromod.conversion import activities, balance, convert
+    from neuromod.evaluation import trials_for
+
+    network = small_network()
+    x = trials_for(network, 4, seed=0).inputs
+    convert(network, balance(activities(network, x).reshape(-1, network.n)), substeps=3, mode="hold").save(path)
+
+
+def _read_spiking(path: Path) -> None:
+    from neuromod.spiking import SpikingNetwork
+
+    spiking = SpikingNetwork.load(path)
+    spiking.run(np.zeros((2, 1, spiking.w_in.shape[1])), rng=np.random.default_rng(0))
+
+
+def _make_config(path: Path) -> None:
+    from neuromod import config
+
+    path.write_text(config.dump(config.load(None)))
+
+
+def _read_config(path: Path) -> None:
+    from neuromod import config, tasks
+
+    settings = config.load(path)
+    tasks.resolve(settings.tasks.names)
+
+
+def _make_target(path: Path) -> None:
+    from neuromod import target_files
+
+    path.write_text(target_files.read_text("loihi1"))
+
+
+def _read_target(path: Path) -> None:
+    from neuromod import mapping
+
+    mapping.place(small_network(), cores=(1, 2), target=str(path), placer="tiles")
+
+
+def _make_sweep(path: Path) -> None:
+    path.write_text(
+        'name = "small"\nthen = ["prune", "analyze"]\n\n[settings.training]\nsteps = 10\n\n[[grid]]\n'
+        '"wiring.regularizer" = ["bimt", "l1"]\n"wiring.strength" = [0.1, 0.3]\nseed = [0, 1]\n'
+    )
+
+
+def _read_sweep(path: Path) -> None:
+    from neuromod.sweeping import read_plan
+
+    read_plan(path)
+
+
+def _read_network(path: Path) -> None:
+    """Import a network, and estimate and place what came in, since odd values show late."""
+    from neuromod import importing, mapping
+
+    network = importing.read(path).network
+    if network.n <= 2000:
+        mapping.place(network, cores=(2, 2), placer="tiles")
+
+
+def _make_npz(path: Path) -> None:
+    network = small_network()
+    np.savez(path, w_rec=network.w_rec.toarray(), w_in=network.w_in, w_out=network.w_out, positions=network.positions,
+             rates=network.rates)  # fmt: skip
+
+
+def _make_triplets(path: Path) -> None:
+    coo = small_network().w_rec.tocoo()
+    np.savez(path, source=coo.col, target=coo.row, weight=coo.data, n_neurons=coo.shape[0])
+
+
+def _make_graphml(path: Path) -> None:
+    import networkx
+
+    graph = networkx.DiGraph()
+    graph.add_weighted_edges_from([("a", "b", 0.5), ("b", "c", -1.0), ("c", "a", 2.0), ("c", "c", 1.0)])
+    networkx.write_graphml(graph, path)
+
+
+def _make_onnx(path: Path) -> None:
+    from neuromod.exporting import onnx
+
+    folder = path.parent / "made"
+    onnx.write(small_network(), folder)
+    shutil.copy(folder / "network.onnx", path)
+    shutil.rmtree(folder)
+
+
+def _make_nir(path: Path) -> None:
+    from neuromod.conversion import activities, balance, convert
+    from neuromod.evaluation import trials_for
+    from neuromod.exporting import nir
+
+    network = small_network()
+    x = trials_for(network, 4, seed=0).inputs
+    scale = balance(activities(network, x).reshape(-1, network.n))
+    spiking = convert(network, scale, substeps=3, mode="continuous", delay=0, floor=None)
+    nir.write(spiking, path, network=network)
+
+
+def _state_dict() -> dict[str, Any]:
+    import torch
+
+    torch.manual_seed(0)
+    model = torch.nn.ModuleDict(
+        {"rnn": torch.nn.RNN(5, 4, nonlinearity="relu"), "readout": torch.nn.Linear(4, 3)}  # type: ignore[dict-item]
+    )
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def _make_state_dict(path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(_state_dict(), path)
+
+
+def _make_pt(path: Path) -> None:
+    import torch
+
+    torch.save(_state_dict(), path)
+
+
+def _make_checkpoint(path: Path) -> None:
+    from neuromod import checkpoints
+
+    checkpoints.save(path, _tiny(), checkpoints.start(_tiny()))
+
+
+def _read_checkpoint(path: Path) -> None:
+    from neuromod import checkpoints
+
+    checkpoints.load(path, _tiny())
+
+
+def _tiny() -> Any:
+    from neuromod import config
+
+    return config.load(None, (), {"network.neurons": 4, "tasks.names": "go", "training.batch": 2})
+
+
+def _make_mtx(path: Path) -> None:
+    scipy_io.mmwrite(path, small_network().w_rec.tocoo())
+
+
+def _make_onnx_export(path: Path) -> None:
+    from neuromod.exporting import onnx
+
+    onnx.write(small_network(), path.parent)
+
+
+def _read_onnx_export(path: Path) -> None:
+    from neuromod.runners.onnx import verify_onnx
+
+    verify_onnx(path.parent, small_network(), n_trials=10)
+
+
+def _make_snn(path: Path) -> None:
+    from neuromod.conversion import activities, balance, convert
+    from neuromod.evaluation import trials_for
+    from neuromod.exporting import snn
+
+    network = small_network()
+    x = trials_for(network, 4, seed=0).inputs
+    scale = balance(activities(network, x).reshape(-1, network.n))
+    shutil.rmtree(path.parent)
+    snn.write(convert(network, scale, substeps=2, mode="hold"), path.parent, network=network)
+
+
+def _read_snn(path: Path) -> None:
+    from neuromod.runners.snn import load
+
+    load(path.parent)
+
+
+def _text(content: str) -> Callable[[Path], None]:
+    return lambda path: path.write_text(content, encoding="utf-8") and None
+
+
+_EDGES = "\n".join(f"{s} {t} {w}" for s, t, w in [(0, 1, 0.5), (1, 2, -1.25), (2, 0, 3), (3, 3, 1)]) + "\n"
+
+READERS = (
+    Reader("config", "config.toml", _make_config, _read_config, mutate_toml),
+    Reader("target", "chip.toml", _make_target, _read_target, mutate_toml),
+    Reader("sweep", "sweep.toml", _make_sweep, _read_sweep, mutate_toml),
+    Reader("run.json", "run.json", _make_run, _read_run, mutate_json),
+    Reader("placement.json", "placement.json", _make_run, _read_artefact, mutate_json),
+    Reader("traffic.json", "traffic.json", _make_run, _read_run, mutate_json),
+    Reader("verify.json", "verify.json", _make_run, _read_run, mutate_json),
+    Reader("metrics.jsonl", "metrics.jsonl", _make_run, _read_run, mutate_text),
+    Reader("network.safetensors", "pruned.safetensors", _make_run, _read_artefact, mutate_safetensors),
+    Reader("activity.safetensors", "activity.safetensors", _make_run, _read_artefact, mutate_safetensors),
+    Reader("spiking.safetensors", "spiking.safetensors", _make_spiking, _read_spiking, mutate_safetensors),
+    Reader("checkpoint.pt", "checkpoint.pt", _make_checkpoint, _read_checkpoint, mutate_bytes),
+    Reader("network.onnx", "network.onnx", _make_onnx_export, _read_onnx_export, mutate_onnx),
+    Reader("snn config.json", "config.json", _make_snn, _read_snn, mutate_json),
+    Reader("snn weights", "weights.safetensors", _make_snn, _read_snn, mutate_safetensors),
+    Reader("import npz", "dense.npz", _make_npz, _read_network, mutate_npz),
+    Reader("import npz triplets", "triplets.npz", _make_triplets, _read_network, mutate_npz),
+    Reader("import scipy npz", "sparse.npz", lambda p: sparse.save_npz(p, small_network().w_rec), _read_network,
+           mutate_npz),
+    Reader("import MatrixMarket", "weights.mtx", _make_mtx, _read_network, mutate_text),
+    Reader("import GraphML", "graph.graphml", _make_graphml, _read_network, mutate_text),
+    Reader("import edge list", "edges.edgelist", _text(_EDGES), _read_network, mutate_text),
+    Reader("import csv", "edges.csv", _text("source,target,weight\n" + _EDGES.replace(" ", ",")), _read_network,
+           mutate_text),
+    Reader("import ONNX", "model.onnx", _make_onnx, _read_network, mutate_onnx),
+    Reader("import NIR", "model.nir", _make_nir, _read_network, mutate_hdf5),
+    Reader("import state dict", "model.safetensors", _make_state_dict, _read_network, mutate_safetensors),
+    Reader("import pt", "model.pt", _make_pt, _read_network, mutate_bytes),
+)  # fmt: skip
