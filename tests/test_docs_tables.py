@@ -93,6 +93,23 @@ def test_hops_are_compared_at_equal_accuracy():
     assert "| annealing | 2 | 0.0200 | 0.5 | – (–) | – (–) | – (–) |" in lines
 
 
+def test_networks_for_chips_stand_beside_others():
+    module = script("sweep_views")
+    shared = "map --cores 4x4 --target loihi1.hops"
+    rounded = {"wiring.cost": "energy", "chip.target": "loihi1", "train.chip.weight_bits": "9"}
+    rows = [
+        {**row("energy", 0.4, 0, 0.97, 500, 8), **rounded, "train.chip.fits": "True", "map.hops": "8", shared: "8"},
+        {**row("energy", 0.4, 1, 0.96, 500, 8), **rounded, "train.chip.fits": "False", "map.hops": "10", shared: "11"},
+        {**row("none", 0.4, 0, 0.98, 9000, 8), "train.chip.fits": "", "map.hops": "700", shared: "800"},
+    ]
+    lines = module.chips(rows).splitlines()
+    assert lines[2].startswith("| energy, target = loihi1 | 0.4 | 2 | 9 | 1 of 2 | 0.9700, 0.9650 (0.9600–0.9700) |")
+    assert lines[2].endswith("| 9.0 | 9.5 |")
+    # Hops on another grid at another capacity would not be comparable.
+    assert lines[3].startswith("| none | – | 1 | – | – |")
+    assert lines[3].endswith("| – | 800.0 |")
+
+
 def test_a_sweep_is_taken_in_parts(tmp_path, monkeypatch):
     module = script()
     monkeypatch.setattr(module, "FOLDER", tmp_path / "tables")

@@ -28,7 +28,7 @@ def read(path: Path, choice: Choice) -> Imported:
         check_count(rows)
         if field == "complex":
             raise UsageError("its matrix is complex; weights are real")
-        matrix = io.mmread(_whole(path))
+        matrix = io.mmread(_whole(path), spmatrix=False)
     except (ValueError, TypeError, OverflowError, EOFError, StopIteration, zlib.error) as error:
         if isinstance(error, UsageError):
             raise

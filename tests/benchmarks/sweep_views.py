@@ -288,31 +288,30 @@ def modules(rows: Sequence[Row]) -> str:
 
 
 def chips(rows: Sequence[Row]) -> str:
-    """Networks trained for chips beside others of the same size: does it fit, and what is its accuracy."""
+    """Networks trained for chips beside others of the same size: do they fit, their accuracy, their hops."""
+    (shared,) = (key for key in rows[0] if key.startswith("map --") and "--target" in key and key.endswith(".hops"))
     lines = []
     for (name, strength), trials in groups(rows).items():
-        bits = {row.get("train.chip.weight_bits", "") for row in trials}
         fits = [row.get("train.chip.fits", "") for row in trials]
-        accuracies = [number(row, "train.accuracy") for row in trials]
-        line = [name, "–" if name.startswith("none") else f"{strength:g}", str(len(trials))]
-        line += [
-            f"{mean(accuracies):.4f} ({min(accuracies):.4f}–{max(accuracies):.4f})",
-            ", ".join(sorted(bits)) or "–",
-        ]
-        line += [f"{fits.count('True')} of {len(fits)}" if any(fits) else "–"]
-        line += [
-            show(mean(number(row, f"prune.{what}_after") for row in trials), 0) for what in ("synapses", "neurons")
-        ]
-        line += [show(mean(number(row, "map.hops") for row in trials), 1)]
-        lines.append(line)
-    header = [
-        "method",
-        "λ",
-        "seeds",
-        "accuracy, rounded to these bits",
-        "bits",
-        "fit as trained",
-        "synapses",
-        "neurons",
-    ]
-    return markdown([*header, "hops"], lines)
+        unseen = [number(row, "analyze.accuracy") for row in trials]
+
+        def average(column: str, digits: int, trials: Sequence[Row] = trials) -> str:
+            return show(mean(number(row, column) for row in trials), digits)
+
+        lines.append(
+            [
+                name,
+                "–" if name.startswith("none") else f"{strength:g}",
+                str(len(trials)),
+                ", ".join(sorted({row.get("train.chip.weight_bits", "") for row in trials})) or "–",
+                f"{fits.count('True')} of {len(fits)}" if any(fits) else "–",
+                f"{average('train.accuracy', 4)}, {mean(unseen):.4f} ({min(unseen):.4f}–{max(unseen):.4f})",
+                average("prune.synapses_after", 0),
+                average("prune.neurons_after", 0),
+                average("map.hops", 1) if any(fits) else "–",
+                average(shared, 1),
+            ]
+        )
+    header = ["method", "λ", "seeds", "weight bits", "fit as trained", "accuracy after training, on unseen trials"]
+    on = shared.removeprefix("map ").removesuffix(".hops")
+    return markdown([*header, "synapses", "neurons", "hops on its own target", f"hops, `{on}`"], lines)
