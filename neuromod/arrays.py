@@ -26,9 +26,11 @@ def as_array(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     Raises
     ------
     UsageError
-        If it holds something else, has another shape or is not finite.
+        If it holds something else, complex numbers among it, has another shape or is not finite.
     """
     try:
+        if np.iscomplexobj(value):
+            raise TypeError("they are complex")
         array = np.array(value, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name} cannot be read as numbers: {error}") from error
@@ -46,9 +48,11 @@ def as_csr(value: Any) -> sparse.csr_array:
     Raises
     ------
     UsageError
-        If it is no such matrix or not finite.
+        If it is no such matrix, complex or not finite.
     """
     try:
+        if np.iscomplexobj(value):
+            raise TypeError("its values are complex")
         matrix = sparse.csr_array(value, dtype=np.float32, copy=True)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
             raise UsageError(f"w_rec must have the shape (n, n) with n > 0, found {matrix.shape}")

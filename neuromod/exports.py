@@ -170,7 +170,8 @@ def verify(
     Returns
     -------
     Verification
-        A file that does not behave as the network is reported in it, not raised.
+        A file that does not behave as the network is reported in it, not raised. Files with weights of 8 bits must
+        pass, too; their figures are under ``int8``.
 
     Raises
     ------
@@ -193,13 +194,21 @@ def verify(
     options: dict[str, Any] = dict(limits)
     if exported.spiking is not None:
         options["spiking"] = exported.spiking
-    try:
-        figures = RUNNERS[exported.format](
-            exported.target, network, placement=exported.placement, n_trials=n_trials, seed=seed, **options
-        )
-    except VerificationError as error:
-        figures = {"verified": True, "passed": False, "reasons": [str(error)]}
+
+    def run(kind: str, **options: Any) -> dict[str, Any]:
+        try:
+            return RUNNERS[kind](
+                exported.target, network, placement=exported.placement, n_trials=n_trials, seed=seed, **options
+            )
+        except VerificationError as error:
+            return {"verified": True, "passed": False, "reasons": [str(error)]}
+
+    figures = run(exported.format, **options)
     reasons = figures.get("reasons") or ([figures["reason"]] if figures.get("reason") else [])
+    if any("int8" in path.name for path in exported.files):
+        figures["int8"] = run("onnx_int8")
+        reasons = [*reasons, *figures["int8"]["reasons"]]
+        figures["passed"] = figures["passed"] and figures["int8"]["passed"]
     return Verification(exported.format, figures["passed"], figures["verified"], tuple(reasons), figures)
 
 

@@ -84,17 +84,20 @@ def decide_capacity(target: Target, grid: Grid, n: int, neurons_per_core: int | 
 
 def limits_of_search(target: Target, grid: Grid) -> CoreLimits:
     """Limits of a target that a placer keeps while it searches; the others do not depend on the placement alone."""
-    bits = bits_of_synapse(target)
-    memory = target.limit("synapse_memory_bits")
-    by_memory = math.floor(memory / bits) if bits and math.isfinite(memory) else math.inf
     return CoreLimits(
-        synapses=min(target.limit("synapses"), by_memory),
+        synapses=min(target.limit("synapses"), _synapses_by_memory(target)),
         in_axons=target.limit("in_axons"),
         out_axons=target.limit("out_axons"),
         destinations=target.limit("destinations"),
         local_axons=target.local_axons,
         chip_of=chip_of_core(grid, target) if target.destination == "chip" else None,
     )
+
+
+def _synapses_by_memory(target: Target) -> float:
+    """Synapses that the memory of a core holds; infinite where it is not known what a synapse takes of it."""
+    bits, memory = bits_of_synapse(target), target.limit("synapse_memory_bits")
+    return memory // bits if bits and math.isfinite(memory) else math.inf
 
 
 def find_violations(
@@ -188,14 +191,9 @@ def cores_needed(network: Network, target: Target, capacity: int) -> dict[str, i
     needs = {
         "neurons": (network.n, float(capacity)),
         "synapses": (synapses, target.limit("synapses")),
-        "synapse memory": (synapses * bits_of_synapse(target), target.limit("synapse_memory_bits")),
+        "synapse memory": (synapses, _synapses_by_memory(target)),
     }
-    # Memory is counted only where it is known what a synapse takes of it.
-    return {
-        name: math.ceil(total / limit)
-        for name, (total, limit) in needs.items()
-        if math.isfinite(limit) and (total or name != "synapse memory")
-    }
+    return {name: math.ceil(total / limit) for name, (total, limit) in needs.items() if math.isfinite(limit)}
 
 
 def explain(

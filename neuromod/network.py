@@ -57,7 +57,7 @@ class Network:
     Raises
     ------
     UsageError
-        If a shape does not fit, a value is not finite or a number is out of range.
+        If a shape does not fit, a value is complex or not finite, or a number is out of range.
 
     Examples
     --------
@@ -103,6 +103,8 @@ class Network:
         if ids.shape != (n,) or not np.issubdtype(ids.dtype, np.integer) or len(np.unique(ids)) != n:
             raise UsageError(f"neuron_ids must be {n} different integers")
         object.__setattr__(self, "neuron_ids", frozen(ids.astype(np.int64)))
+        if not isinstance(self.info, Mapping):
+            raise UsageError(f"info must be a mapping, found {type(self.info).__name__}")
         if not (0 < self.dt_s <= self.tau_s < np.inf):
             raise UsageError(f"needed 0 < dt_s <= tau_s, found dt_s = {self.dt_s} and tau_s = {self.tau_s}")
 

@@ -33,9 +33,10 @@ def begin() -> None:
 def compile_late() -> None:
     """Compile what a run needs last, in the order in which it does, on a network of one neuron."""
     from neuromod.placers import arrangement, moves
+    from neuromod.placers.tables import HEAD
 
     # The row of a neuron without targets: all zeros.
-    rows, first, one = np.zeros(6, np.int32), np.zeros(1, np.int32), np.zeros((1, 1))
+    rows, first, one = np.zeros(HEAD, np.int32), np.zeros(1, np.int32), np.zeros((1, 1))
     ptr, none = np.zeros(2, np.int64), np.zeros(0, np.int32)
     moves.move(rows, ptr, none, 0, 0)
     moves.update_border(rows, ptr, none, ptr, none, first.copy(), first.copy(), 0, 0, 0)

@@ -130,12 +130,12 @@ def bits_of(target: str) -> int:
     Raises
     ------
     UsageError
-        If there is no such target, or the number is unknown or without limit.
+        If there is no such target, or the number is unknown.
     """
     from neuromod.target_files import load_target
 
     figure = load_target(target).figure("weight_bits")
-    if figure.value is None or figure.value == float("inf"):
+    if figure.value is None:
         raise UsageError(f"the number of bits of a weight on {target} is {figure.text}; give one with --weight-bits")
     return int(figure.value)
 

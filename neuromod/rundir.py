@@ -260,7 +260,7 @@ def open_run(path: Path | None = None) -> Run:
         pointer = runs_folder() / "latest"
         if not pointer.is_file():
             raise StageError(f"there is no run in {runs_folder()} yet; run `neuromod train` first, or give --run PATH")
-        path = runs_folder() / pointer.read_text(encoding="utf-8").strip()
+        path = runs_folder() / pointer.read_text(encoding="utf-8", errors="replace").strip()
     if not (path / "run.json").is_file():
         raise StageError(f"{path} is not a run (it has no run.json); give --run PATH, `neuromod runs` lists them")
     run = Run(path)

@@ -15,6 +15,10 @@ from neuromod.targets import FIGURES, UNKNOWN, Figure, Kind, Routing, Target
 
 SCHEMA = "neuromod/target/1"
 
+# Figures that are always a number, and the largest number that counts; beyond it, "none" is meant.
+_ALWAYS_A_NUMBER = {"grid.tile_rows", "grid.tile_columns", "synapses.weight_bits", "synapses.index_bits"}
+_MOST = 2**53
+
 
 def target_names() -> list[str]:
     """Names of the targets that come with neuromod."""
@@ -91,6 +95,7 @@ def _parse(content: dict[str, Any]) -> Target:
         _refuse_unknown(f"key of [{section}]", table, {n for n, m in FIGURES.items() if m.section == section})
         for name, value in table.items():
             figures[name] = _parse_figure(f"{section}.{name}", value, sources)
+    _check_memory(figures)
     return Target(
         name=_text(content, "name"),
         title=_text(content, "title"),
@@ -117,14 +122,23 @@ def _parse_figure(name: str, value: Any, sources: Mapping[str, str]) -> Figure:
         least = "0, or a whole number" if name == "synapses.index_bits" else "a whole number above 0"
         if not (number == 0 and name == "synapses.index_bits"):
             raise UsageError(f"{name}.value must be {least}, found {value['value']!r}")
-    if section == "cost" and math.isinf(number):
+    if math.isinf(number) and (section == "cost" or name in _ALWAYS_A_NUMBER):
         raise UsageError(f"{name}.value must be a number")
+    if section != "cost" and _MOST < number < math.inf:
+        raise UsageError(f'{name}.value must be at most {_MOST:,}, or "none" for no limit; found {number:g}')
     if value.get("kind") not in get_args(Kind):
         raise UsageError(f"{name}.kind must be one of {', '.join(get_args(Kind))}; found {value.get('kind')!r}")
     source = value.get("source")
     if not isinstance(source, str) or not source.strip():
         raise UsageError(f"{name}.source must say where the figure stands")
     return Figure(value=number, kind=value["kind"], source=sources.get(source, source))
+
+
+def _check_memory(figures: Mapping[str, Figure]) -> None:
+    memory = figures.get("synapse_memory_bits", UNKNOWN).value
+    bits = sum(figures.get(name, UNKNOWN).value or 0 for name in ("weight_bits", "index_bits"))
+    if memory is not None and memory < bits:
+        raise UsageError(f"limits.synapse_memory_bits = {memory:g} holds no synapse, which takes {bits:g} bit")
 
 
 def _refuse_unknown(what: str, table: Mapping[str, Any], known: set[str]) -> None:

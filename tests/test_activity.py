@@ -122,3 +122,12 @@ def test_rates_that_cannot_be_used(tmp_path, text, message):
         read_rates(path, network())
     with pytest.raises(UsageError, match="cannot read"):
         read_rates(tmp_path / "none.npz", network())
+
+
+@pytest.mark.parametrize("shape", ["(2000000000000,), }", "(2, }"])
+def test_rates_with_a_broken_header(tmp_path, shape):
+    text = "{'descr': '<f8', 'fortran_order': False, 'shape': " + shape
+    path = tmp_path / "rates.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00\x76\x00" + text.ljust(117).encode() + b"\n" + bytes(16))
+    with pytest.raises(UsageError, match="cannot read the rates"):
+        read_rates(path, network())

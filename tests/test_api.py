@@ -78,6 +78,19 @@ def test_a_network_that_is_not_the_exported_one_fails(solver_network, tmp_path):
     assert proof.reasons
 
 
+def test_files_of_8_bits_are_verified_too(solver_network, tmp_path):
+    exported = neuromod.export(solver_network, tmp_path, quantize="int8")
+    proof = neuromod.verify(solver_network, exported, n_trials=60)
+    assert proof.passed
+    assert proof.figures["int8"]["network_int8_weights"]["trials"] == 60
+    (tmp_path / "network_int8.onnx").write_bytes((tmp_path / "network_int8.onnx").read_bytes()[:500])
+    proof = neuromod.verify(solver_network, exported, n_trials=60)
+    assert not proof.passed
+    assert "network_int8.onnx" in proof.reasons[0]
+    (tmp_path / "network_int8.onnx").unlink()
+    assert not neuromod.verify(solver_network, exported, n_trials=60).passed
+
+
 def test_a_spiking_export_carries_what_its_verification_needs(solver_network, tmp_path):
     from neuromod.substeps import Wishes
 

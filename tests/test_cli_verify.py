@@ -65,6 +65,15 @@ def test_a_file_that_does_not_load_fails_and_the_others_are_still_verified(run):
     assert result["snn"]["passed"]
 
 
+def test_a_file_of_8_bits_that_is_gone_is_not_verified(solver, run_of):
+    run = run_of(solver)
+    assert invoke("export", "--format", "onnx", "--quantize", "int8", "--run", run.path, "-q").exit_code == 0
+    run.file("exports/network_int8.onnx").unlink()
+    part = json.loads(invoke("verify", "--run", run.path, "--trials", 50, "--json").stdout)["onnx_int8"]
+    assert (part["verified"], part["passed"]) == (False, False)
+    assert "export --format onnx --quantize int8" in part["reason"]
+
+
 def test_a_missing_export_is_not_verified_and_not_passed(run):
     shutil.rmtree(run.file("exports/snn"))
     done = invoke("verify", "--run", run.path, "--trials", 50, "--json")

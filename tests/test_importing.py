@@ -118,6 +118,9 @@ def test_graphml_without_direction_or_numbers(tmp_path):
     [
         ("g.edgelist", "# mine\n0 1 2\n1 2 -0.5\n\n2 2\n"),
         ("g.csv", "source,target,weight\n0,1,2\n1,2,-0.5\n2,2,1\n"),
+        ("g.csv", "\ufeffsource,target,weight\n0,1,2\n1,2,-0.5\n2,2,1\n"),
+        ("g.csv", "\ufeff0,1,2\n1,2,-0.5\n2,2,1\n"),
+        ("g.csv", "# mine\n\nSource,Target,weight\n0,1,2\n1,2,-0.5\n2,2,1\n"),
         ("g.tsv", "0\t1\t2\n1\t2\t-0.5\n2\t2\t1\n"),
         ("g.txt", "0 1 1.5\n0 1 0.5\n1 2 -0.5 # a comment\n2 2\n"),
     ],
@@ -125,6 +128,24 @@ def test_graphml_without_direction_or_numbers(tmp_path):
 def test_edge_lists(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     same(read(tmp_path / name).network)
+
+
+def test_places_are_no_numbers(tmp_path):
+    (tmp_path / "g.csv").write_text("1_0,3_12\n")
+    found = read(tmp_path / "g.csv")
+    assert found.network.neuron_ids.tolist() == [0, 1]
+    assert "numbered as they come" in found.notes[0]
+
+
+def test_what_a_graph_says_beside_its_weights_is_named(tmp_path):
+    graph = nx.DiGraph()
+    graph.add_edge("0", "1", Weight=0.5)
+    graph.add_edge("1", "2", weight=2.0)
+    graph.nodes["0"]["colour"] = "red"
+    nx.write_graphml(graph, tmp_path / "g.graphml")
+    found = read(tmp_path / "g.graphml")
+    assert found.ignored == ("edge attribute Weight", "node attribute colour")
+    assert found.notes[0] == "1 of its 2 edges have no weight: 1 is taken"
 
 
 def test_networkx_writes_what_is_read(tmp_path):
@@ -179,6 +200,19 @@ def test_gated_units_are_refused(tmp_path, make, name):
     torch.save(make(2, 5).state_dict(), tmp_path / "m.pt")
     with pytest.raises(UsageError, match=f"that of {name}; only simple units"):
         read(tmp_path / "m.pt")
+
+
+@pytest.mark.parametrize("options", [{"num_layers": 2}, {"bidirectional": True}])
+def test_several_layers_are_refused_unless_one_is_chosen(tmp_path, options):
+    state = torch.nn.RNN(5, 5, **options).state_dict()
+    torch.save(state, tmp_path / "m.pt")
+    with pytest.raises(UsageError, match=r"several layers or directions \(weight_hh_l0, weight_hh_l.*--recurrent NAME"):
+        read(tmp_path / "m.pt")
+    if options.get("num_layers"):
+        found = read(tmp_path / "m.pt", Choice(recurrent="weight_hh_l1")).network
+        assert found.w_in.tolist() == state["weight_ih_l1"].tolist()
+        biases = state["bias_ih_l1"] + state["bias_hh_l1"]
+        np.testing.assert_allclose(found.bias, biases.numpy(), atol=1e-7)
 
 
 def test_a_pickle_that_would_run_something_is_refused(tmp_path):

@@ -38,7 +38,7 @@ def test_own_files_come_back_to_the_last_bit(tmp_path, density, name):
     assert importing.read_network(tmp_path / name).sha256() == network.sha256()
 
 
-def rnn_model(n=5, n_in=3, n_out=2, *, activation="Relu", readout="MatMul"):
+def rnn_model(n=5, n_in=3, n_out=2, *, activation="Relu", readout="MatMul", change=lambda nodes, tensors: None):
     rng = np.random.default_rng(1)
     tensors = {
         "W": rng.normal(size=(1, n, n_in)),
@@ -54,6 +54,7 @@ def rnn_model(n=5, n_in=3, n_out=2, *, activation="Relu", readout="MatMul"):
         helper.make_node(readout, ["h", "V"], ["p"]),
         helper.make_node("Add", ["p", "c"], ["y"]),
     ]
+    change(nodes, tensors)
     values = [helper.make_tensor_value_info(*v) for v in (("x", 1, ["t", "b", n_in]), ("y", 1, ["t", "b", n_out]))]
     initial = [
         numpy_helper.from_array(v.astype(np.int64 if k == "axes" else np.float32), k) for k, v in tensors.items()
@@ -70,6 +71,64 @@ def test_an_rnn_of_another_tool_runs_as_it_does_in_onnxruntime(tmp_path):
     wanted = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
     np.testing.assert_allclose(network.run(x)[0], wanted, atol=1e-5)
     assert network.info["dt_known"] is False
+
+
+def with_encoder(nodes, tensors):
+    tensors["E"] = np.eye(3)[::-1]
+    nodes[0].input[0] = "e"
+    nodes.insert(0, helper.make_node("MatMul", ["x", "E"], ["e"]))
+
+
+def with_first_state(nodes, tensors):
+    tensors["h0"] = np.ones((1, 1, 5))
+    nodes[0].input.extend(["", "h0"])
+
+
+def from_the_left(nodes, tensors):
+    tensors["V"] = np.ones((5, 5))
+    nodes[2] = helper.make_node("MatMul", ["V", "h"], ["p"])
+
+
+def scaled(nodes, tensors):
+    nodes[2] = helper.make_node("Gemm", ["h", "V"], ["p"], alpha=2.0)
+
+
+def turned(nodes, tensors):
+    nodes[1] = helper.make_node("Transpose", ["states"], ["h"], perm=[0, 1, 3, 2])
+
+
+def two_ways(nodes, tensors):
+    nodes.append(helper.make_node("MatMul", ["h", "V"], ["q"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (with_encoder, "MatMul between the input and the RNN"),
+        (with_first_state, "starts from a state that is not zero"),
+        (from_the_left, "MatMul between the RNN and the output"),
+        (scaled, "Gemm between the RNN and the output"),
+        (turned, "Transpose between the RNN and the output"),
+        (two_ways, r"several ways \(MatMul, MatMul\)"),
+    ],
+)
+def test_nothing_of_a_model_is_left_out_without_a_word(tmp_path, change, said):
+    onnx.save(rnn_model(change=change), tmp_path / "a.onnx")
+    with pytest.raises(UsageError, match=said):
+        importing.read_network(tmp_path / "a.onnx")
+
+
+def test_a_readout_of_the_last_state_alone(tmp_path):
+    def change(nodes, tensors):
+        nodes[0].output[1] = "last"
+        nodes[1] = helper.make_node("Squeeze", ["last", "axes"], ["h"])
+        tensors["axes"] = np.array([0])
+
+    onnx.save(rnn_model(change=change), tmp_path / "a.onnx")
+    plain = rnn_model()
+    onnx.save(plain, tmp_path / "b.onnx")
+    last, every = (importing.read_network(tmp_path / name) for name in ("a.onnx", "b.onnx"))
+    assert last.sha256() == every.sha256()
 
 
 def torch_file(path, *, dynamo=False, length=7, **options):

@@ -12,7 +12,7 @@ from neuromod import Network
 from neuromod.entries import count_entries
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.grid import Grid
-from neuromod.limits import decide_capacity, find_violations, refuse_impossible
+from neuromod.limits import cores_needed, decide_capacity, find_violations, refuse_impossible
 from neuromod.target_files import load_target, target_names
 from neuromod.targets import Figure, Target
 from neuromod.usage import bits_of_synapse, count_usage
@@ -76,6 +76,9 @@ def test_synapse_memory_takes_the_bits_of_weight_and_index():
     outside = target(synapse_memory_bits=6 * 13 - 1, weight_bits=8, index_bits=5)
     (found,) = find_violations(NET, CORE_OF, GRID, outside, 2)
     assert found.text == "78 bit of synapse memory, limit 77"
+    # No synapse lies on two cores: 77 bit hold five of the eight, 15 bit hold one.
+    assert cores_needed(NET, outside, 2)["synapse memory"] == 2
+    assert cores_needed(NET, target(synapse_memory_bits=15, weight_bits=8), 2)["synapse memory"] == 8
 
 
 def test_local_spikes_take_axons_where_the_target_says_so():

@@ -40,6 +40,12 @@ def test_no_run_and_no_such_run_are_named(tmp_path: Path, monkeypatch: pytest.Mo
         rundir.open_run()
 
 
+def test_a_damaged_name_of_the_newest_run_is_one_sentence(run: rundir.Run) -> None:
+    (rundir.runs_folder() / "latest").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StageError, match="is not a run"):
+        rundir.open_run()
+
+
 def test_a_change_upstream_makes_everything_after_it_stale(run: rundir.Run) -> None:
     make(run, "train", [], ["network.safetensors"])
     make(run, "prune", ["network.safetensors"], ["pruned.safetensors"])

@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 
 from neuromod import Network
 from neuromod.grid import Grid
+from neuromod.limits import limits_of_search
+from neuromod.mapping import place
 from neuromod.placers import Effort, find_placer, make_problem, moves, tables
 from neuromod.placers.congestion import reprice, way_costs
 from neuromod.placers.problem import CoreLimits
 from neuromod.placers.search import Search
 from neuromod.routing import busiest_link, link_table, placement_cost
+from neuromod.targets import Figure, Target
+from neuromod.usage import count_usage
 
 
 def random_problem(seed, *, objective="hops", slack=4):
@@ -153,6 +157,44 @@ def test_usage_by_hand():
         assert moves.count_usage(problem, t).tolist() == expected
         reach = [int(moves.reach(t.rows, int(u), local, moves.chips(problem))) for u in t.first]
         assert reach == ([2, 0, 1, 0] if local else [1, 0, 1, 0])
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_the_search_counts_what_the_check_after_it_counts(seed):
+    rng = np.random.default_rng(seed)
+    n, grid = int(rng.integers(1, 20)), Grid(int(rng.integers(1, 5)), int(rng.integers(1, 5)))
+    w = ((rng.random((n, n)) < 0.15) | np.diag(rng.random(n) < 0.5)).astype(float)
+    net = Network(
+        w_rec=w, w_in=(rng.random((n, 3)) < 0.3).astype(float), w_out=np.zeros((1, n)), bias=np.zeros(n),
+        bias_out=np.zeros(1), dt_s=0.1, tau_s=0.2,
+    )  # fmt: skip
+    figures = {name: Figure(2.0, "chosen", "test") for name in ("chip_rows", "chip_columns")}
+    figures |= {name: Figure(9.0, "chosen", "test") for name in ("in_axons", "out_axons", "destinations")}
+    destination = rng.choice(["core", "chip"])
+    chip = Target("test", "test", "test", "unicast", destination, bool(rng.integers(2)), figures)
+    limits = limits_of_search(chip, grid)
+    core_of = rng.integers(0, grid.cores, n).astype(np.int32)
+    problem = make_problem(net, np.ones(n), grid, n, limits=limits)
+    t = tables.make_tables(problem, core_of)
+    checked = count_usage(net, core_of, grid, chip)
+    found = moves.count_usage(problem, t)
+    assert found[:, moves.IN_AXONS].tolist() == checked.of_core["in_axons"].tolist()
+    assert found[:, moves.OUT_AXONS].tolist() == checked.of_core["out_axons"].tolist()
+    reach = [int(moves.reach(t.rows, int(u), limits.local_axons, moves.chips(problem))) for u in t.first[:n]]
+    assert reach == checked.of_neuron["destinations"].tolist()
+
+
+def test_axons_of_self_connections_do_not_hide_a_placement_that_fits():
+    # 0 -> 1 -> 2, each with a self-connection: all on one core take three in-axons, in two parts two and two.
+    net = Network(
+        w_rec=np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1.0]]), w_in=np.zeros((3, 0)), w_out=np.zeros((0, 3)),
+        bias=np.zeros(3), bias_out=np.zeros(0), dt_s=0.1, tau_s=0.1,
+    )  # fmt: skip
+    figures = {"in_axons": Figure(2.0, "chosen", "test")}
+    chip = Target("test", "test", "test", "unicast", "core", True, figures)
+    found = place(net, cores=(1, 2), target=chip, neurons_per_core=3)
+    assert count_usage(net, found.core_of, found.grid, chip).of_core["in_axons"].tolist() == [2, 2]
 
 
 @settings(max_examples=60, deadline=None)

@@ -91,6 +91,23 @@ def load_text(name):
         ("[cost]", "[costs]", "unknown key: costs; did you mean cost"),
         ('book = "The Book, page 3"', "book = 3", "[sources]"),
         ("[limits]", "[limits", "not valid TOML"),
+        (
+            "chip_rows",
+            'tile_rows = { value = "none", kind = "vendor", source = "book" }\nchip_rows',
+            "must be a number",
+        ),
+        (
+            "[cost]",
+            '[synapses]\nweight_bits = { value = "none", kind = "vendor", source = "book" }\n[cost]',
+            "a number",
+        ),
+        ("value = 100", "value = 1e300", 'at most 9,007,199,254,740,992, or "none"'),
+        (
+            "[cost]",
+            'synapse_memory_bits = { value = 7, kind = "vendor", source = "book" }\n'
+            '[synapses]\nweight_bits = { value = 8, kind = "vendor", source = "book" }\n[cost]',
+            "synapse_memory_bits = 7 holds no synapse, which takes 8 bit",
+        ),
         ("routing =", "local_axons = 1\nrouting =", "local_axons must be true or false"),
     ],
 )

@@ -13,7 +13,8 @@ from neuromod.errors import VerificationError
 from neuromod.evaluation import trials_for
 from neuromod.exporting import onnx as exporting
 from neuromod.exporting import snn
-from neuromod.runners.common import streams
+from neuromod.runners.common import WRONG, streams
+from neuromod.runners.onnx import _error
 
 
 def test_healthy_onnx_passes(solver, tmp_path):
@@ -48,6 +49,13 @@ def test_not_a_number_fails(solver, tmp_path):
         tensor.CopyFrom(numpy_helper.from_array(np.full(17, np.nan, np.float32), "bias_out"))
         onnx.save(model, path)
     assert not verification.verify_onnx(tmp_path, solver, n_trials=50)["passed"]
+
+
+@pytest.mark.parametrize("wanted", [1e39, 1e300, np.inf, np.nan])
+def test_what_overflows_is_wrong_however_large_the_state(wanted):
+    size = np.array([np.maximum(1, wanted)])
+    _, relative, _ = _error(np.array([np.inf], np.float32), np.array([wanted]), size)
+    assert relative == WRONG
 
 
 def test_network_that_grows_without_bound_is_compared_trial_by_trial(solver, tmp_path):

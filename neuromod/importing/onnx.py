@@ -197,7 +197,8 @@ def _rnn(model: onnx.ModelProto, path: Path) -> Network:
         bias = constants[given][0].reshape(2, n).sum(axis=0) if given else np.zeros(n)
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise UsageError(f"cannot use {path}: the weights of the RNN are not constants of fitting shapes") from error
-    w_out, bias_out = _readout(graph, constants, node.output[0] or node.output[1], n, path)
+    _check_before(graph, node, constants, path)
+    w_out, bias_out = _readout(graph, constants, _states(graph, node), n, path)
     return Network(
         w_rec=r,
         w_in=w,
@@ -208,6 +209,38 @@ def _rnn(model: onnx.ModelProto, path: Path) -> Network:
         tau_s=DEFAULT_DT_S,
         info={"dt_known": False},
     )
+
+
+def _check_before(graph: onnx.GraphProto, rnn: onnx.NodeProto, constants: dict[str, Array], path: Path) -> None:
+    """Refuse what would be lost: more than reshaping between the input and the RNN, and a state that it starts from."""
+    makers = {name: node for node in graph.node for name in node.output}
+    value = rnn.input[0]
+    while value in makers:
+        node = makers.pop(value)
+        if not _reshapes(node):
+            raise UsageError(f"cannot use {path}: {node.op_type} between the input and the RNN cannot be represented")
+        value = node.input[0]
+    initial = constants.get(rnn.input[5]) if len(rnn.input) > 5 else None
+    if initial is not None and initial.any():
+        raise UsageError(
+            f"cannot use {path}: its RNN starts from a state that is not zero; networks here start at rest"
+        )
+
+
+def _states(graph: onnx.GraphProto, rnn: onnx.NodeProto) -> str:
+    """Name of the states of all steps or of the last one: of those that lead to something, the first."""
+    names = [name for name in rnn.output if name]
+    used = {name for node in graph.node for name in node.input}
+    ends = {value.name for value in graph.output}
+    return next((name for group in (used, ends) for name in names if name in group), names[0] if names else "")
+
+
+def _reshapes(node: onnx.NodeProto) -> bool:
+    """Whether a node leaves the values of each step and trial as they are."""
+    if node.op_type == "Transpose":
+        (order,) = [helper.get_attribute_value(a) for a in node.attribute if a.name == "perm"] or [[1, 0]]
+        return bool(order[-1] == len(order) - 1)
+    return node.op_type in ("Squeeze", "Unsqueeze", "Reshape", "Identity", "Flatten")
 
 
 def _readout(
@@ -221,13 +254,18 @@ def _readout(
         if value in seen:
             raise UsageError(f"cannot use {path}: what follows the RNN runs in a circle")
         seen.add(value)
-        users = [node for node in graph.node if value in node.input]
+        users = [node for node in graph.node if value in node.input and node.op_type != "Shape"]
         if not users:
             return weight, bias
+        if len(users) > 1:
+            kinds = ", ".join(sorted(node.op_type for node in users))
+            raise UsageError(f"cannot use {path}: the states go several ways ({kinds}); needed one readout")
         node = users[0]
         others = [constants[name] for name in node.input if name in constants]
-        if node.op_type in ("MatMul", "Gemm") and others and others[0].ndim == 2 and n in others[0].shape:
-            flags = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        flags = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        plain = value == node.input[0] and not flags.get("transA", 0)
+        plain = plain and flags.get("alpha", 1.0) == flags.get("beta", 1.0) == 1.0
+        if node.op_type in ("MatMul", "Gemm") and plain and others and others[0].ndim == 2 and n in others[0].shape:
             matrix = others[0] if flags.get("transB", 0) else others[0].T
             if matrix.shape[1] != len(weight):
                 raise UsageError(f"cannot use {path}: the readout takes {matrix.shape[1]} values, needed {len(weight)}")
@@ -235,6 +273,6 @@ def _readout(
             bias = bias + others[1] if node.op_type == "Gemm" and len(others) > 1 else bias
         elif node.op_type == "Add" and others and others[0].size == len(bias):
             bias = bias + others[0].ravel()
-        elif node.op_type not in ("Squeeze", "Transpose", "Reshape", "Identity", "Flatten"):
+        elif not _reshapes(node):
             raise UsageError(f"cannot use {path}: {node.op_type} between the RNN and the output cannot be represented")
         value = node.output[0]

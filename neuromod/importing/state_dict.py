@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from neuromod.importing.imported import Choice, Imported, build, check_archive
 Array = npt.NDArray[Any]
 
 _MAX_ELEMENTS = 2**29
+
+# Recurrent weights of PyTorch's layers, as weight_hh_l1 and weight_hh_l0_reverse.
+_LAYER = re.compile(r"(^|\.)weight_hh_l\d+(_reverse)?$")
 
 # Endings of the names under which recurrent weights are found, the most telling first.
 _RECURRENT = ("w_rec", "weight_hh_l0", "weight_hh", "recurrent.weight", "h2h.weight", "hh.weight", "rec.weight")
@@ -35,7 +39,7 @@ def read(path: Path, choice: Choice) -> Imported:
     """Read the recurrent, input and readout weights and the biases of a simple recurrent network.
 
     They are found by their names and shapes, or named by `choice`. Biases of the same layer add up. Gated units (LSTM,
-    GRU), whose weights are stacked, are refused.
+    GRU), whose weights are stacked, are refused, and so are several layers or directions, unless `choice` names one.
 
     Raises
     ------
@@ -45,6 +49,14 @@ def read(path: Path, choice: Choice) -> Imported:
     tensors = _load(path)
     recurrent = _pick(tensors, choice.recurrent, _RECURRENT, "recurrent weights", "--recurrent")
     assert recurrent is not None
+    if choice.recurrent is None:
+        others = [name for name in tensors if name != recurrent and _LAYER.search(name)]
+        if others and _LAYER.search(recurrent):
+            names = ", ".join(sorted([recurrent, *others]))
+            raise UsageError(
+                f"it has recurrent weights in several layers or directions ({names}); "
+                "only one layer running forward can be imported, chosen with --recurrent NAME"
+            )
     w_rec = tensors[recurrent]
     if w_rec.ndim == 2 and w_rec.shape[0] in (3 * w_rec.shape[1], 4 * w_rec.shape[1]):
         gates = "a GRU" if w_rec.shape[0] == 3 * w_rec.shape[1] else "an LSTM"
@@ -57,6 +69,10 @@ def read(path: Path, choice: Choice) -> Imported:
     for part, named, known, axis in (("w_in", choice.inputs, _INPUTS, 0), ("w_out", choice.readout, _READOUTS, 1)):
         fitting = {k: v for k, v in tensors.items() if k not in used and v.ndim == 2 and v.shape[axis] == n}
         option = "--input" if part == "w_in" else "--readout"
+        if part == "w_in" and not named:
+            # The inputs of the same layer.
+            twin = recurrent.replace("weight_hh", "weight_ih")
+            named = twin if twin != recurrent and twin in fitting else None
         name = _pick(tensors if named else fitting, named, known, part, option, needed=False)
         if name is not None:
             parts[part] = tensors[name]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from neuromod.kernels import compiled, compiled_for
 from neuromod.placers.problem import Problem
-from neuromod.placers.tables import AWAY, CORE, HEAD, ID, USED, Tables
+from neuromod.placers.tables import AWAY, CORE, HEAD, ID, OWN, USED, Tables
 
 # Columns of the table of usage.
 SYNAPSES, IN_AXONS, OUT_AXONS = 0, 1, 2
@@ -46,12 +46,17 @@ def _count_axons(rows, first, usage, local):  # type: ignore[no-untyped-def]  # 
     for i in range(len(first)):
         v = first[i]
         home = rows[v + CORE]
+        own = rows[v + OWN] > 0
         for p in range(v + HEAD, v + HEAD + 2 * rows[v + USED], 2):
             core = rows[p]
+            own = own and core != home
             if local or core != home:
                 usage[core, IN_AXONS] += 1
                 if home >= 0:
                     usage[home, OUT_AXONS] += 1
+        if own:
+            usage[home, IN_AXONS] += 1
+            usage[home, OUT_AXONS] += 1
 
 
 @compiled
@@ -61,15 +66,17 @@ def reach(rows, u, local, chip_of):  # type: ignore[no-untyped-def]  # pragma: n
     if home < 0:
         return 0
     end = u + HEAD + 2 * rows[u + USED]
+    own = rows[u + OWN] > 0
     count = 0
     for p in range(u + HEAD, end, 2):
         chip = chip_of[rows[p]]
+        own = own and chip != chip_of[home]
         new = local or chip != chip_of[home]
         for q in range(u + HEAD, p, 2):
             if chip_of[rows[q]] == chip:
                 new = False
         count += new
-    return count
+    return count + own
 
 
 @compiled
@@ -148,14 +155,26 @@ def move_and_count(  # type: ignore[no-untyped-def]  # pragma: no cover
     # Its own packets: to a they now leave the core, to b they no longer do.
     sent = rows[v + USED]
     got = sent
+    to_a = False
+    to_b = False
+    for p in range(v + HEAD, v + HEAD + 2 * rows[v + USED], 2):
+        to_a = to_a or rows[p] == a
+        to_b = to_b or rows[p] == b
     if not local:
-        for p in range(v + HEAD, v + HEAD + 2 * rows[v + USED], 2):
-            if rows[p] == a:
-                change += _take(usage, limits, a, IN_AXONS, 1)
-                sent -= 1
-            elif rows[p] == b:
-                change += _take(usage, limits, b, IN_AXONS, -1)
-                got -= 1
+        if to_a:
+            change += _take(usage, limits, a, IN_AXONS, 1)
+            sent -= 1
+        if to_b:
+            change += _take(usage, limits, b, IN_AXONS, -1)
+            got -= 1
+    elif rows[v + OWN] > 0:
+        # The axon to itself, unless it has another reason to be.
+        if not to_a:
+            change += _take(usage, limits, a, IN_AXONS, -1)
+            sent += 1
+        if not to_b:
+            change += _take(usage, limits, b, IN_AXONS, 1)
+            got += 1
     change += _take(usage, limits, a, OUT_AXONS, -sent) + _take(usage, limits, b, OUT_AXONS, got)
     rows[v + CORE] = b
     if few:
@@ -165,6 +184,10 @@ def move_and_count(  # type: ignore[no-untyped-def]  # pragma: no cover
         home = rows[u + CORE]
         before = max(0, reach(rows, u, local, chip_of) - limits[3]) if few else 0
         leaves, enters = _shift(rows, u, a, b)
+        if rows[u + OWN] > 0:
+            # Its axon to its own core stays in any case.
+            leaves = leaves and home != a
+            enters = enters and home != b
         if leaves and (local or home != a):
             change += _take(usage, limits, a, IN_AXONS, -1)
             if home >= 0:

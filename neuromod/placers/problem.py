@@ -95,7 +95,7 @@ class Problem:
     indptr : (sources + 1,) int64
         Where the targets of each source begin in `targets`: first the neurons, then the input channels.
     targets : (synapses,) int32
-        Targets of each source, in any order; self-connections never leave a core and are left out.
+        Targets of each source, in any order; self-connections never leave a core and are left out, see `loops`.
     rates : (sources,) float64
         Packets that a neuron sends to each of its cores per time step; zero for input channels.
     positions : (n, 2) float64 or None
@@ -114,6 +114,8 @@ class Problem:
         What else a core can hold.
     grown : (n,) int32, optional
         Core of each neuron in the placement that training grew, if it was trained for this grid and the cores hold it.
+    loops : (n,) bool, optional
+        Which neurons have a self-connection; it takes an axon of its core where local spikes do. None if omitted.
 
     Raises
     ------
@@ -135,6 +137,7 @@ class Problem:
     synapses: npt.NDArray[np.int64]
     limits: CoreLimits
     grown: npt.NDArray[np.int32] | None = None
+    loops: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         k = self.grid.cores
@@ -217,6 +220,7 @@ def make_problem(
         synapses=np.diff(network.w_rec.indptr).astype(np.int64) + w_in.sum(axis=1),
         limits=limits,
         grown=_grown(network, grid, capacity),
+        loops=network.w_rec.diagonal() != 0,
     )
 
 
@@ -245,4 +249,5 @@ def renumbered(problem: Problem, order: npt.NDArray[np.intp]) -> Problem:
         positions=None if problem.positions is None else problem.positions[order],
         synapses=problem.synapses[order],
         grown=None if problem.grown is None else problem.grown[order],
+        loops=None if problem.loops is None else problem.loops[order],
     )

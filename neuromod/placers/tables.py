@@ -5,12 +5,14 @@ that goes from core a to core b changes its own row's core, and the rows of its 
 whose number of targets in a falls to zero or in b rises to one. Rows lie in one array of 32-bit integers, so that a
 row costs one or two cache lines:
 
-    core, cores in the list, number of the source, neighbours on other cores, rate (two places), (core, targets) ...
+    core, cores in the list, number of the source, neighbours on other cores, rate (two places), whether it takes an
+    axon to itself, nothing, (core, targets) ...
 
 The cost is that of a matrix between cores or, where the kernels are given the routers of the cores, the multicast tree
 that XY routing makes. (Numba compiles the two cases apart; without routers it leaves the trees out.)
 
-An input channel has a row too, with core -1: it sends nothing that is paid for, but takes axons.
+An input channel has a row too, with core -1: it sends nothing that is paid for, but takes axons. A self-connection is
+in no list, since it moves along with its neuron; where spikes that stay on their core take axons, the row says so.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from neuromod.errors import UsageError
 from neuromod.kernels import compiled
 from neuromod.placers.problem import Problem
 
-# Places in a row; the rate takes two, so that it lies on a multiple of eight bytes.
-CORE, USED, ID, AWAY, RATE, HEAD = 0, 1, 2, 3, 4, 6
+# Places in a row; the rate takes two, and so that it lies on a multiple of eight bytes, one place stays empty.
+CORE, USED, ID, AWAY, RATE, OWN, HEAD = 0, 1, 2, 3, 4, 6, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,8 @@ def make_tables(problem: Problem, core_of: npt.NDArray[np.int32]) -> Tables:
     shared[(first + RATE) // 2] = rates
     rows[first + CORE] = np.concatenate([core_of, np.full(n_sources - problem.n, -1, np.int32)])
     rows[first + ID] = np.arange(n_sources)
+    if problem.limits.local_axons and problem.loops is not None:
+        rows[first[: problem.n] + OWN] = problem.loops
     _fill(indptr, targets, core_of, first, rows)
     source = np.repeat(np.arange(n_sources), np.diff(indptr))
     order = np.argsort(targets, kind="stable")
