@@ -93,6 +93,16 @@ def test_hops_are_compared_at_equal_accuracy():
     assert "| annealing | 2 | 0.0200 | 0.5 | – (–) | – (–) | – (–) |" in lines
 
 
+def test_parts_left_out_stand_beside_the_curve_at_their_error():
+    module = script("sweep_views")
+    curve = [row("hops", 0.2, 0, 0.96, 1, 80), row("hops", 0.8, 0, 0.94, 1, 20)]
+    variant = {**row("hops", 0.8, 0, 0.95, 1, 60), "wiring.swap_every": "0"}
+    # Half of 60 beside the geometric mean of 40 and 10 at the error between the two.
+    assert module.parts_left_out([*curve, variant]).splitlines()[2:] == [
+        "| hops, swap_every = 0 | 0.8 | 1 | 30.0 at 0.0500; 1.50 |"
+    ]
+
+
 def test_networks_for_chips_stand_beside_others():
     module = script("sweep_views")
     shared = "map --cores 4x4 --target loihi1.hops"

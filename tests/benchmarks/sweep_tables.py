@@ -13,7 +13,17 @@ import datetime
 import json
 from pathlib import Path
 
-from sweep_views import Row, chips, claims, curves, equal_accuracy, hops_at_error, hops_columns, modules
+from sweep_views import (
+    Row,
+    chips,
+    claims,
+    curves,
+    equal_accuracy,
+    hops_at_error,
+    hops_columns,
+    modules,
+    parts_left_out,
+)
 from tables import FOLDER, machine
 
 from neuromod.sweeping import pareto, read_plan
@@ -75,6 +85,7 @@ def render(name: str) -> str:
     if name == "chip":
         # L1 and BIMT are those of the same tasks, steps and size in the other sweep.
         lines += ["**Hops at equal accuracy**", "", equal_accuracy([*rows, *read("pareto")]), ""]
+        lines += ["**Other costs, and each part left out**", "", parts_left_out(rows), ""]
     if name == "modcog":
         lines += ["**Hops at equal accuracy**", "", equal_accuracy(rows), ""]
     if hops_columns(rows) and name not in ("ablation", "chip"):
