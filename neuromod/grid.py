@@ -80,6 +80,7 @@ class Grid:
         """Hops between every two cores with XY routing, (cores, cores): the Manhattan distance of their routers."""
         import numpy as np
 
-        at = self.routers()
-        hops: npt.NDArray[np.int64] = np.abs(at[:, None] - at[None, :]).sum(axis=2)
+        rows, columns = self.routers().T
+        hops: npt.NDArray[np.int64] = np.abs(np.subtract.outer(rows, rows))
+        hops += np.abs(np.subtract.outer(columns, columns))
         return hops

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -14,7 +16,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function when it is first called, for the types that it is called with; it runs without the lock.
 
     The machine code is kept beside the module or, where that folder is read-only, in the user's cache folder;
-    where neither can be written, each process compiles anew.
+    where neither can be written, each process compiles anew. A change of any module of neuromod makes it anew, too.
     """
     return _compile(function)
 
@@ -25,12 +27,31 @@ def compiled_for(signature: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def _compile(function: Callable[..., Any], signature: str | None = None) -> Callable[..., Any]:
+    kernel: Any = numba.njit(nogil=True)(function)
     try:
-        kernel: Callable[..., Any] = numba.njit(signature, cache=True, nogil=True)(function)
-    except RuntimeError:
-        # Numba found no folder that it may write to.
-        kernel = numba.njit(signature, nogil=True)(function)
-    return kernel
+        kernel.enable_caching()
+        # Numba looks at the file of a kernel alone, but its machine code holds that of all kernels that it calls.
+        index = kernel._cache._cache_file
+        index._source_stamp = (index._source_stamp, SOURCES)
+    except (RuntimeError, AttributeError):
+        # Numba found no folder that it may write to, or keeps its index in another way: nothing is kept.
+        kernel = numba.njit(nogil=True)(function)
+    if signature is not None:
+        kernel.compile(signature)
+        kernel.disable_compile()
+    found: Callable[..., Any] = kernel
+    return found
+
+
+def _digest_of_sources() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+# Of all modules, as they are when the first kernel is made: machine code of other sources is not taken up.
+SOURCES = _digest_of_sources()
 
 
 def as_indices(

@@ -20,13 +20,28 @@ from neuromod.targets import Target
 # Larger grids that are tried to find the least one that fits, and the neurons up to which that is quick.
 _GRIDS_TRIED, _QUICK = 6, 20_000
 
+# Cores of a grid, 128x128: what all pairs of them cost takes some gigabytes there.
+MOST_CORES = 16_384
+
 
 def choose_grid(target: Target, cores: tuple[int, int] | None = None) -> Grid:
-    """Grid of a target: as asked for, else 4x4 cores or the chip's own grid where that is smaller."""
+    """Grid of a target: as asked for, else 4x4 cores or the chip's own grid where that is smaller.
+
+    Raises
+    ------
+    UsageError
+        If it has more cores than there is room for: the distances between all of them are held in memory.
+    """
     chip, tile = target.chip, target.tile
     if cores is None:
         cores = (4, 4) if chip is None else (min(4, chip.rows), min(4, chip.columns))
-    return Grid(*cores, tile.rows, tile.columns)
+    grid = Grid(*cores, tile.rows, tile.columns)
+    if grid.cores > MOST_CORES:
+        raise UsageError(
+            f"a grid of {grid} has {grid.cores:,} cores, at most {MOST_CORES:,} can be mapped onto; "
+            "take a smaller grid, or a part of the network at a time"
+        )
+    return grid
 
 
 def place(

@@ -9,14 +9,14 @@ Computers C-20(12):1469 (1971), 10.1109/T-C.1971.223159; for brains D. S. Basset
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.placers.bisection import embed, place
-from neuromod.placers.problem import Effort, make_problem
+from neuromod.placers.bisection import cut_plane, embed
+from neuromod.placers.problem import make_problem
 from neuromod.usage import count_terminals
 
 # Blocks of fewer neurons are left out of the fit, and so are the cuts into fewer blocks, where Rent's rule bends down.
@@ -58,16 +58,15 @@ def fit_rent(network: Network) -> Rent | None:
         The fit; None for a network that is too small or whose blocks are not connected.
     """
     one = make_problem(network, np.ones(network.n), Grid(1, 1), network.n)
-    if one.positions is None:
-        one = replace(one, positions=embed(one, np.random.default_rng(0)))
+    at = one.positions if one.positions is not None else embed(one, np.random.default_rng(0))
     sizes, terminals = [], []
     blocks = _LEAST_BLOCKS
     while blocks <= _MOST_BLOCKS and network.n // blocks >= _LEAST_NEURONS:
         # As square as a power of two allows.
         rows = 1 << (blocks.bit_length() - 1) // 2
         grid = Grid(rows, blocks // rows)
-        cut = replace(one, grid=grid, capacity=-(-one.n // blocks), cost=np.zeros((blocks, blocks)))
-        block_of = place(cut, np.random.default_rng(0), Effort())
+        # Even shares: an empty block would have no terminals, and lower the mean.
+        block_of = cut_plane(at, grid, grid)
         mean = float(count_terminals(one.indptr, one.targets, block_of, blocks).mean())
         if mean > 0:
             sizes.append(network.n / blocks)

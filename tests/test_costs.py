@@ -116,6 +116,10 @@ def test_rents_exponent_of_a_torus_and_of_a_random_network():
         bias=np.zeros(n), bias_out=np.zeros(1), dt_s=0.1, tau_s=0.1, positions=rng.random((n, 2)),
     )  # fmt: skip
     assert fit_rent(everywhere).exponent > 0.65
+    # Not every side is a power of two: 14 x 14 neurons fill all of 32 blocks, too.
+    small = fit_rent(torus(14, 1))
+    assert small.neurons == (49.0, 24.5, 12.25, 6.125)
+    assert small.exponent == pytest.approx(fit_rent(torus(16, 1)).exponent, abs=0.05)
     assert fit_rent(torus(3, 1)) is None
     assert fit_rent(torus(32, 0)) is None
 

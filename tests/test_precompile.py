@@ -46,6 +46,19 @@ def test_an_installation_that_is_read_only(tmp_path, monkeypatch):
     assert triple.stats.cache_path is None
 
 
+def test_machine_code_of_other_sources_is_not_taken_up(tmp_path, monkeypatch):
+    # A kernel holds the code of those that it calls: that of a module before an upgrade would run with data of today.
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+
+    def hits(sources):
+        monkeypatch.setattr(kernels, "SOURCES", sources)
+        thrice = kernels.compiled(lambda x: 3 * x)
+        assert thrice(14) == 42
+        return sum(thrice.stats.cache_hits.values())
+
+    assert [hits("a"), hits("a"), hits("b"), hits("b"), hits("a")] == [0, 1, 0, 1, 0]
+
+
 def test_what_is_compiled_early_is_found_later(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-m", "neuromod.precompile"], check=True, env=environment)
