@@ -43,7 +43,10 @@ def read(path: Path, choice: Choice) -> Imported:
     order = np.argsort(numbers, kind="stable") if numbers is not None else np.arange(n)
     place = {names[i]: at for at, i in enumerate(order)}
     source, target, weight = [], [], []
-    for a, b, value in graph.edges(data="weight", default=1.0):
+    unweighted = 0
+    for a, b, value in graph.edges(data="weight"):
+        unweighted += value is None
+        value = 1.0 if value is None else value
         source.append(place[a])
         target.append(place[b])
         weight.append(_number(value, f"the weight of the edge from {a} to {b}"))
@@ -64,6 +67,8 @@ def read(path: Path, choice: Choice) -> Imported:
     network, notes = build(parts, kind)
     if not graph.is_directed():
         notes = ("its edges have no direction: each became two synapses", *notes)
+    if unweighted:
+        notes = (f"{unweighted:,} of its {len(weight):,} edges have no weight: they have the weight 1", *notes)
     if numbers is None:
         notes = ("its nodes are not named by whole numbers: they are numbered as they come in the file", *notes)
     return Imported(network, kind, notes=notes)
@@ -73,18 +78,23 @@ def _read_edges(nx: Any, path: Path) -> Any:
     delimiter = _DELIMITERS.get(path.suffix.lower())
     graph = nx.DiGraph()
     with path.open(encoding="utf-8") as file:
+        first = True
         for number, line in enumerate(file, 1):
             text = line.split("#")[0].strip()
             if not text:
                 continue
             cells = [cell.strip() for cell in text.split(delimiter)]
-            if number == 1 and [cell.lower() for cell in cells[:2]] == ["source", "target"]:
+            heading, first = first and [cell.lower() for cell in cells[:2]] == ["source", "target"], False
+            if heading:
                 continue
             if len(cells) not in (2, 3) or not all(cells):
                 raise UsageError(f"line {number} must be a source, a target and maybe a weight; found {text[:60]!r}")
+            if len(cells) == 2 and not graph.has_edge(*cells):
+                graph.add_edge(*cells)
+                continue
             weight = _number(cells[2], f"the weight in line {number}") if len(cells) == 3 else 1.0
             if graph.has_edge(cells[0], cells[1]):
-                weight += graph.edges[cells[0], cells[1]]["weight"]
+                weight += graph.edges[cells[0], cells[1]].get("weight", 1.0)
             graph.add_edge(cells[0], cells[1], weight=weight)
     return graph
 
@@ -103,4 +113,5 @@ def _number(value: Any, what: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{what} must be a number, found {value!r}") from error
+        hint = "; a heading begins with source and target" if what.startswith("the weight in line") else ""
+        raise UsageError(f"{what} must be a number, found {value!r}{hint}") from error
