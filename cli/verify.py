@@ -13,6 +13,7 @@ from .options import held_run_option, output_options, plot_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
+    from neuromod.network import Network
     from neuromod.rundir import Run
 
 
@@ -179,10 +180,8 @@ def verify_stage(
     inputs = [name]
     for kind, export in EXPORTS.items():
         if not there[kind]:
-            expected = kind == "onnx" if not has_tasks(network) else export.always
-            if (expected and "nir" not in network.info) or (run.step(f"export-{export.step}") and kind == "nir"):
-                advice = run.command(f"neuromod export --format {export.step}")
-                reason = f"there is no {kind} export; run `{advice}`"
+            if export.always or (run.step(f"export-{export.step}") and kind == "nir"):
+                reason = f"there is no {kind} export; {_advice(run, network, export.step)}"
                 result[kind] = {"verified": False, "passed": False, "reason": reason}
             continue
         _require_inputs(run, f"export-{export.step}")
@@ -223,6 +222,17 @@ def verify_stage(
         result=result,
     )
     return result
+
+
+def _advice(run: Run, network: Network, step: str) -> str:
+    """Say how to make an export that is not there, or why there can be none."""
+    from neuromod.evaluation import has_tasks
+
+    if "nir" in network.info and step != "nir":
+        return "a network imported from NIR is exported as NIR alone"
+    if step == "snn" and not has_tasks(network):
+        return "it is calibrated on trials of tasks, and the network names none"
+    return f"run `{run.command(f'neuromod export --format {step}')}`"
 
 
 def _parts(result: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -110,7 +110,8 @@ def test_a_network_without_tasks_is_exported_and_verified_on_random_inputs(witho
     done = invoke("verify", "--run", run.path, "--trials", 50)
     assert done.exit_code == 0, done.output
     assert "random inputs" in done.stdout
-    assert "snn" not in done.stdout
+    assert "it is calibrated on trials of tasks" in done.stdout
+    assert "neuromod export" not in done.stdout
     part = json.loads(run.file("verify.json").read_text())["onnx"]
     assert part["passed"]
     assert (part["inputs"], part["accuracy"], part["decision_agreement"]) == ("random", None, 1)
