@@ -31,7 +31,8 @@ DEFAULT = ("onnx", "snn")
     "formats",
     type=click.Choice([*FORMATS, "all"]),
     multiple=True,
-    help="What to write; may be given more than once.  [default: onnx and snn]",
+    help="What to write; may be given more than once.  [default: onnx and snn; of a network without tasks onnx; of one "
+    "from NIR nir]",
 )
 @click.option("--quantize", type=click.Choice(["int8"]), help="onnx: also write files with 8-bit weights.")
 @spiking_options
@@ -61,7 +62,7 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
       neuromod export --format snn --substeps 10
       neuromod export --format nir --weight-bits 8
     """
-    wanted = tuple(name for name in FORMATS if name in (formats or DEFAULT))
+    wanted = tuple(name for name in FORMATS if name in formats) or None
     if "all" in formats:
         # Without a placement there is nothing to tell SANA-FE.
         wanted = FORMATS if run.state("map")[0] != "missing" else tuple(name for name in FORMATS if name != "sanafe")
@@ -73,7 +74,19 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
         plots.save(stageplots.substeps(spiking.get("sweep", ())), plot)
         result["plot"] = str(plot)
     lines = table([[file["path"], f"{file['bytes']:,} bytes"] for file in result["files"]], header=["file", "size"])
-    talk.result(result, "\n".join([lines, *_costs(result), "`neuromod verify` proves them."]))
+    talk.result(result, "\n".join([lines, *_costs(result), *_next(run, result)]))
+
+
+def _next(run: Run, result: dict[str, Any]) -> list[str]:
+    """Say what proves each of the files."""
+    lines = []
+    if set(result["formats"]) - {"sanafe"}:
+        lines.append(f"`{run.command('neuromod verify')}` proves them.")
+    if "sanafe" in result["formats"]:
+        lines.append(
+            f"`python {run.file('exports/sanafe/referee.py')}` compares the counts, where SANA-FE is installed."
+        )
+    return lines
 
 
 def _costs(result: dict[str, Any]) -> list[str]:
@@ -98,13 +111,16 @@ def export_stage(
     run: Run,
     *,
     talk: Talk,
-    formats: tuple[str, ...] = DEFAULT,
+    formats: tuple[str, ...] | None = None,
     quantize: str | None = None,
     nir_form: str = "cuba",
     seed: int = 0,
     **spiking: Any,
 ) -> dict[str, Any]:
-    """Write the formats and return the object that ``--json`` prints; `spiking` are options of `spiking_options`."""
+    """Write the formats and return the object that ``--json`` prints; `spiking` are options of `spiking_options`.
+
+    Without `formats`, what the network can be written in by default. Nothing is written if one of them cannot be.
+    """
     from neuromod.network import Network
     from neuromod.placement import Placement
 
@@ -115,13 +131,14 @@ def export_stage(
         prune_stage(run, talk=talk)
     name = run.network_file()
     network = Network.load(run.file(name))
+    formats = _formats(network, formats, talk=talk)
     inputs, placement = [name], None
     if run.state("map")[0] != "missing":
         run.require("map")
         placement = Placement.load(run.file("placement.json"))
         inputs.append("placement.json")
     else:
-        talk.say("There is no placement, so the files carry none; `neuromod map` makes one.")
+        talk.say(f"There is no placement, so the files carry none; `{run.command('neuromod map')}` makes one.")
     wishes = wishes_of({**DEFAULTS, **spiking, "seed": seed}, placement)
     writers: dict[str, Callable[[], tuple[dict[str, Any], list[str]]]] = {
         "onnx": lambda: _onnx(run, network, placement, quantize=quantize),
@@ -154,6 +171,27 @@ def export_stage(
         result[kind] = {**part, "files": there}
         files += there
     return {**result, "files": files}
+
+
+def _formats(network: Network, asked: tuple[str, ...] | None, *, talk: Talk) -> tuple[str, ...]:
+    """Complete and check the formats before anything is written."""
+    from neuromod.errors import UsageError
+    from neuromod.evaluation import has_tasks
+
+    if "nir" in network.info:
+        return asked or ("nir",)
+    if asked is None:
+        if not has_tasks(network):
+            talk.say("The network names no tasks, which spiking exports are calibrated on: writing ONNX alone.")
+            return ("onnx",)
+        return DEFAULT
+    spiking = [name for name in asked if name in ("snn", "nir")]
+    if spiking and not has_tasks(network):
+        raise UsageError(
+            f"the format {spiking[0]} is calibrated on trials of the network's tasks, and this network names none; "
+            "--format onnx needs none, and a network that spikes already can be imported as NIR"
+        )
+    return asked
 
 
 def _onnx(

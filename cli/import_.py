@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Run directory to make; a dated one if omitted.",
 )
-@click.option("--recurrent", metavar="NAME", help="State dict: the tensor of the recurrent weights.")
-@click.option("--input", "inputs", metavar="NAME", help="State dict: the tensor of the input weights.")
-@click.option("--readout", metavar="NAME", help="State dict: the tensor of the readout weights.")
+@click.option("--recurrent", metavar="NAME", help="State dict or .npz: the tensor of the recurrent weights.")
+@click.option("--input", "inputs", metavar="NAME", help="State dict or .npz: the tensor of the input weights.")
+@click.option("--readout", metavar="NAME", help="State dict or .npz: the tensor of the readout weights.")
 @output_options
 def command(
     file: Path, run_path: Path | None, recurrent: str | None, inputs: str | None, readout: str | None, talk: Talk
@@ -55,9 +55,12 @@ def command(
 
 def describe(result: dict[str, Any]) -> str:
     """Return the result in words."""
+    counted = [
+        f"{result[key]:,} {word if result[key] == 1 else word + 's'}"
+        for key, word in (("neurons", "neuron"), ("synapses", "synapse"), ("inputs", "input"), ("outputs", "readout"))
+    ]
     lines = [
-        f"{result['neurons']:,} neurons, {result['synapses']:,} synapses, {result['inputs']:,} inputs and "
-        f"{result['outputs']:,} readouts from {result['file']} ({result['format']})",
+        f"{', '.join(counted[:3])} and {counted[3]} from {result['file']} ({result['format']})",
         *result["notes"],
     ]
     if result["ignored"]:

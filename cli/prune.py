@@ -81,6 +81,11 @@ def prune_stage(
         "weight_bits": done.weight_bits,
         "accuracy_unrounded": done.accuracy_unrounded,
     }
+    if keep is not None and keep * network.n**2 >= network.n_synapses:
+        talk.warn(
+            f"--keep {keep:g} is a share of all {network.n**2:,} pairs of neurons, and there are only "
+            f"{network.n_synapses:,} synapses ({network.n_synapses / network.n**2:.3g}): none was weak enough to go"
+        )
     if threshold is None and keep is None and done.accuracy_before is not None and done.accuracy_after is not None:
         lost = done.accuracy_before - done.accuracy_after
         if lost > max_accuracy_drop:
@@ -115,7 +120,9 @@ def prune_packets_stage(
     run.require("map")
     earlier = run.step("prune")
     if earlier is None or run.state("prune")[0] != "fresh":
-        raise StageError(f"--packets goes on from a pruned network, and {run.path} has none; run `neuromod prune`")
+        raise StageError(
+            f"--packets goes on from a pruned network, and {run.path} has none; run `{run.command('neuromod prune')}`"
+        )
     begun = time.monotonic()
     target, weight_bits = earlier["result"].get("target"), earlier["result"].get("weight_bits")
     reference, network = (Network.load(run.file(name)) for name in ("network.safetensors", "pruned.safetensors"))

@@ -13,6 +13,7 @@ from .options import held_run_option, output_options, plot_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
+    from neuromod.network import Network
     from neuromod.rundir import Run
 
 
@@ -95,6 +96,7 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
       snn    in snnTorch: every synapse, decisions, accuracy, spikes
       nir    in Norse and, with a hard reset, in SpikingJelly, if they are installed
 
+    The ONNX files of a network without tasks are run on random inputs; its other exports cannot be judged.
     An export that is missing, or whose runtime is, is reported as not verified. Ends with exit code 4 if one does not
     behave as the network.
 
@@ -117,10 +119,14 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
         if "decision_agreement" not in part:
             rows.append([name, _verdict(part), part.get("reason", part.get("runtime", "")), ""])
             continue
-        low, high = part["decision_agreement_interval"]
-        agreed = f"{part['decision_agreement']:.3f} ({low:.3f}-{high:.3f})"
-        accuracy = f"accuracy {part['accuracy']:.3f} (network {part['accuracy_reference']:.3f})"
-        rows.append([name, _verdict(part), f"decisions {agreed}", f"{_figure(part)}, {accuracy}"])
+        agreed = "decisions not compared: no readouts"
+        if part["decision_agreement"] is not None:
+            low, high = part["decision_agreement_interval"]
+            agreed = f"decisions {part['decision_agreement']:.3f} ({low:.3f}-{high:.3f})"
+        accuracy = "on random inputs, for want of tasks"
+        if part["accuracy"] is not None:
+            accuracy = f"accuracy {part['accuracy']:.3f} (network {part['accuracy_reference']:.3f})"
+        rows.append([name, _verdict(part), agreed, f"{_figure(part)}, {accuracy}"])
     talk.result(result, table(rows))
     if not result["passed"]:
         failed = {name: part for name, part in _parts(result).items() if part["verified"] and not part["passed"]}
@@ -156,6 +162,7 @@ def verify_stage(
     """
     from neuromod import verification
     from neuromod.errors import StageError, VerificationError
+    from neuromod.evaluation import has_tasks
     from neuromod.files import write_json
     from neuromod.network import Network
     from neuromod.placement import Placement
@@ -164,7 +171,7 @@ def verify_stage(
     begun = time.monotonic()
     there = {name: all(run.file(file).exists() for file in export.files) for name, export in EXPORTS.items()}
     if not any(there.values()):
-        raise StageError(f"{run.path} has no export to verify; run `neuromod export`")
+        raise StageError(f"{run.path} has no export to verify; run `{run.command('neuromod export')}`")
     name = run.network_file()
     network = Network.load(run.file(name))
     placement = Placement.load(run.file("placement.json")) if run.state("map")[0] == "fresh" else None
@@ -183,10 +190,14 @@ def verify_stage(
         if not there[kind]:
             written = (run.step(f"export-{export.step}") or {"outputs": {}})["outputs"]
             if export.always or any(file in written for file in export.files):
-                reason = f"there is no {kind} export; run `neuromod export --format {export.step}{export.options}`"
+                reason = f"there is no {kind} export; {_advice(run, network, export.step, export.options)}"
                 result[kind] = {"verified": False, "passed": False, "reason": reason}
             continue
         _require_inputs(run, f"export-{export.step}")
+        if kind == "onnx_int8" and not has_tasks(network):
+            reason = "8-bit files are judged by their accuracy, and the network names no tasks"
+            result[kind] = {"verified": False, "passed": False, "reason": reason}
+            continue
         talk.say(f"Running the {kind} export …")
         options: dict[str, Any] = dict(limits.get(kind.removesuffix("_hard"), {}))
         if export.reference and "nir" not in network.info:
@@ -222,6 +233,17 @@ def verify_stage(
     return result
 
 
+def _advice(run: Run, network: Network, step: str, options: str) -> str:
+    """Say how to make an export that is not there, or why there can be none."""
+    from neuromod.evaluation import has_tasks
+
+    if "nir" in network.info and step != "nir":
+        return "a network imported from NIR is exported as NIR alone"
+    if step == "snn" and not has_tasks(network):
+        return "it is calibrated on trials of tasks, and the network names none"
+    return f"run `{run.command(f'neuromod export --format {step}{options}')}`"
+
+
 def _parts(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: result[name] for name in EXPORTS if name in result}
 
@@ -236,4 +258,6 @@ def _require_inputs(run: Run, step: str) -> None:
         return
     for item, known in record["inputs"].items():
         if not run.file(item).exists() or sha256(run.file(item)) != known:
-            raise StageError(f"{step} of {run.path} is stale: {item} has changed since; run `{run.mend(step)}`")
+            raise StageError(
+                f"{step} of {run.path} is stale: {item} has changed since; run `{run.command(run.mend(step))}`"
+            )

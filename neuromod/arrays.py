@@ -31,14 +31,21 @@ def as_array(name: str, value: Any, shape: tuple[int | None, ...]) -> Array:
     try:
         if np.iscomplexobj(value):
             raise TypeError("they are complex")
-        array = np.array(value, dtype=np.float32)
+        # A number too large for single precision is refused below, in words.
+        with np.errstate(over="ignore"):
+            array = np.array(value, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name} cannot be read as numbers: {error}") from error
     if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
-        needed = tuple("any" if want is None else want for want in shape)
-        raise UsageError(f"{name} must have the shape {needed}, found {array.shape}")
-    if not np.isfinite(array).all():
-        raise UsageError(f"{name} holds values that are not finite")
+        needed = ", ".join("any" if want is None else str(want) for want in shape) + ("," if len(shape) == 1 else "")
+        turned = array.ndim == 2 == len(shape) and all(
+            want in (None, got) for want, got in zip(shape, array.shape[::-1], strict=True)
+        )
+        hint = "; it looks transposed (rows are targets, columns are sources)" if turned else ""
+        raise UsageError(f"{name} must have the shape ({needed}), found {array.shape}{hint}")
+    wrong = np.argwhere(~np.isfinite(array))
+    if len(wrong):
+        raise UsageError(_not_finite(name, np.asarray(value)[tuple(wrong[0])], wrong[0], len(wrong)))
     return frozen(array)
 
 
@@ -53,7 +60,9 @@ def as_csr(value: Any) -> sparse.csr_array:
     try:
         if np.iscomplexobj(value):
             raise TypeError("its values are complex")
-        matrix = sparse.csr_array(value, dtype=np.float32, copy=True)
+        # A number too large for single precision is refused below, in words.
+        with np.errstate(over="ignore"):
+            matrix = sparse.csr_array(value, dtype=np.float32, copy=True)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
             raise UsageError(f"w_rec must have the shape (n, n) with n > 0, found {matrix.shape}")
         # SciPy looks at the indices only if the last row pointer says that there are any.
@@ -66,8 +75,19 @@ def as_csr(value: Any) -> sparse.csr_array:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"w_rec cannot be read as a sparse matrix: {error}") from error
-    if not np.isfinite(matrix.data).all():
-        raise UsageError("w_rec holds values that are not finite")
+    wrong = np.flatnonzero(~np.isfinite(matrix.data))
+    if len(wrong):
+        row = int(np.searchsorted(matrix.indptr, wrong[0], side="right")) - 1
+        at = (row, int(matrix.indices[wrong[0]]))
+        raise UsageError(_not_finite("w_rec", sparse.csr_array(value)[at], at, len(wrong)))
     for part in (matrix.data, matrix.indices, matrix.indptr):
         part.setflags(write=False)
     return matrix
+
+
+def _not_finite(name: str, value: Any, at: Any, count: int) -> str:
+    place = ", ".join(str(int(index)) for index in at)
+    more = f", the first of {count:,}" if count > 1 else ""
+    if np.isfinite(value):
+        return f"{name} holds values that single precision (float32) cannot: {value:g} at [{place}]{more}"
+    return f"{name} holds values that are not finite: {value} at [{place}]{more}"

@@ -28,8 +28,14 @@ def cut(network: Network, threshold: float, *, weight_bits: int | None = None) -
     Raises
     ------
     UsageError
-        If no neuron is left.
+        If no neuron is left, or the network has no inputs or no readout.
     """
+    lacking = [what for what, size in (("input weights", network.n_in), ("readout", network.n_out)) if not size]
+    if lacking:
+        raise UsageError(
+            f"the network has no {' and no '.join(lacking)}, so which neurons matter cannot be told; "
+            "import it with w_in and w_out, or use it as it is"
+        )
     w_rec = network.w_rec.copy()
     w_rec.data = np.where(np.abs(w_rec.data) > threshold, w_rec.data, 0)
     thinned = replace(

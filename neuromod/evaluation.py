@@ -16,6 +16,9 @@ from neuromod.tasks import Seed, Trials, decisions, generate
 
 Array = npt.NDArray[Any]
 
+# What a network's `info` holds if its tasks are known.
+_NEEDED = ("tasks", "semantics", "dt_ms")
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -90,6 +93,40 @@ def evaluate(network: Network, trials: Trials, *, runner: Callable[[Array], Arra
     )
 
 
+def has_tasks(network: Network) -> bool:
+    """Whether a network's `info` says what its tasks are, so that its accuracy can be measured."""
+    return all(key in network.info for key in _NEEDED)
+
+
+def random_trials(network: Network, n_trials: int, *, steps: int, seed: Seed) -> Trials:
+    """Make trials of random inputs, for a network that names no tasks: nothing is asked, so accuracy means nothing.
+
+    Parameters
+    ----------
+    network : Network
+        For its number of inputs and readouts.
+    n_trials, steps : int
+        Number of trials, and time steps of each.
+    seed : int or Generator
+        Of the inputs: normal with standard deviation 1, each channel silent half of the time.
+
+    Returns
+    -------
+    Trials
+        Inputs (steps, n_trials, n_in); all targets are 0.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (steps, n_trials, network.n_in)
+    return Trials(
+        inputs=(rng.normal(size=shape) * (rng.random(shape) < 0.5)).astype(np.float32),
+        targets=np.zeros((steps, n_trials), np.int64),
+        mask=np.ones((steps, n_trials), bool),
+        task=np.zeros(n_trials, np.int64),
+        names=("random inputs",),
+        n_classes=network.n_out,
+    )
+
+
 def trials_for(network: Network, n_trials: int, *, seed: Seed) -> Trials:
     """Make trials of the tasks that a network was trained on, as its `info` names them.
 
@@ -106,11 +143,12 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed) -> Trials:
         If the network does not say what its tasks are, or has another number of inputs than they have.
     """
     info = network.info
-    missing = [key for key in ("tasks", "semantics", "dt_ms") if key not in info]
+    missing = [key for key in _NEEDED if key not in info]
     if missing:
         raise UsageError(
             f"the network does not say on which tasks it was trained (no {', '.join(missing)} in its info); "
-            "give inputs of your own, or train it with `neuromod train`"
+            "what needs trials, as accuracy and the spiking formats do, is not to be had for it; "
+            "map, estimate, ONNX and its verification need none"
         )
     trials = generate(
         info["tasks"],

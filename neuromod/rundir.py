@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import secrets
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ SCHEMA = "neuromod/run/1"
 # Step -> the command that makes it again; a step that is not here is part of the command that needs it.
 COMMANDS = {
     "train": "neuromod train",
-    "import": "neuromod import",
+    "import": "neuromod import FILE",
     "prune": "neuromod prune",
     "map": "neuromod map",
     "estimate": "neuromod estimate",
@@ -160,11 +161,21 @@ class Run:
         """
         state, why = self.state(name)
         if state != "fresh":
-            raise StageError(f"{name} of {self.path} is {state}: {why}; run `{self.mend(name)}`")
+            raise StageError(f"{name} of {self.path} is {state}: {why}; run `{self.command(self.mend(name))}`")
 
     def mend(self, name: str) -> str:
         """Return the command that makes the earliest broken step that `name` needs."""
         return self._mend_inputs(name) or COMMANDS.get(name, name)
+
+    def command(self, text: str) -> str:
+        """Return a command as it is to be typed for this run: with ``--run`` unless the run is the newest."""
+        if text in (COMMANDS["train"], COMMANDS["import"]):
+            # These make a run of their own.
+            return text
+        newest = newest_path()
+        if newest is not None and newest.resolve() == self.path.resolve():
+            return text
+        return f"{text} --run {shlex.quote(str(self.path))}"
 
     def _mend_inputs(self, name: str, asked_by: tuple[str, ...] = ()) -> str | None:
         steps = self.manifest()["steps"]
@@ -248,6 +259,14 @@ def _new_folder(folder: Path, label: str) -> Path:
             ) from error
 
 
+def newest_path() -> Path | None:
+    """Folder of the newest run, as `runs_folder()` names it; None if it names none."""
+    pointer = runs_folder() / "latest"
+    if not pointer.is_file():
+        return None
+    return runs_folder() / pointer.read_text(encoding="utf-8", errors="replace").strip()
+
+
 def open_run(path: Path | None = None) -> Run:
     """Open the run at `path`, or the newest.
 
@@ -256,11 +275,9 @@ def open_run(path: Path | None = None) -> Run:
     StageError
         If there is none.
     """
+    path = newest_path() if path is None else path
     if path is None:
-        pointer = runs_folder() / "latest"
-        if not pointer.is_file():
-            raise StageError(f"there is no run in {runs_folder()} yet; run `neuromod train` first, or give --run PATH")
-        path = runs_folder() / pointer.read_text(encoding="utf-8", errors="replace").strip()
+        raise StageError(f"there is no run in {runs_folder()} yet; run `neuromod train` first, or give --run PATH")
     if not (path / "run.json").is_file():
         raise StageError(f"{path} is not a run (it has no run.json); give --run PATH, `neuromod runs` lists them")
     run = Run(path)

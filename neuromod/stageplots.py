@@ -196,9 +196,9 @@ def verified(parts: Mapping[str, Mapping[str, Any]], min_agreement: float) -> Fi
     UsageError
         If no export could be run.
     """
-    ran = {name: part for name, part in parts.items() if "decision_agreement" in part}
+    ran = {name: part for name, part in parts.items() if part.get("decision_agreement") is not None}
     if not ran:
-        raise UsageError("no export could be run, so there is nothing to draw; see the reasons that `verify` gives")
+        raise UsageError("no export has decisions, so there is nothing to draw; see the reasons that `verify` gives")
     figure, axes = _row(2)
     at = np.arange(len(ran))
     share = np.array([part["decision_agreement"] for part in ran.values()])
@@ -210,7 +210,8 @@ def verified(parts: Mapping[str, Mapping[str, Any]], min_agreement: float) -> Fi
         ("accuracy_reference", "network", GREY, "_"),
         ("accuracy", "export", ORANGE, "o"),
     ):
-        axes[1].plot(at, [part[key] for part in ran.values()], mark, color=colour, label=label, markersize=6)
+        shown = [np.nan if part[key] is None else part[key] for part in ran.values()]
+        axes[1].plot(at, shown, mark, color=colour, label=label, markersize=6)
     axes[1].set(ylabel="accuracy")
     for ax in axes:
         ax.set(xticks=at, xlim=(-0.5, len(ran) - 0.5))

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from neuromod.cli import group
 from onnx import numpy_helper
 
+from neuromod import rundir
 from neuromod.errors import StageError, VerificationError
 
 
@@ -101,3 +102,76 @@ def test_limits_are_arguments(run):
     done = invoke("verify", "--run", run.path, "--trials", 50, "--max-error", 0, "--json")
     assert isinstance(done.exception, VerificationError)
     assert json.loads(done.stdout)["onnx"]["passed"] is False
+
+
+@pytest.fixture
+def without_tasks(solver):
+    """Weights alone, as from a file of another tool."""
+    return replace(solver, info={})
+
+
+def test_a_network_without_tasks_is_exported_and_verified_on_random_inputs(without_tasks, run_of):
+    run = run_of(without_tasks)
+    done = invoke("export", "--run", run.path)
+    assert done.exit_code == 0, done.output
+    assert "no tasks" in done.stderr
+    assert not run.file("exports/snn").exists()
+    done = invoke("verify", "--run", run.path, "--trials", 50)
+    assert done.exit_code == 0, done.output
+    assert "random inputs" in done.stdout
+    assert "it is calibrated on trials of tasks" in done.stdout
+    assert "neuromod export" not in done.stdout
+    part = json.loads(run.file("verify.json").read_text())["onnx"]
+    assert part["passed"]
+    assert (part["inputs"], part["accuracy"], part["decision_agreement"]) == ("random", None, 1)
+    assert invoke("report", "--run", run.path, "-q").exit_code == 0
+
+
+def test_a_fault_is_found_without_tasks_too(without_tasks, run_of):
+    run = run_of(without_tasks)
+    assert invoke("export", "--run", run.path, "-q").exit_code == 0
+    path = run.file("exports/network.onnx")
+    model = onnx.load(path)
+    tensor = next(t for t in model.graph.initializer if t.name == "bias")
+    tensor.CopyFrom(numpy_helper.from_array(np.full(17, 0.1, np.float32), "bias"))
+    onnx.save(model, path)
+    done = invoke("verify", "--run", run.path, "--trials", 50)
+    assert isinstance(done.exception, VerificationError)
+
+
+def test_a_network_that_explodes_passes_without_tasks(without_tasks, run_of):
+    rng = np.random.default_rng(0)
+    wild = replace(without_tasks, w_rec=rng.normal(size=(17, 17)))
+    run = run_of(wild)
+    assert invoke("export", "--run", run.path, "-q").exit_code == 0
+    done = invoke("verify", "--run", run.path, "--trials", 50, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["onnx"]["state_bounded"] is False
+
+
+def test_weights_alone_without_inputs_and_readouts_are_verified(without_tasks, run_of):
+    bare = replace(without_tasks, w_in=np.zeros((17, 0)), w_out=np.zeros((0, 17)), bias_out=np.zeros(0))
+    run = run_of(bare)
+    assert invoke("export", "--run", run.path, "-q").exit_code == 0
+    done = invoke("verify", "--run", run.path, "--trials", 50)
+    assert done.exit_code == 0, done.output
+    assert "no readouts" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["snn", "nir"])
+def test_spiking_formats_without_tasks_are_refused_before_anything_is_written(without_tasks, run_of, kind):
+    run = run_of(without_tasks)
+    done = invoke("export", "--run", run.path, "--format", "onnx", "--format", kind)
+    assert "names none" in str(done.exception)
+    assert not run.file("exports").exists()
+
+
+def test_hints_name_the_run_unless_it_is_the_newest(solver, run_of, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path / "runs"))
+    run = run_of(solver)
+    assert run.command("neuromod map") == "neuromod map"
+    rundir.create("other", tmp_path / "other")
+    assert run.command("neuromod map") == f"neuromod map --run {run.path}"
+    assert run.command("neuromod train") == "neuromod train"
+    done = invoke("verify", "--run", run.path)
+    assert f"run `neuromod export --run {run.path}`" in str(done.exception)

@@ -134,7 +134,7 @@ def test_places_are_no_numbers(tmp_path):
     (tmp_path / "g.csv").write_text("1_0,3_12\n")
     found = read(tmp_path / "g.csv")
     assert found.network.neuron_ids.tolist() == [0, 1]
-    assert "numbered as they come" in found.notes[0]
+    assert any("numbered as they come" in note for note in found.notes)
 
 
 def test_what_a_graph_says_beside_its_weights_is_named(tmp_path):
@@ -352,3 +352,87 @@ def test_matrix_market_files_that_break_off_do_not_take_the_process_along(end, t
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_rounding_to_single_precision_is_said_and_counted(tmp_path):
+    np.savez(tmp_path / "net.npz", w_rec=np.array([[0, 0.1], [1e-60, 2.0]]))
+    found = read(tmp_path / "net.npz")
+    assert found.network.n_synapses == 2
+    assert "single precision" in found.notes[0]
+    assert found.notes[1].startswith("1 numbers that are not zero are too small")
+    np.savez(tmp_path / "exact.npz", w_rec=np.array([[0, 0.5], [0.25, 2.0]]))
+    assert not any("precision" in note for note in read(tmp_path / "exact.npz").notes)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_single_precision_cannot_hold_is_refused_with_its_place(tmp_path):
+    np.savez(tmp_path / "net.npz", w_rec=np.array([[0, 0.5], [1e60, 0]]))
+    with pytest.raises(UsageError, match=r"single precision \(float32\) cannot: 1e\+60 at \[1, 0\]"):
+        read(tmp_path / "net.npz")
+
+
+def test_a_transposed_matrix_is_called_so(tmp_path):
+    np.savez(tmp_path / "net.npz", w_rec=W, w_in=np.ones((2, 3)))
+    with pytest.raises(UsageError, match=r"w_in must have the shape \(3, any\), found \(2, 3\); it looks transposed"):
+        read(tmp_path / "net.npz")
+
+
+def test_arrays_of_other_names(tmp_path):
+    np.savez(tmp_path / "net.npz", W=W, W_in=np.ones((3, 2)), other=np.ones(3))
+    found = read(tmp_path / "net.npz", Choice(recurrent="W", inputs="W_in"))
+    same(found.network)
+    assert found.network.n_in == 2
+    assert found.ignored == ("other",)
+    with pytest.raises(UsageError, match="it has no array V; it has W, W_in, other"):
+        read(tmp_path / "net.npz", Choice(recurrent="V"))
+
+
+def test_a_choice_that_a_format_cannot_serve_is_refused(tmp_path):
+    (tmp_path / "net.csv").write_text("0,1,0.5\n")
+    with pytest.raises(UsageError, match="--recurrent, --input and --readout choose among"):
+        read(tmp_path / "net.csv", Choice(recurrent="W"))
+
+
+def test_no_leak_is_said_where_the_network_can_run(tmp_path):
+    np.savez(tmp_path / "net.npz", w_rec=W, w_in=np.ones((3, 1)))
+    assert any("no time constant" in note for note in read(tmp_path / "net.npz").notes)
+    np.savez(tmp_path / "net.npz", w_rec=W, w_in=np.ones((3, 1)), dt_s=0.1, tau_s=0.1)
+    assert not any("no time constant" in note for note in read(tmp_path / "net.npz").notes)
+
+
+def test_weights_that_are_not_there_are_said(tmp_path):
+    (tmp_path / "net.csv").write_text("\n# mine\nsource,target,weight\n0,1,0.5\n1,2\n")
+    found = read(tmp_path / "net.csv")
+    assert found.network.w_rec.toarray().tolist() == [[0, 0, 0], [0.5, 0, 0], [0, 1, 0]]
+    assert "1 of its 2 edges have no weight" in found.notes[0]
+    scipy.io.mmwrite(tmp_path / "net.mtx", sparse.coo_array(W), field="pattern")
+    assert "no weights" in read(tmp_path / "net.mtx").notes[0]
+
+
+def test_small_integers_given_twice_add_up_without_overflow(tmp_path):
+    one = np.zeros(2, np.int64)
+    np.savez(tmp_path / "net.npz", source=one, target=one, weight=np.full(2, 100, np.int8), n_neurons=1)
+    assert read(tmp_path / "net.npz").network.w_rec.toarray().tolist() == [[200]]
+
+
+def test_a_state_dict_inside_a_checkpoint(tmp_path):
+    tensors = torch.nn.RNN(3, 5, nonlinearity="relu").state_dict()
+    torch.save({"model": tensors, "epoch": 3}, tmp_path / "net.pt")
+    same(read(tmp_path / "net.pt").network, tensors["weight_hh_l0"].numpy())
+    torch.save({"a": tensors, "b": tensors}, tmp_path / "two.pt")
+    with pytest.raises(UsageError, match="several state dicts, a, b"):
+        read(tmp_path / "two.pt")
+
+
+def test_a_whole_module_is_refused_with_what_to_save(tmp_path):
+    torch.save(torch.nn.RNN(3, 5), tmp_path / "net.pt")
+    with pytest.raises(UsageError, match=r"torch\.save\(module\.state_dict"):
+        read(tmp_path / "net.pt")
+
+
+def test_bfloat16_in_safetensors(tmp_path):
+    import safetensors.torch
+
+    weight = torch.tensor([[0.5, -1.0], [2.0, 0.25]])
+    safetensors.torch.save_file({"weight_hh_l0": weight.bfloat16()}, tmp_path / "net.safetensors")
+    same(read(tmp_path / "net.safetensors").network, weight.numpy())

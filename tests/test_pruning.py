@@ -128,3 +128,12 @@ def test_keep_keeps_that_share(trained: Network) -> None:
 def test_bad_arguments(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         pruning.prune(chain(), **arguments)  # type: ignore[arg-type]
+
+
+def test_a_network_without_readout_cannot_be_pruned_and_says_why():
+    net = Network(
+        w_rec=np.eye(3), w_in=np.ones((3, 1)), w_out=np.zeros((0, 3)), bias=np.zeros(3), bias_out=np.zeros(0),
+        dt_s=0.1, tau_s=0.1,
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="the network has no readout, so which neurons matter"):
+        pruning.prune(net, threshold=0.1)

@@ -37,7 +37,7 @@ def read(path: Path | str, choice: Choice | None = None) -> Imported:
     path : Path or str
         The file; its format is known by the ending of its name, see `FORMATS`.
     choice : Choice, optional
-        Which tensors of a state dict to take, where that is not plain.
+        Which arrays of an archive or tensors of a state dict to take, where that is not plain.
 
     Returns
     -------
@@ -55,9 +55,16 @@ def read(path: Path | str, choice: Choice | None = None) -> Imported:
         raise UsageError(f"cannot import {path}: its format is not known; choose one of {', '.join(FORMATS)}")
     if not path.is_file():
         raise UsageError(f"cannot import {path}: no such file")
-    module = import_module(f"neuromod.importing.{FORMATS[max(endings, key=len)]}")
+    choice = choice or Choice()
+    reader = FORMATS[max(endings, key=len)]
+    if choice != Choice() and reader not in ("arrays", "state_dict"):
+        raise UsageError(
+            f"cannot import {path}: --recurrent, --input and --readout choose among the arrays of a NumPy archive "
+            "or the tensors of a state dict, and this file has none; leave them out"
+        )
+    module = import_module(f"neuromod.importing.{reader}")
     try:
-        found: Imported = module.read(path, choice or Choice())
+        found: Imported = module.read(path, choice)
     except UsageError as error:
         raise UsageError(f"cannot import {path}: {error}") from error
     except OSError as error:

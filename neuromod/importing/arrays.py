@@ -39,10 +39,16 @@ def read(path: Path, choice: Choice) -> Imported:
     except Exception as error:
         # A broken archive makes zipfile, zlib and NumPy's parser of headers raise whatever they like.
         raise UsageError(f"it is no readable NumPy archive ({type(error).__name__}: {error})") from error
+    named = {"w_rec": choice.recurrent, "w_in": choice.inputs, "w_out": choice.readout}
+    for name in filter(None, named.values()):
+        if name not in held:
+            raise UsageError(f"it has no array {name}; it has {', '.join(sorted(held)) or 'none'}")
     parts: dict[str, Any] = {name: held[name] for name in _PARTS if name in held}
-    if "w_rec" in held:
+    parts |= {part: held[name] for part, name in named.items() if name}
+    if choice.recurrent or "w_rec" in held:
         kind, used = "npz", {"w_rec"}
-        parts["w_rec"] = _real(held["w_rec"], "w_rec")
+        recurrent = choice.recurrent or "w_rec"
+        parts["w_rec"] = _real(held[recurrent], recurrent)
     elif {"source", "target", "weight"} <= held.keys():
         kind, used = "npz", {"source", "target", "weight", "n_neurons"}
         if "n_neurons" not in held:
@@ -55,9 +61,11 @@ def read(path: Path, choice: Choice) -> Imported:
     else:
         found = ", ".join(sorted(held)) or "nothing"
         raise UsageError(
-            f"it holds {found}; needed w_rec (n, n), or source, target, weight and n_neurons, or a SciPy sparse matrix"
+            f"it holds {found}; needed w_rec (n, n), or source, target, weight and n_neurons, or a SciPy sparse "
+            "matrix; --recurrent NAME takes another array for w_rec"
         )
     network, notes = build(parts, kind)
+    used |= {name for name in named.values() if name}
     ignored = tuple(sorted(held.keys() - used - parts.keys()))
     return Imported(network, kind, ignored, notes)
 

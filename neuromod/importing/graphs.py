@@ -71,7 +71,7 @@ def read(path: Path, choice: Choice) -> Imported:
     if numbers is None:
         notes = ("its nodes are not named by whole numbers: they are numbered as they come in the file", *notes)
     if unweighted:
-        notes = (f"{unweighted:,} of its {graph.number_of_edges():,} edges have no weight: 1 is taken", *notes)
+        notes = (f"{unweighted:,} of its {len(weight):,} edges have no weight: 1 is taken", *notes)
     return Imported(network, kind, ignored, notes)
 
 
@@ -99,9 +99,12 @@ def _read_edges(nx: Any, path: Path) -> Any:
             begun = True
             if len(cells) not in (2, 3) or not all(cells):
                 raise UsageError(f"line {number} must be a source, a target and maybe a weight; found {text[:60]!r}")
+            if len(cells) == 2 and not graph.has_edge(*cells):
+                graph.add_edge(*cells)
+                continue
             weight = _number(cells[2], f"the weight in line {number}") if len(cells) == 3 else 1.0
             if graph.has_edge(cells[0], cells[1]):
-                weight += graph.edges[cells[0], cells[1]]["weight"]
+                weight += graph.edges[cells[0], cells[1]].get("weight", 1.0)
             graph.add_edge(cells[0], cells[1], weight=weight)
     return graph
 
@@ -120,4 +123,5 @@ def _number(value: Any, what: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{what} must be a number, found {value!r}") from error
+        hint = "; a heading begins with source and target" if what.startswith("the weight in line") else ""
+        raise UsageError(f"{what} must be a number, found {value!r}{hint}") from error

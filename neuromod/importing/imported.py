@@ -106,7 +106,9 @@ def build(parts: Mapping[str, Any], format: str) -> tuple[Network, tuple[str, ..
     if getattr(w_rec, "ndim", 0) != 2 or w_rec.shape[0] != w_rec.shape[1]:
         raise UsageError(f"w_rec must have the shape (n, n), found {getattr(w_rec, 'shape', None)}")
     n = check_count(w_rec.shape[0])
-    notes = []
+    notes = _precision(parts)
+    if "tau_s" not in parts and ("w_in" in parts or "w_out" in parts):
+        notes.append("it has no time constant: its units are taken for rectified ones without leak (tau_s = dt_s)")
     if "w_in" not in parts:
         notes.append("it has no input weights")
     if "w_out" not in parts:
@@ -126,6 +128,36 @@ def build(parts: Mapping[str, Any], format: str) -> tuple[Network, tuple[str, ..
         **optional,
     )
     return network, tuple(notes)
+
+
+def _precision(parts: Mapping[str, Any]) -> list[str]:
+    """Say what single precision does to the weights, where it does something."""
+    notes = []
+    wide = [name for name in ("w_rec", "w_in", "w_out", "bias", "bias_out") if name in parts and _changes(parts[name])]
+    if wide:
+        notes.append(f"{', '.join(wide)}: kept in single precision (float32), to which the numbers were rounded")
+    lost = sum(_lost(parts[name]) for name in wide)
+    if lost:
+        notes.append(f"{lost:,} numbers that are not zero are too small for single precision and became zero")
+    return notes
+
+
+def _values(part: Any) -> npt.NDArray[Any]:
+    return np.asarray(part.data if sparse.issparse(part) else part)  # type: ignore[attr-defined]
+
+
+def _changes(part: Any) -> bool:
+    values = _values(part)
+    if values.dtype in (np.float32, np.float16) or not np.issubdtype(values.dtype, np.number):
+        return False
+    with np.errstate(over="ignore"):
+        return not np.array_equal(values.astype(np.float32), values)
+
+
+def _lost(part: Any) -> int:
+    values = _values(part)
+    with np.errstate(over="ignore"):
+        return int(((values.astype(np.float32) == 0) & (values != 0)).sum())
 
 
 def from_triplets(
@@ -151,7 +183,8 @@ def from_triplets(
     if not (np.issubdtype(weight.dtype, np.number) or weight.dtype == bool) or np.iscomplexobj(weight):
         raise UsageError(f"weight must hold real numbers, found {weight.dtype}")
     index = np.int32 if n < 2**31 else np.int64
-    return sparse.coo_array((weight.astype(np.float32), (target.astype(index), source.astype(index))), shape=(n, n))
+    # Wide enough for synapses that are given more than once, whose weights add up.
+    return sparse.coo_array((weight.astype(np.float64), (target.astype(index), source.astype(index))), shape=(n, n))
 
 
 def check_count(value: Any) -> int:

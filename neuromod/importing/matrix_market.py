@@ -34,6 +34,8 @@ def read(path: Path, choice: Choice) -> Imported:
             raise
         raise UsageError(f"it is no readable MatrixMarket file ({error})") from error
     network, notes = build({"w_rec": sparse.csr_array(matrix)}, "MatrixMarket")
+    if field == "pattern":
+        notes = ("it holds no weights: each synapse has the weight 1", *notes)
     return Imported(network, "MatrixMarket", notes=notes)
 
 

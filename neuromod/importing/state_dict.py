@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -94,8 +95,8 @@ def read(path: Path, choice: Choice) -> Imported:
     network, notes = build(parts, "PyTorch state dict")
     notes = (
         f"the recurrent weights are {recurrent}",
-        "its units are taken for rectified ones without leak (dt = tau)",
         *notes,
+        *([] if "w_in" in parts or "w_out" in parts else ["its units are taken for rectified ones without leak"]),
     )
     return Imported(network, "PyTorch state dict", tuple(sorted(tensors.keys() - used)), notes)
 
@@ -128,13 +129,7 @@ def _pick(
 
 def _load(path: Path) -> dict[str, Array]:
     if path.suffix.lower() == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            return {name: _as_float(name, value) for name, value in load_file(path).items()}
-        except (SafetensorError, ValueError, TypeError, KeyError) as error:
-            raise UsageError(f"it is no readable safetensors file ({error})") from error
+        return _load_safetensors(path)
     import torch
 
     if zipfile.is_zipfile(path):
@@ -143,17 +138,53 @@ def _load(path: Path) -> dict[str, Array]:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # Unpickling raises whatever a broken file leads to; `weights_only` keeps it from running anything.
+        if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
+            raise UsageError(
+                "it is no readable checkpoint of tensors alone: it holds other objects, as a whole module, and reading "
+                "those could run anything; save the tensors alone: torch.save(module.state_dict(), …)"
+            ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"it is no readable checkpoint of tensors alone ({reason[:200]})") from error
-    if isinstance(held, dict) and isinstance(held.get("state_dict"), dict):
-        held = held["state_dict"]
-    if not isinstance(held, dict) or not all(isinstance(name, str) for name in held):
-        raise UsageError("it holds no state dict, names with their tensors")
+    held = _state_dict(held)
     tensors = {name: value for name, value in held.items() if isinstance(value, torch.Tensor)}
     # A few bytes can stand for a tensor of any shape.
     if (size := sum(tensor.numel() for tensor in tensors.values())) > _MAX_ELEMENTS:
         raise UsageError(f"its tensors have {size:,} numbers, the most is {_MAX_ELEMENTS:,}")
     return {name: _as_float(name, _numpy(value)) for name, value in tensors.items()}
+
+
+def _state_dict(held: Any) -> dict[str, Any]:
+    """Find the state dict in what was saved: that itself, or the one entry of a checkpoint that holds tensors."""
+    import torch
+
+    def has_tensors(value: Any) -> bool:
+        return isinstance(value, dict) and any(isinstance(part, torch.Tensor) for part in value.values())
+
+    if isinstance(held, dict) and not has_tensors(held):
+        inner = {name: value for name, value in held.items() if has_tensors(value)}
+        if len(inner) > 1 and "state_dict" not in inner:
+            raise UsageError(f"it holds several state dicts, {', '.join(sorted(map(str, inner)))}; save one alone")
+        held = inner.get("state_dict", next(iter(inner.values()), held))
+    if not isinstance(held, dict) or not all(isinstance(name, str) for name in held):
+        raise UsageError("it holds no state dict, names with their tensors")
+    return held
+
+
+def _load_safetensors(path: Path) -> dict[str, Array]:
+    from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load_file
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        if "BF16" not in kinds:
+            return {name: _as_float(name, value) for name, value in load_file(path).items()}
+        # NumPy knows no bfloat16.
+        from safetensors.torch import load_file as load_tensors
+
+        return {name: _as_float(name, _numpy(value)) for name, value in load_tensors(path).items()}
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"it is no readable safetensors file ({error})") from error
 
 
 def _numpy(tensor: Any) -> Array:

@@ -121,7 +121,7 @@ def _verification(findings: Findings) -> str:
     result = findings.result("verify")
     said = []
     onnx, snn = _mapping(result.get("onnx")), _mapping(result.get("snn"))
-    if onnx.get("verified") is True:
+    if onnx.get("verified") is True and onnx.get("decision_agreement") is not None:
         said.append(f"the ONNX file decides as the network in {percent(onnx.get('decision_agreement'))} of the trials")
     if snn.get("verified") is True:
         said.append(f"the spiking network in {percent(snn.get('decision_agreement'))}")

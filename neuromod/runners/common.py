@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from neuromod.agreement import agreement
-from neuromod.evaluation import Evaluation
+from neuromod.evaluation import Evaluation, evaluate, has_tasks
 from neuromod.network import Array, Network
 from neuromod.tasks import Trials
 
@@ -58,7 +58,9 @@ def probes(network: Network, rng: np.random.Generator) -> Iterator[Probe]:
     for size in (1.0, 10.0, 100.0):
         for active in (1.0, 0.1):
             x, h = (
-                (size * rng.normal(size=(128, m)) * (rng.random((128, m)) < max(active, 4 / m))).astype(np.float32)
+                (size * rng.normal(size=(128, m)) * (rng.random((128, m)) < max(active, 4 / max(m, 1)))).astype(
+                    np.float32
+                )
                 for m in (network.n_in, network.n)
             )
             yield _probe(network, x, h)
@@ -136,6 +138,25 @@ def compare(reference: Evaluation, found: Evaluation) -> dict[str, Any]:
         "accuracy_reference": reference.accuracy,
         "trials": agreed.trials,
     }
+
+
+def compare_runs(network: Network, trials: Trials, runner: Callable[[Array], Array]) -> dict[str, Any]:
+    """Return agreement of an export's decisions and both accuracies; None without readouts, accuracies without tasks.
+
+    `runner` takes inputs (time, trial, n_in) and returns the readout (time, trial, n_out) of the export.
+    """
+    figures: dict[str, Any] = {
+        "decision_agreement": None,
+        "decision_agreement_interval": None,
+        "accuracy": None,
+        "accuracy_reference": None,
+        "trials": trials.n_trials,
+    }
+    if network.n_out:
+        figures |= compare(evaluate(network, trials), evaluate(network, trials, runner=runner))
+    if not has_tasks(network):
+        figures |= {"accuracy": None, "accuracy_reference": None}
+    return figures
 
 
 def first_line(error: Exception) -> str:
