@@ -90,6 +90,8 @@ def describe(result: dict[str, Any]) -> str:
         ["busiest link", f"{result['max_link_load']:,.1f} packets per step"],
         ["arrangement", f"{gap} for these parts"],
     ]
+    if result["cores_used"] == 1 < result["neurons"]:
+        rows.append(["note", "one core holds every neuron, so nothing travels; --neurons-per-core N spreads them"])
     width = max(len(text) for _, text in rows)
     return table([[name, text.ljust(width)] for name, text in rows])
 
@@ -117,15 +119,29 @@ def map_stage(
     DoesNotFitError
         If the network does not fit; the message lists every violation.
     """
-    from neuromod import bounds, coregraph, limits, mapping, placement, precompile, routing, target_files, traffic
+    from neuromod import (
+        bounds,
+        coregraph,
+        limits,
+        mapping,
+        objectives,
+        placement,
+        placers,
+        precompile,
+        routing,
+        target_files,
+        traffic,
+    )
     from neuromod.activity import describe as describe_activity
     from neuromod.files import write_text
     from neuromod.placers.problem import Effort
 
     started = time.perf_counter()
+    # Refused before anything is done: pruning, which may come first, takes long.
     if target is not None:
-        # Refused before anything is done.
         target_files.load_target(target)
+    placers.find_placer(placer)
+    objectives.check_objective(objective)
     precompile.begin()
 
     def tell(share: float) -> None:

@@ -127,7 +127,7 @@ def _bits(text: str | int | None, placement: Placement | None) -> int | None:
     if text is None or isinstance(text, int):
         return text
     if text != "target":
-        if text.isascii() and text.isdigit():
+        if text.isascii() and text.isdigit() and 2 <= int(text) <= 16:
             return int(text)
         raise UsageError(f"--weight-bits '{text}' is not a number of bits; write a number from 2 to 16, or target")
     if placement is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import CoresType, output_options, plot_option, run_option
+from .options import CoresType, output_options, plot_option
 from .output import Talk, clock
 
 if TYPE_CHECKING:
@@ -188,7 +188,13 @@ def describe(result: dict[str, Any]) -> str:
 @click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; may be repeated.")
 @click.option("--resume", is_flag=True, help="Go on with the newest run, or that of --run, from its checkpoint.")
 @plot_option("loss, accuracy and wiring length over the training")
-@run_option
+@click.option(
+    "--run",
+    "run_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="PATH",
+    help="Run directory to make, a dated one if omitted; with --resume the one to go on with.",
+)
 @output_options
 def command(
     tasks: str | None,

@@ -44,8 +44,12 @@ def read_text(name_or_path: str | Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UsageError(f"cannot read the target {path}: {reason}") from error
-    near = difflib.get_close_matches(str(name_or_path), names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else f"; choose one of {', '.join(names)}, or the path of a TOML file"
+    near = difflib.get_close_matches(str(name_or_path), names, n=3)
+    hint = (
+        f"; did you mean {' or '.join(near)}?"
+        if near
+        else f"; choose one of {', '.join(names)}, or the path of a TOML file"
+    )
     raise UsageError(f"there is no target {name_or_path}{hint}")
 
 

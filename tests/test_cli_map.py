@@ -295,3 +295,24 @@ def test_spikes_are_those_of_the_export_that_is_there(run_of, solver, neuromod):
     assert run.file("activity.safetensors").stat().st_mtime_ns == counted
     export(4)
     assert mean_rate() == pytest.approx(many / 10, rel=0.3)
+
+
+@pytest.mark.parametrize("wrong", [["--placer", "anneal"], ["--objective", "hop"]])
+def test_a_misspelt_method_is_refused_before_anything_is_written(run, neuromod, wrong):
+    code, _, err = neuromod("map", *wrong)
+    assert code == 2
+    assert "choose one of" in err
+    assert not run.file("activity.safetensors").exists()
+
+
+def test_a_network_on_one_core_is_told_that_nothing_travels(run, neuromod):
+    code, out, _ = neuromod("map", "--target", "loihi1")
+    assert code == 0
+    assert "one core holds every neuron" in out
+    code, out, _ = neuromod("map", "--target", "loihi1", "--neurons-per-core", "16")
+    assert code == 0
+    assert "one core holds every neuron" not in out
+
+
+def test_all_targets_of_a_near_name_are_named(run, neuromod):
+    assert "did you mean loihi2 or loihi1" in neuromod("map", "--target", "loihi")[2]
