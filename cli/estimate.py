@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .activity import load_network_and_activity
 from .options import held_run_option, output_options, plot_option
 from .output import Talk, table
 
@@ -75,9 +76,9 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
         map_stage(run, talk=talk)
     started = time.perf_counter()
     run.require("map")
-    from .activity import network_with_activity
-
-    name, network, activity = network_with_activity(run, talk=talk)
+    # The activity that the placement was made from; counting it anew here would make the placement stale.
+    name = run.network_file()
+    network, activity = load_network_and_activity(run, name)
     placement = Placement.load(run.file("placement.json"))
     target = target_files.parse_target(run.file("target.toml").read_text(encoding="utf-8"), where="target.toml")
     report = traffic.estimate(network, placement, activity, target=target, seed=placement.seed)

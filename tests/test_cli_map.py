@@ -294,6 +294,11 @@ def test_spikes_are_those_of_the_export_that_is_there(run_of, solver, neuromod):
     assert mean_rate() == many
     assert run.file("activity.safetensors").stat().st_mtime_ns == counted
     export(4)
+    # An estimate is that of the placement as it was made, and does not make it stale.
+    code, out, err = neuromod("estimate", "--run", str(run.path), "--json")
+    assert code == 0, err
+    assert json.loads(out)["activity"]["mean_rate"] == many
+    assert run.state("map")[0] == "fresh"
     assert mean_rate() == pytest.approx(many / 10, rel=0.3)
 
 
