@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from neuromod.errors import UsageError
-from neuromod.files import replacing
+from neuromod import plots
 from neuromod.placement import Placement
 from neuromod.routing import Traffic
-
-FORMATS = (".png", ".svg", ".pdf")
 
 # Cores up to which their numbers are written into them.
 _MOST_LABELLED = 100
@@ -34,11 +31,6 @@ def save(path: Path, placement: Placement, traffic: Traffic) -> None:
     UsageError
         If the format is not known or the file cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"cannot draw {path}: choose a name that ends in {', '.join(FORMATS)}")
-    import matplotlib
-
-    matplotlib.use("Agg")
     from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
 
@@ -72,10 +64,9 @@ def save(path: Path, placement: Placement, traffic: Traffic) -> None:
     if grid.cores <= _MOST_LABELLED:
         for core, (row, column) in enumerate(grid.coordinates().tolist()):
             label = f"{placement.neurons_on[core]:,}"
-            dark = sent[row, column] < 0.6 * sent.max() if sent.max() else True
-            axes.text(
-                column, row - 0.3, label, ha="center", va="center", fontsize=8, color="white" if dark else "black"
-            )
+            colour = plots.ink_on(cells.to_rgba(sent[row, column]))
+            # Beside the links, which run along the middle.
+            axes.text(column - 0.25, row - 0.3, label, ha="center", va="center", fontsize=8, color=colour)
     axes.set(xlabel="core column", ylabel="core row")
     axes.set_xticks(range(0, grid.columns, max(1, grid.columns // 8)))
     axes.set_yticks(range(0, grid.rows, max(1, grid.rows // 8)))
@@ -85,5 +76,4 @@ def save(path: Path, placement: Placement, traffic: Traffic) -> None:
         f"numbers: neurons; links: up to {busiest:,.0f} packets a step both ways",
         fontsize=9,
     )
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+    plots.save(figure, path)

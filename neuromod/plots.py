@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import replacing
@@ -87,7 +88,7 @@ def draw_cores(ax: Axes, cores: Cores) -> None:
         )
         ax.add_patch(box)
         if lettered:
-            colour = "white" if share[core] > 0.45 else _INK
+            colour = ink_on(loads(share[core]))
             ax.text(x, y, count(int(cores.neurons[core])), ha="center", va="center", fontsize=8, color=colour)
     busiest = max(float(cores.link_load.max(initial=0)), 1e-12)
     for a, b, load in zip(cores.source.tolist(), cores.target.tolist(), cores.link_load.tolist(), strict=True):
@@ -107,6 +108,24 @@ def draw_cores(ax: Axes, cores: Cores) -> None:
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_box_aspect(1)
     ax.set_axis_off()
+
+
+def ink_on(colour: npt.ArrayLike) -> str:
+    """Return "black" or "white", whichever stands out more from a colour: by at least 4.5 to 1.
+
+    Parameters
+    ----------
+    colour : (3,) or (4,) float
+        Red, green and blue of sRGB from 0 to 1; more, as an alpha, is passed over.
+
+    References
+    ----------
+    WCAG 2.2, relative luminance and contrast ratio.
+    """
+    rgb = np.asarray(colour, np.float64)[:3]
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ (0.2126, 0.7152, 0.0722))
+    return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
 
 
 def overview(plane: Plane, cores: Cores) -> Figure:
@@ -153,6 +172,8 @@ def save(figure: Figure, path: Path) -> None:
 
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot write {path}: a figure is one of {', '.join(FORMATS)}, by the end of its name")
+    # Journals refuse the Type 3 fonts that are Matplotlib's default in PDF files.
+    settings: Any = {"svg.hashsalt": "neuromod", "savefig.dpi": 300, "pdf.fonttype": 42}
     undated: dict[str, Any] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with matplotlib.rc_context({"svg.hashsalt": "neuromod", "savefig.dpi": 300}), replacing(path) as temporary:
+    with matplotlib.rc_context(settings), replacing(path) as temporary:
         figure.savefig(temporary, metadata=undated[path.suffix.lower()], facecolor=figure.get_facecolor())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.network import Network
+from neuromod.reporting.words import FORMATS, count, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,6 +70,8 @@ def training(metrics: Sequence[Mapping[str, Any]]) -> Figure:
     UsageError
         If nothing was logged.
     """
+    from matplotlib.ticker import FuncFormatter
+
     if not metrics:
         raise UsageError("nothing was logged, so there is nothing to draw; lower training.log_every")
     figure, axes = _row(3)
@@ -82,6 +86,8 @@ def training(metrics: Sequence[Mapping[str, Any]]) -> Figure:
         ax.set(xlabel="training step", ylabel=label)
         if scale == "log" and np.nanmax(values, initial=0) > 0:
             ax.set_yscale("log", nonpositive="clip")
+            for axis in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+                axis(FuncFormatter(_plain(values)))
     return figure
 
 
@@ -95,24 +101,21 @@ def pruning(before: Network, after: Network, threshold: float) -> Figure:
     threshold : float
         Weights of at most this magnitude were removed.
     """
-    figure, axes = _row(2)
+    figure, axes = _row(3, widths=(2, 1, 1))
     magnitude = np.sort(np.abs(before.w_rec.data))[::-1]
     axes[0].plot(np.arange(1, len(magnitude) + 1), magnitude, color=BLUE, linewidth=1)
     if threshold > 0:
         axes[0].axhline(threshold, color=ORANGE, linestyle="--", linewidth=1, label=f"threshold {threshold:.3g}")
-        axes[0].legend(fontsize=7, frameon=False)
-    axes[0].set(xlabel="rank of the recurrent weight", ylabel="magnitude", xscale="log", yscale="log")
-    names = ("neurons", "recurrent\nsynapses")
-    counts = ((before.n, after.n), (before.n_synapses, after.n_synapses))
-    at = np.arange(len(names))
-    for k, (label, colour, hatch) in enumerate((("before", GREY, "//"), ("after", BLUE, ""))):
-        bars = axes[1].bar(at + 0.4 * k - 0.2, [pair[k] for pair in counts], 0.38, color=colour, label=label)
-        for bar in bars:
-            bar.set(hatch=hatch, edgecolor="white", linewidth=0)
-        axes[1].bar_label(bars, [f"{pair[k]:,}" for pair in counts], fontsize=7)
-    axes[1].set(xticks=at, ylabel="number", yscale="log")
-    axes[1].set_xticklabels(names)
-    axes[1].legend(fontsize=7, frameon=False)
+        axes[0].legend(fontsize=7, frameon=False, loc="lower left")
+    axes[0].set(xlabel="rank of the recurrent weight", ylabel="magnitude of the weight", xscale="log", yscale="log")
+    for ax, name, pair in (
+        (axes[1], "neurons", (before.n, after.n)),
+        (axes[2], "recurrent synapses", (before.n_synapses, after.n_synapses)),
+    ):
+        bars = ax.bar(("before", "after"), pair, 0.6, color=(GREY, BLUE))
+        ax.bar_label(bars, [f"{value:,}" for value in pair], fontsize=7, padding=1)
+        ax.margins(y=0.1)
+        ax.set(ylabel=name)
     return figure
 
 
@@ -124,6 +127,8 @@ def traffic(estimate: Mapping[str, Any]) -> Figure:
     estimate : mapping
         Content of ``traffic.json``.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _row(2)
     keys = ("packets_per_step", "hops_per_step", "multicast_hops_per_step", "max_link_load_per_step")
     names = ("packets", "hops", "hops,\nmulticast", "busiest\nlink")
@@ -132,8 +137,9 @@ def traffic(estimate: Mapping[str, Any]) -> Figure:
         (("this placement", estimate, BLUE), ("shuffled", estimate["shuffled"], GREY))
     ):
         bars = axes[0].bar(at + 0.4 * k - 0.2, [part[key] for key in keys], 0.38, color=colour, label=label)
-        axes[0].bar_label(bars, fmt="{:,.3g}", fontsize=6)
-    axes[0].set(xticks=at, ylabel="per time step (estimate)")
+        axes[0].bar_label(bars, [count(float(part[key])) for key in keys], fontsize=6)
+    axes[0].margins(y=0.1)
+    axes[0].set(xticks=at, ylabel="packets or hops\nper time step (estimate)")
     axes[0].set_xticklabels(names, fontsize=7)
     axes[0].legend(fontsize=7, frameon=False)
     for key, label, colour, style in (
@@ -142,7 +148,9 @@ def traffic(estimate: Mapping[str, Any]) -> Figure:
     ):
         load = np.sort([core[key] for core in estimate["per_core"]])[::-1]
         axes[1].step(np.arange(1, len(load) + 1), load, style, where="mid", color=colour, label=label, linewidth=1)
-    axes[1].set(xlabel="core, by rank", ylabel="packets per time step (estimate)")
+    axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[1].set_ylim(bottom=0)
+    axes[1].set(xlabel="core, by rank", ylabel="packets\nper time step (estimate)")
     axes[1].legend(fontsize=7, frameon=False)
     return figure
 
@@ -207,24 +215,33 @@ def verified(parts: Mapping[str, Mapping[str, Any]], min_agreement: float) -> Fi
     axes[0].axhline(min_agreement, color=GREY, linestyle=":", label="least that passes, spiking")
     axes[0].set(ylabel="share of equal decisions,\n95 % confidence")
     for key, label, colour, mark in (
-        ("accuracy_reference", "network", GREY, "_"),
         ("accuracy", "export", ORANGE, "o"),
+        ("accuracy_reference", "network", "black", "_"),
     ):
         shown = [np.nan if part[key] is None else part[key] for part in ran.values()]
-        axes[1].plot(at, shown, mark, color=colour, label=label, markersize=6)
-    axes[1].set(ylabel="accuracy")
+        axes[1].plot(at, shown, mark, color=colour, label=label, markersize=7)
+    # At least 10 points of accuracy: a narrower axis makes a difference of nothing look large.
+    low, high = axes[1].get_ylim()
+    middle, half = (low + high) / 2, max(high - low, 0.1) / 2
+    axes[1].set(ylabel="accuracy", ylim=(middle - half, middle + half))
     for ax in axes:
         ax.set(xticks=at, xlim=(-0.5, len(ran) - 0.5))
-        ax.set_xticklabels([name.replace("_", "\n") for name in ran])
+        ax.set_xticklabels([FORMATS.get(name, name).replace(", ", "\n") for name in ran])
         ax.legend(fontsize=6, frameon=False)
     return figure
 
 
-def _row(number: int) -> tuple[Figure, list[Axes]]:
+def _plain(values: npt.NDArray[np.float64]) -> Callable[[float, int], str]:
+    """Write a tick of a logarithmic axis as a number: 1, 2 and 5 of each decade, or all where values span less."""
+    wide = np.nanmax(values) > 10 * np.nanmin(values[values > 0])
+    return lambda value, _: tidy(value) if not wide or f"{value:e}"[0] in "125" else ""
+
+
+def _row(number: int, widths: tuple[int, ...] | None = None) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 2.4), layout="constrained")
-    axes = list(figure.subplots(1, number))
+    axes = list(figure.subplots(1, number, width_ratios=widths))
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(labelsize=7, which="both")

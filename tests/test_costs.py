@@ -4,7 +4,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from neuromod import Network, coregraph, coreplot
+from neuromod import Network, coregraph, coreplot, plots
 from neuromod.activity import Activity
 from neuromod.costs import estimate_energy, estimate_time, packets_between_chips, synaptic_events
 from neuromod.errors import UsageError
@@ -135,7 +135,7 @@ def test_the_graph_of_the_cores(tmp_path):
     assert graph.number_of_edges() == 3
 
 
-@pytest.mark.parametrize("suffix", coreplot.FORMATS)
+@pytest.mark.parametrize("suffix", plots.FORMATS)
 def test_the_picture_of_the_cores(tmp_path, suffix):
     placement = Placement(GRID, CORE_OF, 2, "toy", "tiles", 0, NET.sha256())
     for rates in (ACTIVITY.rates, np.zeros(4)):

@@ -73,3 +73,18 @@ def test_a_run_without_an_estimate_cannot_be_drawn(tmp_path):
     assert isinstance(done.exception, StageError)
     assert "neuromod estimate" in str(done.exception)
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("grey", np.linspace(0, 1, 41))
+def test_ink_stands_out_from_every_ground(grey):
+    # WCAG 2.2, level AA: 4.5 to 1; matplotlib's own greys as the ground.
+    linear = grey / 12.92 if grey <= 0.04045 else ((grey + 0.055) / 1.055) ** 2.4
+    ratios = {"black": (linear + 0.05) / 0.05, "white": 1.05 / (linear + 0.05)}
+    chosen = plots.ink_on((grey, grey, grey, 1.0))
+    assert ratios[chosen] == max(ratios.values())
+    assert ratios[chosen] >= 4.5
+
+
+def test_text_in_a_pdf_is_kept_as_truetype(figure, tmp_path):
+    plots.save(figure, tmp_path / "a.pdf")
+    assert b"/Type3" not in (tmp_path / "a.pdf").read_bytes()

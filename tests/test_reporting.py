@@ -467,7 +467,10 @@ def test_numbers_in_words(said, wanted):
 
 def test_a_summary_that_fails_verification_says_so(run):
     found = gather(run)
-    verify = dataclasses.replace(found.stages["verify"], result={"onnx": {"decision_agreement": 0.5}, "passed": False})
+    verify = dataclasses.replace(
+        found.stages["verify"],
+        result={"onnx": {"verified": True, "passed": False, "decision_agreement": 0.5}, "passed": False},
+    )
     found = dataclasses.replace(found, stages={**found.stages, "verify": verify})
     assert any("failed verification" in sentence for sentence in summary.sentences(found))
     assert summary.key_figures(found)[3]["figure"] == "no"

@@ -238,3 +238,60 @@ def test_a_comparison_asks_for_nothing_and_complains_of_nothing(browser, full_ru
         assert browser.complaints() == []
         assert browser.value("document.documentElement.scrollWidth") <= width
     assert browser.value(CONTRAST)[0] >= 4.5
+
+
+ON_CORES = """
+(() => {
+  const canvas = document.createElement('canvas').getContext('2d');
+  const light = (text) => {
+    canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3)
+      .map((v) => v / 255 <= .04045 ? v / 255 / 12.92 : ((v / 255 + .055) / 1.055) ** 2.4)
+      .reduce((sum, v, k) => sum + v * [.2126, .7152, .0722][k], 0);
+  };
+  const core = document.querySelector('.cores .core');
+  const found = [];
+  for (let share = 0; share <= 100; share++) {
+    core.style.setProperty('--r', share + '%');
+    const [text, ground] = ['text', 'rect'].map((tag) => light(getComputedStyle(core.querySelector(tag)).fill));
+    found.push((Math.max(text, ground) + .05) / (Math.min(text, ground) + .05));
+  }
+  return Math.min(...found);
+})()
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_text_on_a_core_stands_out_at_every_load(browser, report, scheme):
+    browser.open(report, scheme=scheme)
+    # WCAG 2.2, level AA, less what eight bits a channel round away.
+    assert browser.value(ON_CORES) >= 4.45
+
+
+def test_the_arrow_keys_walk_over_the_cores(browser, report):
+    browser.open(report)
+    now = "document.querySelector('#cores .now').textContent"
+    before = browser.value(now)
+    browser.value("document.querySelector('#cores .stage').focus()")
+    browser.press("ArrowRight")
+    first = browser.value(now)
+    browser.press("ArrowRight")
+    second = browser.value(now)
+    assert first.startswith("Core (0, 0)")
+    assert second.startswith("Core (0, 1)")
+    at = browser.value("document.querySelector('.cores .at').dataset.c")
+    on = browser.value("[...document.querySelectorAll('.plane circle.on')].map((circle) => circle.dataset.c)")
+    assert set(on) == {at}
+    browser.press("Escape")
+    assert browser.value(now) == before
+
+
+def test_a_neuron_shows_whom_it_sends_to(browser, report):
+    browser.open(report)
+    browser.value("document.querySelector('#space .stage').focus()")
+    browser.press("ArrowRight")
+    lit = browser.value("[...document.querySelectorAll('.plane circle.to')].map((circle) => circle.dataset.i)")
+    drawn = browser.value("[...document.querySelectorAll('.plane path.on')].map((path) => path.dataset.t).join(' ')")
+    assert lit
+    assert set(lit) == set(drawn.split())

@@ -1,6 +1,7 @@
 """Parts of the report on function, limits, sweeps, and runs side by side."""
 
 import base64
+import dataclasses
 import json
 import re
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from neuromod import cli, reporting
 from neuromod.errors import UsageError
 from neuromod.files import write_json
-from neuromod.reporting import frontier, function, room
+from neuromod.reporting import comparison, frontier, function, room, sections, summary
 from neuromod.reporting.findings import gather
 from neuromod.reporting.plane import plane_of
 
@@ -115,6 +116,13 @@ def test_the_place_in_a_sweep(run, tmp_path):
     assert "1 of 3 trials" in frontier.frontier(run.path)["words"]
     reporting.write(run)
     assert "Among the trials of its sweep" in run.file("report.html").read_text()
+    # A trial without any error has its place, too: no logarithm takes it away.
+    rows[0] = row("a", 0.0, 100, "bimt")
+    write_json(tmp_path / "sweep" / "table.json", {"schema": "neuromod/sweep/1", "trials": rows})
+    perfect = frontier.frontier(run.path)
+    assert perfect["svg"].count("<title>") == 3
+    assert "error 0.0" in perfect["words"]
+    assert "nan" not in perfect["svg"]
     # A broken table is not the run's fault.
     (tmp_path / "sweep" / "table.json").write_text("{")
     assert frontier.frontier(run.path) is None
@@ -137,7 +145,7 @@ def test_runs_side_by_side(run, full_run, local_network, tmp_path):
     assert "&lt;b&gt;" in page
     assert "<b>" not in page.split("<tbody>")[0]
     assert page.count('class="plane"') == 2
-    assert "not of equal capacity" in page
+    assert "not on the same cores, target and capacity" in page
     assert not re.search(r'(src|href)="(?!#|data:)', page)
 
 
@@ -153,3 +161,54 @@ def test_odd_ways_to_compare_are_refused(arguments, words, run):
     done = CliRunner().invoke(cli.group, ["report", *arguments])
     assert isinstance(done.exception, UsageError)
     assert words in str(done.exception)
+
+
+def test_figures_that_do_not_compare_are_not_called_best(run, full_run, local_network, tmp_path):
+    network = local_network(6)
+    alike = full_run(tmp_path / "alike" / "a", network, verify=False)
+    again = full_run(tmp_path / "again" / "a", network, verify=False)
+    out = tmp_path / "side.html"
+    comparison.write([alike, run], out)
+    assert "not on the same cores, target and capacity" in out.read_text()
+    assert "(best)" not in out.read_text()
+    comparison.write([alike, again], out)
+    assert "do not compare" not in out.read_text()
+    # Runs of one name are told apart by their folders.
+    assert "alike/a" in out.read_text()
+    assert "again/a" in out.read_text()
+
+
+def test_every_kind_of_export_is_listed(run):
+    found = gather(run)
+    files = {"files": [{"path": "exports/x", "bytes": 7}]}
+    stages = {
+        name: dataclasses.replace(stage, state="fresh", result=files) if name.startswith("export-") else stage
+        for name, stage in found.stages.items()
+    }
+    rows = sections.exports(dataclasses.replace(found, stages=stages))
+    assert [row[1] for row in rows] == ["ONNX", "spiking, snnTorch", "spiking, NIR", "SANA-FE"]
+
+
+def test_what_could_not_be_verified_is_said(run):
+    found = gather(run)
+    parts = {
+        "onnx": {"verified": False, "passed": False, "reason": "onnxruntime is not installed"},
+        "nir": {"verified": True, "passed": True, "decision_agreement": 0.9},
+    }
+    stage = dataclasses.replace(found.stages["verify"], state="fresh", result={**parts, "passed": True})
+    said = summary.sentences(dataclasses.replace(found, stages={**found.stages, "verify": stage}))[-1]
+    assert "90.0" in said
+    assert "not verified: ONNX" in said
+    stage = dataclasses.replace(stage, result={"onnx": parts["onnx"], "passed": False})
+    said = summary.sentences(dataclasses.replace(found, stages={**found.stages, "verify": stage}))[-1]
+    assert said == "No export could be verified."
+
+
+def test_clusters_have_a_key(run):
+    n = gather(run).network.n
+    analyze(run, [k % 3 if k else -1 for k in range(n)])
+    reporting.write(run)
+    page = run.file("report.html").read_text()
+    key = page.split('class="shades')[1].split("</p>")[0]
+    assert [f'class="f{k}"' in key for k in range(4)] == [True, True, True, False]
+    assert "not active" in key

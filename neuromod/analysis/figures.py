@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Content = Mapping[str, Any]
 
 PAPER: dict[str, Any] = {"color": "0.55", "zorder": 1}
+# Okabe and Ito's colours, and the shapes that the clusters beyond the first seven take them with.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+MARKS = ("s", "o", "^", "D", "v", "P")
 _LABEL = "paper, 400 neurons (digitised)"
 
 
@@ -36,12 +39,23 @@ def task_variance(axes: Axes, content: Content) -> None:
 
 def plane(axes: Axes, content: Content) -> None:
     """Draw figure 2c: functional clusters in the plane."""
+    from matplotlib.ticker import MaxNLocator
+
     at = np.asarray(content["positions"])
     axes.scatter(at[:, 0], at[:, 1], s=12, color="0.88", marker="s", linewidths=0)
     labels = np.asarray(content["clusters"]["labels"])
     here = at[content["active"]]
-    axes.scatter(here[:, 0], here[:, 1], c=labels % 20, cmap="tab20", vmin=0, vmax=19, s=26, marker="s")
-    axes.set(aspect="equal", xlabel="column", ylabel="row", title=f"{content['clusters']['k']} clusters")
+    # Shape and colour together tell clusters apart, for colour-blind eyes and on grey paper.
+    for cluster in range(int(labels.max(initial=-1)) + 1):
+        mark, colour = MARKS[cluster // len(COLOURS) % len(MARKS)], COLOURS[cluster % len(COLOURS)]
+        x, y = here[labels == cluster].T
+        axes.scatter(x, y, color=colour, marker=mark, s=24, linewidths=0, label=str(cluster))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(title="cluster", fontsize=6, title_fontsize=6, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.set(
+        aspect="equal", xlabel="column, pitches", ylabel="row, pitches", title=f"{content['clusters']['k']} clusters"
+    )
     axes.invert_yaxis()
 
 
@@ -90,7 +104,9 @@ def weight_by_distance(axes: Axes, content: Content) -> None:
 def neurons_and_error(axes: Axes, content: Content) -> None:
     """Draw figure 2g: error against active neurons."""
     _paper(axes, 0)
-    axes.plot(len(content["active"]), 1 - content["lesions"]["accuracy"], "*", color="C3", markersize=11)
+    axes.plot(
+        len(content["active"]), 1 - content["lesions"]["accuracy"], "*", color="C3", markersize=11, label="this network"
+    )
     axes.set(xlabel="active neurons", ylabel="error", yscale="log")
     axes.legend(fontsize=6)
 
@@ -98,7 +114,14 @@ def neurons_and_error(axes: Axes, content: Content) -> None:
 def wiring_and_error(axes: Axes, content: Content) -> None:
     """Draw figure 2h: error against wiring length."""
     _paper(axes, 2)
-    axes.plot(content["wiring"]["count"], 1 - content["lesions"]["accuracy"], "*", color="C3", markersize=11)
+    axes.plot(
+        content["wiring"]["count"],
+        1 - content["lesions"]["accuracy"],
+        "*",
+        color="C3",
+        markersize=11,
+        label="this network",
+    )
     axes.set(xlabel="wiring length, pitches", ylabel="error", xscale="log", yscale="log")
     axes.legend(fontsize=6)
 

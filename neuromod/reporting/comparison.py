@@ -74,21 +74,22 @@ def write(runs: Sequence[Run], path: Path) -> list[dict[str, Any]]:
         {
             "name": name,
             "cells": [
-                {"text": form(value) if value is not None else UNKNOWN, "best": k in _best(line, better)}
+                {"text": form(value) if value is not None else UNKNOWN, "best": k in _best(line, better, alike)}
                 for k, value in enumerate(line)
             ],
         }
-        for (name, _, _, form, better), line in zip(_ROWS, values, strict=True)
+        for (name, step, _, form, better), line in zip(_ROWS, values, strict=True)
+        for alike in [_alike(found, step)]
         if any(value is not None for value in line)
     ]
-    names = [run.path.name for run in runs]
+    names = _names([run.path for run in runs])
     context = {
         "title": f"{len(runs)} runs side by side · neuromod report",
         "names": names,
         "rows": rows,
         "tasks": _tasks(found),
         "runs": [_pictures(name, item) for name, item in zip(names, found, strict=True)],
-        "equal_capacity": len({_value(item, "map", "neurons_per_core") for item in found}) == 1,
+        "cautions": _cautions(found),
         "version": __version__,
     }
     write_text(path, fill("compare.html", context))
@@ -98,16 +99,50 @@ def write(runs: Sequence[Run], path: Path) -> list[dict[str, Any]]:
 def _value(findings: Findings, step: str, key: str) -> Any:
     if not key:
         wiring = findings.stages["train"].arguments.get("wiring")
-        return wiring.get("regularizer") if isinstance(wiring, Mapping) else None
+        if not isinstance(wiring, Mapping) or not isinstance(wiring.get("regularizer"), str):
+            return None
+        cost = wiring.get("cost", "distance")
+        return wiring["regularizer"] if cost == "distance" else f"{wiring['regularizer']}, {cost}"
     value: Any = findings.result(step)
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value if is_number(value) or isinstance(value, str) else None
 
 
-def _best(values: Sequence[Any], better: str) -> set[int]:
+def _alike(found: Sequence[Findings], step: str) -> bool:
+    """Whether the figures of a step compare: the same tasks, and for traffic the same cores, target and capacity."""
+    if step in ("train", "prune", "verify", "analyze"):
+        return len({frozenset(_per_task(item)) for item in found if item.network is not None}) <= 1
+    keys = ("grid", "target", "neurons_per_core")
+    placed = [item for item in found if item.result(step)]
+    return len({tuple(_value(item, "map", key) for key in keys) for item in placed}) <= 1
+
+
+def _cautions(found: Sequence[Findings]) -> list[str]:
+    """Return what keeps figures from being compared, one sentence each."""
+    said = []
+    if not _alike(found, "train"):
+        said.append("The runs were not trained on the same tasks: their accuracies and synapses do not compare.")
+    if not _alike(found, "estimate"):
+        said.append(
+            "The placements are not on the same cores, target and capacity: their packets and hops do not compare."
+        )
+    return said
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of the paths that tell the runs apart."""
+    parts = [path.resolve().parts for path in paths]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-length:]) for part in parts]
+        if len(set(names)) == len(set(parts)):
+            break
+    return names
+
+
+def _best(values: Sequence[Any], better: str, alike: bool) -> set[int]:
     known = [value for value in values if is_number(value)]
-    if not better or len(known) < 2 or min(known) == max(known):
+    if not better or not alike or len(known) < 2 or min(known) == max(known):
         return set()
     wanted = max(known) if better == "more" else min(known)
     return {k for k, value in enumerate(values) if value == wanted}

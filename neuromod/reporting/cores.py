@@ -55,7 +55,7 @@ def draw_cores(cores: Cores) -> Element:
         grid.rows * pitch - _GAP + 8,
         "Grid of cores",
         f"{grid} cores coloured by packets per step, with the load of the links between them; "
-        "the table below the figure lists them",
+        "the tables below the figure list them",
         class_="cores",
     )
     corner = grid.coordinates()[:, ::-1].astype(np.float64) * pitch + 4
@@ -65,14 +65,14 @@ def draw_cores(cores: Cores) -> Element:
     for core in range(grid.cores):
         x, y = (float(part) for part in corner[core])
         share = float(cores.load[core]) / busiest
-        group = element(root, "g", class_="core dark" if share > 0.45 else "core", data_c=core)
+        group = element(root, "g", class_="core", style=f"--r:{100 * share:.0f}%", data_c=core)
         row, column = divmod(core, grid.columns)
         words = (
             f"Core ({row}, {column}) · {cores.neurons[core]} of {cores.capacity} neurons · "
             f"{count(float(cores.load[core]))} packets per step sent and received"
         )
         element(group, "title", words)
-        element(group, "rect", x=x, y=y, width=_CELL, height=_CELL, rx=5, style=f"--r:{100 * share:.0f}%")
+        element(group, "rect", x=x, y=y, width=_CELL, height=_CELL, rx=5)
         if lettered:
             element(group, "text", f"{row}, {column}", x=x + 9, y=y + 23, class_="name")
             element(group, "text", count(int(cores.neurons[core])), x=x + _CELL / 2, y=y + 63, class_="value")

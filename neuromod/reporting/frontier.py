@@ -50,7 +50,7 @@ def frontier(path: Path) -> dict[str, Any] | None:
 
 
 def _usable(at: dict[str, float]) -> bool:
-    return at["error"] > 0 and at["wiring_length"] > 0 and all(math.isfinite(value) for value in at.values())
+    return at["error"] >= 0 and at["wiring_length"] > 0 and all(math.isfinite(value) for value in at.values())
 
 
 def _best(names: list[str], found: dict[str, dict[str, float]]) -> str:
@@ -61,14 +61,15 @@ def _draw(found: dict[str, dict[str, float]], kinds: dict[str, str], own: str) -
     root = figure(_WIDTH, _HEIGHT, "Pareto plot", f"{len(found)} trials of the sweep, this run marked", class_="pareto")
     bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     x = [at["wiring_length"] for at in found.values()]
-    y = [at["error"] for at in found.values()]
+    # A logarithmic axis has no zero: trials without any error stand on its lower edge.
+    y = [at["error"] for at in found.values() if at["error"] > 0] or [0.01]
     low_x, high_x, low_y, high_y = min(x) / 1.4, max(x) * 1.4, min(y) / 1.2, max(y) * 1.2
 
     def across(value: float) -> float:
         return _LEFT + (right - _LEFT) * math.log(value / low_x) / math.log(high_x / low_x)
 
     def up(value: float) -> float:
-        return bottom - (bottom - _TOP) * math.log(value / low_y) / math.log(high_y / low_y)
+        return bottom - (bottom - _TOP) * math.log(max(value, low_y) / low_y) / math.log(high_y / low_y)
 
     for tick in ticks(low_y, high_y, logarithmic=True, most=5):
         element(root, "line", x1=_LEFT, x2=right, y1=up(tick), y2=up(tick), class_="rule")

@@ -12,7 +12,7 @@ from neuromod.errors import UsageError
 from neuromod.reporting.cores import Cores, draw_cores
 from neuromod.reporting.findings import Findings, Stage
 from neuromod.reporting.svg import document
-from neuromod.reporting.words import count, duration, is_number, percent, scientific
+from neuromod.reporting.words import FORMATS, count, duration, is_number, percent, scientific
 from neuromod.rundir import COMMANDS
 
 Section = dict[str, Any]
@@ -26,15 +26,6 @@ PER_CORE = {
     "spikes_per_step": "Spikes",
     "packets_sent_per_step": "Packets sent",
     "packets_received_per_step": "Packets received",
-}
-
-# Format -> what the table of the verification calls it.
-FORMATS = {
-    "onnx": "ONNX",
-    "onnx_int8": "ONNX, 8 bits",
-    "snn": "spiking, snnTorch",
-    "nir": "spiking, NIR",
-    "nir_hard": "spiking, NIR, hard reset",
 }
 
 # Where the links of `traffic.json` lead: rows down and columns to the right.
@@ -176,7 +167,7 @@ def _remarks(found: Mapping[str, Any]) -> list[str]:
 def steps(findings: Findings) -> list[tuple[str, ...]]:
     """Return what ran: command, seed, time."""
     return [
-        (_made_by(stage), str(stage.arguments.get("seed", "")), duration(stage.seconds))
+        (_made_by(stage), str(stage.arguments.get("seed", "none")), duration(stage.seconds))
         for stage in findings.stages.values()
         if stage.fresh and stage.name != "report"
     ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neuromod.reporting.findings import Findings
-from neuromod.reporting.words import UNKNOWN, count, is_number, percent
+from neuromod.reporting.words import MINUS, UNKNOWN, count, is_number, percent
 
 # Measure, its name, the key of its value, and whether it is a share.
 _MEASURES = (
@@ -43,7 +43,7 @@ def _row(name: str, item: Any, key: str, share: bool) -> tuple[str, ...]:
 
 
 def _decimals(value: Any, digits: int) -> str:
-    return f"{value:.{digits}f}" if is_number(value) else UNKNOWN
+    return f"{value:.{digits}f}".replace("-", MINUS) if is_number(value) else UNKNOWN
 
 
 def _words(result: Mapping[str, Any]) -> str:

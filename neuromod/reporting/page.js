@@ -1,57 +1,69 @@
 "use strict";
 // The page is complete without this script: it adds the highlighting of a neuron's connections
-// and the walk over the neurons with the arrow keys.
-const space = document.getElementById("space");
-const plane = space && space.querySelector("svg.plane");
-if (plane) {
-  const now = space.querySelector(".now");
-  const rest = now.textContent;
-  const circles = [...plane.querySelectorAll("circle")];
-  const paths = new Map();
-  for (const path of plane.querySelectorAll("path")) {
-    const source = path.dataset.s;
-    if (!paths.has(source)) paths.set(source, []);
-    paths.get(source).push(path);
-  }
-  const place = (circle) => [circle.cx.baseVal.value, circle.cy.baseVal.value];
-  let at = -1;
+// and the walk over neurons and cores with the arrow keys.
+const marks = ["on", "at", "to"];
+const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const plane = document.querySelector("#space svg.plane");
+const circles = plane ? [...plane.querySelectorAll("circle")] : [];
+const cores = [...document.querySelectorAll("svg.cores .core")];
+const paths = new Map();
+for (const path of plane ? plane.querySelectorAll("path") : []) {
+  const source = path.dataset.s;
+  if (!paths.has(source)) paths.set(source, []);
+  paths.get(source).push(path);
+}
+const stages = [];
 
-  function clear() {
-    for (const marked of document.querySelectorAll(".on, .at")) marked.classList.remove("on", "at");
-    plane.classList.remove("picking");
-    now.textContent = rest;
+function clear() {
+  for (const marked of document.querySelectorAll(".on, .at, .to")) marked.classList.remove(...marks);
+  if (plane) plane.classList.remove("picking");
+  for (const { now, rest } of stages) now.textContent = rest;
+}
+
+function light(circle) {
+  plane.classList.add("picking");
+  circle.classList.add("on");
+  for (const path of paths.get(circle.dataset.i) || []) {
+    path.classList.add("on");
+    for (const target of path.dataset.t.split(" ")) circles[target].classList.add("to");
   }
+}
+
+function pickNeuron(circle) {
+  light(circle);
+  for (const core of cores) if (core.dataset.c === circle.dataset.c) core.classList.add("on");
+}
+
+function pickCore(core) {
+  for (const circle of circles) if (circle.dataset.c === core.dataset.c) light(circle);
+}
+
+// Makes the nodes of a figure answer to the pointer and, in its stage, to the arrow keys.
+function walk(nodes, place, mark) {
+  if (!nodes.length) return;
+  const stage = nodes[0].closest(".stage");
+  const now = stage.closest("section").querySelector(".now");
+  const rest = now.textContent;
+  let at = -1;
+  stages.push({ now, rest });
 
   function pick(index) {
     clear();
     at = index;
-    const circle = circles[index];
-    plane.classList.add("picking");
-    circle.classList.add("on", "at");
-    for (const path of paths.get(circle.dataset.i) || []) path.classList.add("on");
-    for (const core of document.querySelectorAll(`.cores [data-c="${circle.dataset.c}"]`)) core.classList.add("on");
-    now.textContent = circle.textContent;
-  }
-
-  function pickCore(core) {
-    clear();
-    plane.classList.add("picking");
-    const chosen = circles.filter((circle) => circle.dataset.c === core);
-    for (const circle of chosen) {
-      circle.classList.add("on");
-      for (const path of paths.get(circle.dataset.i) || []) path.classList.add("on");
-    }
+    nodes[index].classList.add("at");
+    mark(nodes[index]);
+    now.textContent = nodes[index].querySelector("title").textContent;
   }
 
   function step(right, down) {
     if (at < 0) return pick(0);
-    const [x, y] = place(circles[at]);
+    const [x, y] = place(nodes[at]);
     let best = -1;
     let least = Infinity;
-    circles.forEach((circle, index) => {
-      const [cx, cy] = place(circle);
-      const along = (cx - x) * right + (cy - y) * down;
-      const across = Math.abs((cx - x) * down) + Math.abs((cy - y) * right);
+    nodes.forEach((node, index) => {
+      const [nx, ny] = place(node);
+      const along = (nx - x) * right + (ny - y) * down;
+      const across = Math.abs((nx - x) * down) + Math.abs((ny - y) * right);
       if (along > 0.5 && along + 2.5 * across < least) {
         least = along + 2.5 * across;
         best = index;
@@ -60,11 +72,8 @@ if (plane) {
     if (best >= 0) pick(best);
   }
 
-  circles.forEach((circle, index) => circle.addEventListener("pointerenter", () => pick(index)));
-  plane.addEventListener("pointerleave", clear);
-  addEventListener("beforeprint", clear);
-  const stage = space.querySelector(".stage");
-  const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  nodes.forEach((node, index) => node.addEventListener("pointerenter", () => pick(index)));
+  stage.addEventListener("pointerleave", clear);
   stage.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       at = -1;
@@ -74,11 +83,11 @@ if (plane) {
       step(...ways[event.key]);
     }
   });
-  for (const core of document.querySelectorAll(".cores .core")) {
-    core.addEventListener("pointerenter", () => pickCore(core.dataset.c));
-    core.addEventListener("pointerleave", clear);
-  }
 }
+
+walk(circles, (circle) => [circle.cx.baseVal.value, circle.cy.baseVal.value], pickNeuron);
+walk(cores, (core) => [core.children[1].x.baseVal.value, core.children[1].y.baseVal.value], pickCore);
 addEventListener("beforeprint", () => {
+  clear();
   for (const folded of document.querySelectorAll("details.print")) folded.open = true;
 });

@@ -11,7 +11,7 @@ from neuromod.grid import Grid
 from neuromod.network import Network
 from neuromod.placement import Placement
 from neuromod.reporting.svg import Element, element, figure
-from neuromod.reporting.words import count, percent
+from neuromod.reporting.words import MINUS, count, percent
 
 # More than this is a grey carpet to the eye and a megabyte to the file.
 MOST_NEURONS = 1_600
@@ -131,11 +131,17 @@ def plane_of(
         names = [f"{k:,} neurons" for k in members]
     else:
         names = [f"Neuron {i}" for i in network.neuron_ids]
-    order = np.argsort(np.abs(weight), kind="stable")[-MOST_CONNECTIONS:]
+    order = np.argsort(np.abs(weight), kind="stable")
+    # Weakest first: the strongest connection of each node to another stays.
+    apart = order[source[order] != target[order]]
+    strongest = {int(source[k]): f"strongest to {names[target[k]]}, weight {weight[k]:.3g}" for k in apart}
+    binned = len(members) < network.n
     label = tuple(
         _label(names[k], core[k], cluster[k], rate[k], int(fan_in[k]), int(fan_out[k]), grid)
+        + (f" · {strongest[k].replace('-', MINUS)}" if k in strongest and not binned else "")
         for k in range(len(members))
     )
+    order = order[-MOST_CONNECTIONS:]
     source, target, weight = source[order], target[order], weight[order]
     return Plane(at, core, cluster, rate, members, label, source, target, weight, grid, where, network.n_synapses)
 
@@ -186,7 +192,7 @@ def draw_plane(plane: Plane) -> Element:
     """Return the figure.
 
     Nodes carry their number as ``data-i``, their core as ``data-c`` and their label as a title; paths carry their
-    source as ``data-s``. Style sheet and script of the page do the rest.
+    source as ``data-s`` and their targets as ``data-t``. Style sheet and script of the page do the rest.
     """
     extent = plane.at.max(axis=0)
     radius = float(np.clip(0.26 * np.sqrt(extent.max() * max(extent.min(), 0.05) / plane.n) * _SIDE, 2.5, 17))
@@ -199,7 +205,8 @@ def draw_plane(plane: Plane) -> Element:
         width,
         height,
         "Plane of neurons",
-        f"{plane.n} nodes and {len(plane.weight)} connections; the table below the figure lists the neurons",
+        f"{count(plane.n)} {'neurons' if plane.members.max() == 1 else 'groups of neurons'} and "
+        f"{count(len(plane.weight))} connections; the arrow keys go from one to the next and tell about it",
         class_="plane",
     )
     _draw_connections(root, plane, xy)
@@ -253,7 +260,7 @@ def _draw_connections(root: Element, plane: Plane, xy: Array) -> None:
             line = "".join(
                 f"M{start[k, 0]} {start[k, 1]}q{bend[k, 0]} {bend[k, 1]} {step[k, 0]} {step[k, 1]}" for k in part
             )
-            element(group, "path", d=line, data_s=int(source[part[0]]))
+            element(group, "path", d=line, data_s=int(source[part[0]]), data_t=" ".join(map(str, target[part])))
 
 
 def core_colour(core: int, grid: Grid | None) -> int:

@@ -65,5 +65,6 @@ def limits(findings: Findings) -> dict[str, Any] | None:
 
 def _row(name: str, needed: int, limit: float, stated: str) -> tuple[str, ...]:
     if not np.isfinite(limit):
-        return name, count(needed), stated, "any" if stated == "none" else UNKNOWN, ""
+        left, used = ("any", "none") if stated == "none" else (UNKNOWN, UNKNOWN)
+        return name, count(needed), stated, left, used
     return name, count(needed), count(int(limit)), count(int(limit) - needed), percent(needed / limit if limit else 0)

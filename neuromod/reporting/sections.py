@@ -6,15 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neuromod.reporting.curves import draw_curve
 from neuromod.reporting.findings import Findings
 from neuromod.reporting.function import clusters_of
-from neuromod.reporting.plane import Plane, draw_plane, plane_of
+from neuromod.reporting.plane import CLUSTER_COLOURS, Plane, draw_plane, plane_of
 from neuromod.reporting.svg import document
-from neuromod.reporting.words import UNKNOWN, count, is_number, percent, ratio, size, tidy
+from neuromod.reporting.words import MINUS, UNKNOWN, count, is_number, percent, ratio, size, tidy
 
 Section = dict[str, Any]
+
+# Step -> what the table of the exports calls its format.
+EXPORTS = {
+    "export-onnx": "ONNX",
+    "export-snn": "spiking, snnTorch",
+    "export-nir": "spiking, NIR",
+    "export-sanafe": "SANA-FE",
+}
 
 
 def plane(findings: Findings) -> Section | None:
@@ -31,10 +40,10 @@ def plane(findings: Findings) -> Section | None:
         "caption": _plane_caption(drawn, network.n),
         "cores": drawn.grid is not None,
         "rates": known,
-        "clusters": clusters is not None,
+        "clusters": [] if clusters is None else [k % CLUSTER_COLOURS for k in range(int(clusters.max()) + 1)],
         "fastest": percent(float(np.nanmax(drawn.rate, initial=0))) if known else UNKNOWN,
-        "header": ("Neuron", "Column", "Row", "Core", "Active", "In", "Out"),
-        "rows": _neuron_rows(findings) if drawn.n == network.n else [],
+        "header": ("Neuron", "Column", "Row", "Core", "Cluster", "Active", "In", "Out"),
+        "rows": _neuron_rows(findings, clusters) if drawn.n == network.n else [],
     }
 
 
@@ -45,16 +54,17 @@ def _plane_words(drawn: Plane) -> str:
         "number": "The network has no positions and no placement yet: neurons are drawn in the order of their numbers",
     }[drawn.where]
     lines = len(drawn.weight)
-    if drawn.grid is not None and lines:
+    if drawn.grid is not None and lines and lines == drawn.n_connections:
         inside = float(np.mean(drawn.core[drawn.source] == drawn.core[drawn.target]))
-        return f"{places}. Of the connections drawn, {percent(inside, digits=0)} stay inside a core."
+        return f"{places}. Of the connections, {percent(inside, digits=0)} stay inside a core."
     return f"{places}."
 
 
 def _plane_caption(drawn: Plane, n: int) -> str:
     said = "Lines bend to the left on their way from source to target; thicker lines are stronger weights."
     if bool((drawn.source == drawn.target).any()):
-        said += " A rim marks a neuron that excites or inhibits itself."
+        rimmed = "a neuron that excites or inhibits itself" if drawn.n == n else "a cell with connections inside"
+        said += f" A rim marks {rimmed}."
     if drawn.n < n:
         said = (
             f"Each disc stands for the neurons of one cell ({count(n)} neurons in {count(drawn.n)} cells), and a line "
@@ -67,7 +77,7 @@ def _plane_caption(drawn: Plane, n: int) -> str:
     return said
 
 
-def _neuron_rows(findings: Findings) -> list[tuple[str, ...]]:
+def _neuron_rows(findings: Findings, clusters: npt.NDArray[np.int64] | None) -> list[tuple[str, ...]]:
     network, placement, rates = findings.network, findings.placement, findings.rates
     assert network is not None
     fan_in = np.diff(network.w_rec.indptr)
@@ -82,12 +92,19 @@ def _neuron_rows(findings: Findings) -> list[tuple[str, ...]]:
                 f"{at[0]:g}" if at is not None else UNKNOWN,
                 f"{at[1]:g}" if at is not None else UNKNOWN,
                 str(core),
+                _cluster(clusters, i),
                 percent(float(rates[i])) if rates is not None else UNKNOWN,
                 str(fan_in[i]),
                 str(fan_out[i]),
             )
         )
     return rows
+
+
+def _cluster(clusters: npt.NDArray[np.int64] | None, neuron: int) -> str:
+    if clusters is None:
+        return UNKNOWN
+    return str(clusters[neuron]) if clusters[neuron] >= 0 else "none"
 
 
 def tasks(findings: Findings) -> Section | None:
@@ -149,9 +166,9 @@ def _known_tasks(findings: Findings) -> dict[str, tuple[str, float | None]]:
 def curves(findings: Findings) -> list[Section]:
     """Return loss, accuracy and wiring length over training, those that were logged."""
     kinds: tuple[tuple[str, str, Callable[[float], str], bool], ...] = (
-        ("loss", "Task loss", tidy, True),
+        ("loss", "Task loss, nat", tidy, True),
         ("accuracy", "Accuracy on training trials", lambda value: percent(value, digits=0), False),
-        ("wiring_length", "Wiring length, in pitches", tidy, True),
+        ("wiring_length", "Wiring length, pitches", tidy, True),
     )
     drawn = []
     for key, name, words, logarithmic in kinds:
@@ -176,17 +193,18 @@ def pruning(findings: Findings) -> list[tuple[str, ...]] | None:
         share = percent(after / before) if is_number(before) and is_number(after) and before else UNKNOWN
         rows.append((name, count(before), count(after), share))
     before, after = result.get("accuracy_before"), result.get("accuracy_after")
-    rows.append(("accuracy", percent(before, digits=2), percent(after, digits=2), ""))
+    points = f"{100 * (after - before):+.2f} points" if is_number(before) and is_number(after) else UNKNOWN
+    rows.append(("accuracy", percent(before, digits=2), percent(after, digits=2), points.replace("-", MINUS)))
     return rows
 
 
 def exports(findings: Findings) -> list[tuple[str, ...]]:
     """Return the exported files: name, format, size."""
     rows: list[tuple[str, ...]] = []
-    for step in ("export-onnx", "export-snn"):
+    for step, name in EXPORTS.items():
         files = findings.result(step).get("files")
         rows += [
-            (str(file.get("path", UNKNOWN)), step.removeprefix("export-"), size(file.get("bytes")))
+            (str(file.get("path", UNKNOWN)), name, size(file.get("bytes")))
             for file in (files if isinstance(files, list) else [])
             if isinstance(file, dict)
         ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neuromod.reporting.findings import Findings
-from neuromod.reporting.words import UNKNOWN, count, is_number, percent, ratio
+from neuromod.reporting.words import FORMATS, UNKNOWN, count, is_number, percent
 
 
 def heading(findings: Findings) -> str:
@@ -40,26 +40,34 @@ def key_figures(findings: Findings) -> list[dict[str, str]]:
         {
             "name": "accuracy",
             "figure": percent(accuracy(findings)),
-            "note": "mean over the tasks, after pruning" if prune else "mean over the tasks",
+            "note": _accuracy_note(findings),
         },
         {
             "name": "recurrent synapses",
             "figure": count(network.n_synapses) if network is not None else UNKNOWN,
-            "note": f"{percent(prune.get('sparsity'))} of the weights are zero" if prune else "not pruned yet",
+            "note": f"{percent(prune.get('sparsity'))} of the recurrent weights are zero"
+            if prune
+            else "not pruned yet",
         },
         {
             "name": "hops per step between cores",
             "figure": count(hops),
-            "note": f"estimate; {ratio(hops, shuffled.get('hops_per_step'))} of a shuffled placement"
+            "note": f"estimate; {count(shuffled.get('hops_per_step'))} with a shuffled placement"
             if is_number(hops)
             else "not estimated yet",
         },
         {
             "name": "exports verified",
             "figure": ("yes" if verify.get("passed") is True else "no") if checked else "not yet",
-            "note": "run in other runtimes against the reference" if checked else "run neuromod verify",
+            "note": "run in other runtimes, against the network" if checked else "run neuromod verify",
         },
     ]
+
+
+def _accuracy_note(findings: Findings) -> str:
+    if not is_number(accuracy(findings)):
+        return "no tasks to measure it on"
+    return "mean over the tasks, after pruning" if findings.result("prune") else "mean over the tasks"
 
 
 def accuracy(findings: Findings) -> Any:
@@ -107,8 +115,8 @@ def _traffic(findings: Findings) -> str:
     if not is_number(hops) or findings.placement is None:
         return ""
     placement = findings.placement
-    share = ratio(hops, _mapping(result.get("shuffled")).get("hops_per_step"))
-    compared = "" if share == UNKNOWN else f", {share} of what the same neurons cost when shuffled over the cores"
+    shuffled = _mapping(result.get("shuffled")).get("hops_per_step")
+    compared = f"; the same neurons shuffled over the cores cause {count(shuffled)}" if is_number(shuffled) else ""
     return (
         f"On {placement.grid} cores of {placement.target} it causes an estimated {count(hops)} packet-hops per time "
         f"step between cores{compared}."
@@ -119,14 +127,21 @@ def _verification(findings: Findings) -> str:
     if not findings.stages["verify"].fresh:
         return ""
     result = findings.result("verify")
-    said = []
-    onnx, snn = _mapping(result.get("onnx")), _mapping(result.get("snn"))
-    if onnx.get("verified") is True and onnx.get("decision_agreement") is not None:
-        said.append(f"the ONNX file decides as the network in {percent(onnx.get('decision_agreement'))} of the trials")
-    if snn.get("verified") is True:
-        said.append(f"the spiking network in {percent(snn.get('decision_agreement'))}")
-    verdict = "The exports passed verification" if result.get("passed") is True else "The exports failed verification"
-    return f"{verdict}: {', '.join(said)}." if said else f"{verdict}."
+    parts = {name: part for name in FORMATS if (part := _mapping(result.get(name)))}
+    ran = {name: part for name, part in parts.items() if part.get("verified") is True}
+    failed = [FORMATS[name] for name, part in ran.items() if part.get("passed") is not True]
+    if not ran:
+        return "No export could be verified."
+    said = f"The exports failed verification ({', '.join(failed)})" if failed else "The exports passed verification"
+    shares = [
+        f"{percent(part['decision_agreement'])} ({FORMATS[name]})"
+        for name, part in ran.items()
+        if is_number(part.get("decision_agreement"))
+    ]
+    if shares:
+        said += f": they decide as the network in {', '.join(shares)} of the trials"
+    missing = [FORMATS[name] for name in parts if name not in ran]
+    return said + (f"; not verified: {', '.join(missing)}." if missing else ".")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

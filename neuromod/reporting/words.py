@@ -6,6 +6,16 @@ import math
 from typing import Any, TypeGuard
 
 UNKNOWN = "unknown"
+MINUS = "\N{MINUS SIGN}"
+
+# Part of `verify.json` -> what people call it.
+FORMATS = {
+    "onnx": "ONNX",
+    "onnx_int8": "ONNX, 8 bits",
+    "snn": "spiking, snnTorch",
+    "nir": "spiking, NIR",
+    "nir_hard": "spiking, NIR, hard reset",
+}
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -50,9 +60,11 @@ def size(value: Any) -> str:
 
 
 def duration(value: Any) -> str:
-    """Return seconds as 0.4 s, 12 s, 3 min 20 s or 2 h 5 min."""
+    """Return seconds as < 0.1 s, 0.4 s, 12 s, 3 min 20 s or 2 h 5 min."""
     if not is_number(value):
         return UNKNOWN
+    if 0 < value < 0.05:
+        return "<\N{NO-BREAK SPACE}0.1\N{NO-BREAK SPACE}s"
     if value < 10:
         return f"{value:.1f}\N{NO-BREAK SPACE}s"
     seconds = round(value)
