@@ -46,7 +46,7 @@ def command(talk: Talk) -> None:
 
 def list_runs() -> dict[str, Any]:
     """Describe the runs: the object that ``--json`` prints."""
-    from neuromod import rundir
+    from neuromod import commands, rundir
     from neuromod.errors import NeuromodError
 
     try:
@@ -59,7 +59,7 @@ def list_runs() -> dict[str, Any]:
         try:
             manifest = run.manifest()
             item.update(label=manifest.get("label"), created=manifest.get("created"))
-            for name in dict.fromkeys([*rundir.COMMANDS, *manifest["steps"]]):
+            for name in dict.fromkeys([*commands.COMMANDS, *manifest["steps"]]):
                 state, why = run.state(name)
                 item["stages"][name] = {"state": state, "why": why, "ran": run.step(name) is not None}
         except (NeuromodError, KeyError, TypeError, AttributeError) as error:

@@ -16,28 +16,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from neuromod import __version__
+from neuromod import __version__, commands
+from neuromod.commands import COMMANDS
 from neuromod.errors import StageError, UsageError
 from neuromod.files import read_json, sha256, write_json, write_text
 from neuromod.manifest import find_fault
 
 SCHEMA = "neuromod/run/1"
-
-# Step -> the command that makes it again; a step that is not here is part of the command that needs it.
-COMMANDS = {
-    "train": "neuromod train",
-    "import": "neuromod import FILE",
-    "prune": "neuromod prune",
-    "map": "neuromod map",
-    "estimate": "neuromod estimate",
-    "export-onnx": "neuromod export --format onnx",
-    "export-snn": "neuromod export --format snn",
-    "export-nir": "neuromod export --format nir",
-    "export-sanafe": "neuromod export --format sanafe",
-    "verify": "neuromod verify",
-    "analyze": "neuromod analyze",
-    "report": "neuromod report",
-}
 
 # All steps: those, and the one that `map` and `estimate` take on their way.
 STEPS = (*COMMANDS, "activity")
@@ -164,8 +149,12 @@ class Run:
             raise StageError(f"{name} of {self.path} is {state}: {why}; run `{self.command(self.mend(name))}`")
 
     def mend(self, name: str) -> str:
-        """Return the command that makes the earliest broken step that `name` needs."""
-        return self._mend_inputs(name) or COMMANDS.get(name, name)
+        """Return the command that makes the earliest broken step that `name` needs, as it was given before."""
+        return self._mend_inputs(name) or self._again(name) or name
+
+    def _again(self, name: str) -> str | None:
+        given = (self.step(name) or {"arguments": {}})["arguments"]
+        return commands.as_given(name, given, target_file=self.file("target.toml"))
 
     def command(self, text: str) -> str:
         """Return a command as it is to be typed for this run: with ``--run`` unless the run is the newest."""
@@ -183,7 +172,7 @@ class Run:
             for maker, other in steps.items():
                 fits = maker not in (name, *asked_by) and item in other["outputs"]
                 if fits and self.state(maker)[0] != "fresh":
-                    command = self._mend_inputs(maker, (*asked_by, name)) or COMMANDS.get(maker)
+                    command = self._mend_inputs(maker, (*asked_by, name)) or self._again(maker)
                     if command:
                         return command
         return None

@@ -1,14 +1,17 @@
 """`neuromod map`, `estimate` and `targets` as commands, on runs with a small made-up network."""
 
 import csv
+import dataclasses
 import json
+import re
+import shlex
 import sys
 from importlib.metadata import entry_points
 
 import numpy as np
 import pytest
 
-from neuromod import Network, rundir
+from neuromod import Network, rundir, target_files
 
 
 @pytest.fixture
@@ -321,3 +324,25 @@ def test_a_network_on_one_core_is_told_that_nothing_travels(run, neuromod):
 
 def test_all_targets_of_a_near_name_are_named(run, neuromod):
     assert "did you mean loihi2 or loihi1" in neuromod("map", "--target", "loihi")[2]
+
+
+def test_a_stale_placement_is_mended_with_the_options_that_it_had(run, neuromod, tmp_path):
+    text = target_files.read_text("generic-mesh").replace('name = "generic-mesh"', 'name = "mine"')
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+
+    def advice(*options):
+        code, _, err = neuromod("map", *options, "--effort", "0.01")
+        assert code == 0, err
+        network = Network.load(run.file("network.safetensors"))
+        dataclasses.replace(network, bias=network.bias + 1).save(run.file("network.safetensors"))
+        run.record("import", arguments={}, seconds=0, inputs=[], outputs=["network.safetensors"], result={})
+        code, _, err = neuromod("estimate")
+        assert code == 5
+        return re.search(r"run `neuromod (map.*?)(?: --run .*)?`", err).group(1)
+
+    given = "map --cores 2x3 --target loihi1 --neurons-per-core 12 --placer tiles --effort 0.01 --seed 3"
+    assert advice(*shlex.split(given)[1:]) == given
+    assert advice() == "map --effort 0.01"
+    mended = shlex.split(advice("--target", str(tmp_path / "mine.toml")))
+    assert mended == ["map", "--target", str(run.file("target.toml")), "--effort", "0.01"]
+    assert neuromod(*mended)[0] == 0

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuromod import cli, reporting
+from neuromod.commands import COMMANDS
 from neuromod.errors import StageError, UsageError
 from neuromod.grid import Grid
 from neuromod.placement import Placement
 from neuromod.reporting import curves, plane, summary, svg, words
 from neuromod.reporting.findings import gather
 from neuromod.reporting.page import render
-from neuromod.rundir import COMMANDS, Run, create
+from neuromod.rundir import Run, create
 
 
 @pytest.fixture(scope="module")

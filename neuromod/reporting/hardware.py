@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from neuromod.commands import COMMANDS
 from neuromod.errors import UsageError
 from neuromod.reporting.cores import Cores, draw_cores
 from neuromod.reporting.findings import Findings, Stage
 from neuromod.reporting.svg import document
 from neuromod.reporting.words import FORMATS, count, duration, is_number, percent, scientific
-from neuromod.rundir import COMMANDS
 
 Section = dict[str, Any]
 
