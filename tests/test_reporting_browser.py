@@ -295,3 +295,12 @@ def test_a_neuron_shows_whom_it_sends_to(browser, report):
     drawn = browser.value("[...document.querySelectorAll('.plane path.on')].map((path) => path.dataset.t).join(' ')")
     assert lit
     assert set(lit) == set(drawn.split())
+
+
+def test_a_table_that_is_wider_than_the_window_does_not_widen_the_page(browser, report):
+    browser.open(report, width=360)
+    browser.value(
+        "for (const cell of document.querySelectorAll('.chart td.n')) cell.textContent = '12,345,678,901,234'"
+    )
+    assert browser.value("Math.max(...[...document.querySelectorAll('.scroll')].map((part) => part.scrollWidth))") > 360
+    assert browser.value("document.documentElement.scrollWidth") <= 360

@@ -212,3 +212,15 @@ def test_clusters_have_a_key(run):
     key = page.split('class="shades')[1].split("</p>")[0]
     assert [f'class="f{k}"' in key for k in range(4)] == [True, True, True, False]
     assert "not active" in key
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [(0.9570, "at 0.05 points less accuracy"), (0.9580, "at 0.05 points more accuracy"),
+     (0.9575, "at the same accuracy")],
+)  # fmt: skip
+def test_the_change_of_accuracy_is_that_of_the_table(run, after, words):
+    found = gather(run)
+    result = {**found.result("prune"), "accuracy_before": 0.9575, "accuracy_after": after}
+    prune = dataclasses.replace(found.stages["prune"], state="fresh", result=result)
+    assert words in " ".join(summary.sentences(dataclasses.replace(found, stages={**found.stages, "prune": prune})))

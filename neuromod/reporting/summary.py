@@ -103,8 +103,8 @@ def _pruning(findings: Findings) -> str:
     )
     if is_number(before) and is_number(after):
         points = 100 * (after - before)
-        words = f"{abs(points):.1f} points {'more' if points > 0 else 'less'} accuracy"
-        change = words if abs(points) >= 0.05 else "the same accuracy"
+        words = f"{abs(points):.2f} points {'more' if points > 0 else 'less'} accuracy"
+        change = words if abs(points) >= 0.005 else "the same accuracy"
         said += f", at {change}"
     return said + "."
 
