@@ -162,7 +162,7 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join([*lines, *result["figures"]])
 
 
-@click.command("analyze")
+@click.command("analyze", short_help="Measure functional clusters and modules, each beside chance.")
 @click.option("--trials", "trials_per_task", type=click.IntRange(2), default=100, show_default=True, help="Per task.")
 @click.option("--permutations", type=click.IntRange(100), default=1000, show_default=True, help="Shuffled labels.")
 @click.option("--nulls", type=click.IntRange(2), default=50, show_default=True, help="Random networks beside Q.")

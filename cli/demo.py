@@ -18,7 +18,7 @@ SETTINGS = {"network.neurons": 196, "training.steps": 7000, "wiring.strength": 0
 MIN_AGREEMENT, MAX_ACCURACY_GAP = 0.93, 0.03
 
 
-@click.command("demo")
+@click.command("demo", short_help="All of it in one go, smaller and quicker, with a report.")
 @click.option("--cores", default="4x4", show_default=True, metavar="ROWSxCOLUMNS", help="Grid of cores.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed.")
 @run_option

@@ -26,7 +26,7 @@ _ROWS = {
 }
 
 
-@click.command()
+@click.command("estimate", short_help="Estimate packets, hops and link loads of the placement.")
 @plot_option("traffic beside the shuffled placement, and the load of the cores")
 @held_run_option
 @output_options

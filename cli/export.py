@@ -25,7 +25,7 @@ FORMATS = ("onnx", "snn", "nir", "sanafe")
 DEFAULT = ("onnx", "snn")
 
 
-@click.command(name="export", short_help="Write the network as ONNX, as a spiking snnTorch model, as NIR.")
+@click.command("export", short_help="Write ONNX, a spiking snnTorch model, NIR or SANA-FE files.")
 @click.option(
     "--format",
     "formats",

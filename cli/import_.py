@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from neuromod.importing.imported import Choice
 
 
-@click.command("import")
+@click.command("import", short_help="Make a run of a network of your own, from a file.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--run",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neuromod.rundir import Run
 
 
-@click.command("map")
+@click.command("map", short_help="Place the neurons on a grid of cores.")
 @click.option(
     "--cores",
     type=CoresType(),

@@ -200,7 +200,7 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-@click.command("prune")
+@click.command("prune", short_help="Remove what the accuracy does not need.")
 @click.option("--threshold", type=float, help="Remove weights of at most this magnitude.")
 @click.option("--keep", type=float, help="Keep this share (0 to 1) of the n x n recurrent weights.")
 @click.option(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .output import Talk
 
 
-@click.command()
+@click.command("report", short_help="Write one HTML file that shows the run, offline.")
 @plot_option("neurons and cores, too")
 @click.option("--compare", is_flag=True, help="Put the runs RUN RUN … side by side instead.")
 @click.option(

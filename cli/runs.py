@@ -10,7 +10,7 @@ from .options import output_options
 from .output import Talk
 
 
-@click.command()
+@click.command("runs", short_help="List the runs and the state of their stages.")
 @output_options
 def command(talk: Talk) -> None:
     """List the runs and the state of their stages.

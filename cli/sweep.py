@@ -119,7 +119,7 @@ def axes_and_settings(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[
     return axes, settings
 
 
-@click.command("sweep")
+@click.command("sweep", short_help="Train a grid of networks into one table.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: runs/sweep-NAME]")
 @click.option("--strengths", callback=numbers, metavar="λ,λ", help="Values of λ.")

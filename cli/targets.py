@@ -8,7 +8,7 @@ from .options import output_options
 from .output import Talk, table
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="List the chips and core grids that networks can be mapped onto.")
 @click.pass_context
 @output_options
 def command(context: click.Context, talk: Talk) -> None:

@@ -11,7 +11,7 @@ from .options import output_options, plot_option, seed_option
 from .output import Talk, table
 
 
-@click.command()
+@click.command("tasks", short_help="List the tasks, with the accuracy of an ideal observer.")
 @click.option(
     "--collection",
     type=click.Choice(["yang19", "modcog", "modcog93"]),

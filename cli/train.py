@@ -167,7 +167,7 @@ def describe(result: dict[str, Any]) -> str:
     )
 
 
-@click.command("train")
+@click.command("train", short_help="Train a network whose wires cost what they are long.")
 @click.option("--tasks", metavar="NAMES", help="Collection or task names, separated by commas.  [default: yang19]")
 @click.option("--neurons", type=int, help="Neurons, on a square grid.  [default: 256]")
 @click.option("--steps", type=int, help="Training steps.  [default: 12000]")

@@ -61,7 +61,7 @@ EXPORTS = {
 }
 
 
-@click.command(name="verify", short_help="Run the exported files elsewhere and compare.")
+@click.command("verify", short_help="Run the exported files elsewhere and compare.")
 @click.option(
     "--trials", "n_trials", type=click.IntRange(10, 10**6), default=1000, show_default=True, help="Number of trials."
 )

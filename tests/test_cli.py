@@ -167,3 +167,11 @@ def test_every_command_file_is_registered():
     here = Path(cli.__file__).parent
     files = {path.stem for path in here.glob("*.py")} - {"__init__", "activity", "options", "output", "spiking"}
     assert files == set(cli.COMMANDS.values())
+
+
+def test_the_help_tells_every_command_in_full(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = CliRunner().invoke(cli.group, ["--help"]).output
+    lines = text.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in lines] == list(cli.COMMANDS)
+    assert all(line.endswith(".") and not line.endswith("..") for line in lines)
