@@ -46,14 +46,29 @@ def command(plot: Path | None, run: Run, talk: Talk) -> None:
     rows = []
     for key, label in _ROWS.items():
         values = [result[key], result["shuffled"][key]]
-        rows.append([label, *("unknown" if value is None else f"{value:,.1f}" for value in values)])
+        form = ",.0f" if key == "inter_core_synapses" else ",.1f"
+        rows.append([label, *("unknown" if value is None else format(value, form) for value in values)])
     for key, unit, label in (
         ("energy_per_step", "pj", "energy, pJ per step"),
         ("time_per_step", "ns", "time, ns per step"),
     ):
         values = [part[key][f"total_{unit}"] for part in (result, result["shuffled"])]
         rows.append([label, *("unknown" if value is None else f"{value:,.1f}" for value in values)])
-    talk.result(result, table(rows, header=["estimate", result["placer"], "shuffled"]))
+    talk.result(result, "\n".join([table(rows, header=["estimate", result["placer"], "shuffled"]), *_unknown(result)]))
+
+
+def _unknown(result: dict[str, Any]) -> list[str]:
+    """Say which figures of the target a sum is missing."""
+    energy, time_ = result["energy_per_step"], result["time_per_step"]
+    missing = {
+        "energy": [name for part in energy.values() if isinstance(part, dict) for name in part["unknown"]],
+        "time": time_["unknown"],
+    }
+    return [
+        f"{what} is unknown: {result['target']} states no {', '.join(names)}"
+        for what, names in missing.items()
+        if names
+    ]
 
 
 def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:

@@ -326,6 +326,17 @@ def test_all_targets_of_a_near_name_are_named(run, neuromod):
     assert "did you mean loihi2 or loihi1" in neuromod("map", "--target", "loihi")[2]
 
 
+def test_an_estimate_says_what_is_unknown(run, neuromod):
+    assert neuromod("map", "--target", "generic-mesh", "--effort", "0.01")[0] == 0
+    out = neuromod("estimate")[1]
+    assert "energy is unknown: generic-mesh states no energy_synaptic_event, energy_neuron" in out
+    assert "time is unknown: generic-mesh states no latency_neuron" in out
+    assert neuromod("map", "--target", "loihi1", "--neurons-per-core", "16", "--effort", "0.01")[0] == 0
+    out = neuromod("estimate")[1]
+    assert "energy is unknown" not in out
+    assert re.search(r"synapses between cores +[\d,]+ +[\d,]+\n", out)
+
+
 def test_a_stale_placement_is_mended_with_the_options_that_it_had(run, neuromod, tmp_path):
     text = target_files.read_text("generic-mesh").replace('name = "generic-mesh"', 'name = "mine"')
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
