@@ -60,7 +60,7 @@ def save(path: Path, placement: Placement, traffic: Traffic) -> None:
                 end = (start[0] + step[1] * across, start[1] + step[0] * down)
                 lines.append([start, end])
                 widths.append(0.3 + 5 * load[row, column] / busiest)
-        axes.add_collection(LineCollection(lines, linewidths=widths, colors="#d55e00", alpha=0.8))
+        axes.add_collection(LineCollection(lines, linewidths=widths, colors=plots.OKABE_ITO[1], alpha=0.8))
     if grid.cores <= _MOST_LABELLED:
         for core, (row, column) in enumerate(grid.coordinates().tolist()):
             label = f"{placement.neurons_on[core]:,}"

@@ -22,6 +22,8 @@ FORMATS = (".png", ".svg", ".pdf")
 
 # As in the report: neighbouring cores differ, also for colour-blind eyes.
 CORE_COLOURS = ("#2b47b2", "#c36008", "#1c928f", "#792956")
+# Okabe and Ito's colours, which colour-blind eyes tell apart: blue, vermilion, green, purple, orange, sky blue, black.
+OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _INK, _MUTED, _PAPER = "#1c1f22", "#5a6068", "#fdfdfb"
 _LOADS, _LINKS = ("#e6ecf2", "#14538c"), ("#ecd8cb", "#b5460f")
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.network import Network
+from neuromod.plots import OKABE_ITO
 from neuromod.reporting.words import FORMATS, count, tidy
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from neuromod.tasks import Trials
 
-# Okabe and Ito's colours, told apart by colour-blind eyes; lines differ in their dashes, too.
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#7f7f7f"
+# Lines differ in their dashes, too.
+BLUE, ORANGE, GREEN = OKABE_ITO[:3]
+GREY = "#7f7f7f"
 
 
 def trials(examples: Trials) -> Figure:

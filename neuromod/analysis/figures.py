@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 Content = Mapping[str, Any]
 
 PAPER: dict[str, Any] = {"color": "0.55", "zorder": 1}
-# Okabe and Ito's colours, and the shapes that the clusters beyond the first seven take them with.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# The shapes in which clusters take the colours, one after the other.
 MARKS = ("s", "o", "^", "D", "v", "P")
 _LABEL = "paper, 400 neurons (digitised)"
 
@@ -47,7 +46,10 @@ def plane(axes: Axes, content: Content) -> None:
     here = at[content["active"]]
     # Shape and colour together tell clusters apart, for colour-blind eyes and on grey paper.
     for cluster in range(int(labels.max(initial=-1)) + 1):
-        mark, colour = MARKS[cluster // len(COLOURS) % len(MARKS)], COLOURS[cluster % len(COLOURS)]
+        mark, colour = (
+            MARKS[cluster // len(plots.OKABE_ITO) % len(MARKS)],
+            plots.OKABE_ITO[cluster % len(plots.OKABE_ITO)],
+        )
         x, y = here[labels == cluster].T
         axes.scatter(x, y, color=colour, marker=mark, s=24, linewidths=0, label=str(cluster))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -274,15 +274,16 @@ def equal_accuracy(rows: Sequence[Row]) -> str:
 def parts_left_out(rows: Sequence[Row]) -> str:
     """Variants of training for hops beside the curve of the whole method at the same error, means over the seeds."""
     columns = {name: column for name, column in hops_columns(rows).items() if name.startswith("annealing")}
-    lines = []
-    for (name, strength), trials in groups(rows).items():
+    found, lines = groups(rows), []
+    fronts = {column: front(found, "hops", column) for column in columns.values()}
+    for (name, strength), trials in found.items():
         if name == "hops":
             continue
         line = [name, f"{strength:g}", str(len(trials))]
         for column in columns.values():
             missed = mean(map(error_of(column), trials))
             hops = mean(number(row, column) for row in trials)
-            whole = at_error(front(groups(rows), "hops", column), missed)
+            whole = at_error(fronts[column], missed)
             line.append(f"{hops:.1f} at {missed:.4f}; {'–' if not whole else f'{hops / whole:.2f}'}")
         lines.append(line)
     return markdown(["variant", "λ", "seeds", *(f"{placer}: hops at error; ratio" for placer in columns)], lines)
