@@ -8,7 +8,7 @@ from neuromod.arrays import Array
 
 # Range of Xylo's states and of Loihi's.
 INT16 = (-(2**15), 2**15 - 1)
-INT24 = (-(2**23), 2**23 - 1)
+INT24 = (-(2**23) + 1, 2**23 - 1)
 
 
 def decay_by_shift(value: Array, dash: Array) -> Array:

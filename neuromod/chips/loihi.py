@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neuromod.arrays import Array
-from neuromod.chips.arithmetic import INT24, decay_by_share, follow, product, split_signs
+from neuromod.chips.arithmetic import INT16, INT24, decay_by_share, follow, product, split_signs
 from neuromod.errors import UsageError
 
 # Arrays of the chip, as Lava names them, with their types.
@@ -34,7 +34,7 @@ class LoihiResponse:
     y : (time, batch, n_out) float64
         Readout at the end of every time step, taken from the spikes by the host.
     used : float
-        Largest share of the 24 bits that a current or a membrane took.
+        Largest share that a current or a membrane took of its 24 bits, or what arrived in a step of its 16 bits.
     """
 
     spikes: Array
@@ -170,7 +170,7 @@ class LoihiNetwork:
             arriving = into[k] + (product(s, w_rec) << self.weight_exp_rec)
             u = decay_by_share(u, self.du + 1) + (arriving << _INTO_CURRENT)
             v = decay_by_share(v, self.dv) + u
-            used = max(used, float(max(np.abs(u).max(initial=0), np.abs(v).max(initial=0)) / INT24[1]))
+            used = max(used, *(float(np.abs(a).max(initial=0)) / m for a, m in ((u, INT24[1]), (v, INT24[1]), (arriving, INT16[1]))))
             v = np.clip(v, *INT24)
             s = (v > self.vth << _INTO_CURRENT).astype(np.int64)
             v = np.where(s == 1, 0, v)

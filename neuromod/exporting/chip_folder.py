@@ -12,9 +12,14 @@ from neuromod.arrays import Array
 from neuromod.errors import VerificationError
 from neuromod.files import read_json, save_tensors, write_text
 
-ARRAYS, ABOUT, TRIALS, EXAMPLE, READER = (
-    "network.safetensors", "network.json", "trials.safetensors", "example.py", "tensors.py",
-)  # fmt: skip
+ARRAYS, ABOUT, TRIALS, EXAMPLE = "network.safetensors", "network.json", "trials.safetensors", "example.py"
+
+# Scripts in the folder of each family: their names there, and here.
+SCRIPTS = {
+    "xylo": {EXAMPLE: "xylo", "tensors.py": "tensors"},
+    "loihi": {EXAMPLE: "loihi", "tensors.py": "tensors", "lava_python.py": "lava_python"},
+    "loihi2": {EXAMPLE: "loihi2", "tensors.py": "tensors", "lava_python.py": "lava_python"},
+}
 
 
 def write_folder(
@@ -48,9 +53,9 @@ def write_folder(
     save_tensors(folder / TRIALS, trials, {"schema": schema})
     text = json.dumps({"schema": schema, **about}, indent=1, allow_nan=False)
     write_text(folder / ABOUT, _on_one_line(text) + "\n")
-    write_text(folder / EXAMPLE, source(family))
-    write_text(folder / READER, source("tensors"))
-    return [folder / name for name in (ARRAYS, ABOUT, TRIALS, EXAMPLE, READER)]
+    for name, script in SCRIPTS[family].items():
+        write_text(folder / name, source(script))
+    return [folder / name for name in (ARRAYS, ABOUT, TRIALS, *SCRIPTS[family])]
 
 
 def read_folder(folder: Path, family: str) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -67,11 +72,11 @@ def read_folder(folder: Path, family: str) -> tuple[dict[str, Array], dict[str, 
     try:
         arrays, _ = load_tensors(folder / ARRAYS, schema=schema_of(family))
         about = read_json(folder / ABOUT, schema=schema_of(family))
-        texts = {name: (folder / name).read_text(encoding="utf-8") for name in (EXAMPLE, READER)}
+        texts = {name: (folder / name).read_text(encoding="utf-8") for name in SCRIPTS[family]}
     except (UsageError, OSError, ValueError) as error:
         raise VerificationError(f"{folder} is not what `write` left there: {error}") from error
-    for name, kind in ((EXAMPLE, family), (READER, "tensors")):
-        if texts[name] != source(kind):
+    for name, script in SCRIPTS[family].items():
+        if texts[name] != source(script):
             raise VerificationError(f"{folder / name} is not the file that this version writes, so it is not run")
     return arrays, about
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from neuromod.arrays import Array
 from neuromod.chips.xylo import ARRAYS, SCALES, SHIFTS, XyloNetwork
-from neuromod.errors import VerificationError
+from neuromod.errors import UsageError, VerificationError
 from neuromod.exporting.chip_folder import read_folder, write_folder
 from neuromod.network import Network
 
@@ -93,7 +93,5 @@ def read(folder: Path) -> XyloNetwork:
         numbers = {name: int(said[name]) for name in SHIFTS}
         scales = {name: np.asarray(said[name]) for name in SCALES}
         return XyloNetwork(**{name: arrays[name] for name in ARRAYS}, **scales, **numbers, dt_s=float(said["dt_s"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, UsageError) as error:
         raise VerificationError(f"{folder} does not hold a Xylo network: {error}") from error
-    except Exception as error:
-        raise VerificationError(f"{folder} does not hold a Xylo network that the chip can be: {error}") from error
