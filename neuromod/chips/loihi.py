@@ -170,7 +170,10 @@ class LoihiNetwork:
             arriving = into[k] + (product(s, w_rec) << self.weight_exp_rec)
             u = decay_by_share(u, self.du + 1) + (arriving << _INTO_CURRENT)
             v = decay_by_share(v, self.dv) + u
-            used = max(used, *(float(np.abs(a).max(initial=0)) / m for a, m in ((u, INT24[1]), (v, INT24[1]), (arriving, INT16[1]))))
+            used = max(
+                used,
+                *(float(np.abs(a).max(initial=0)) / m for a, m in ((u, INT24[1]), (v, INT24[1]), (arriving, INT16[1]))),
+            )
             v = np.clip(v, *INT24)
             s = (v > self.vth << _INTO_CURRENT).astype(np.int64)
             v = np.where(s == 1, 0, v)

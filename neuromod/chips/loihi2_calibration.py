@@ -50,8 +50,8 @@ def calibrate(
 ) -> Loihi2Calibration:
     """Turn a rate network into integers.
 
-    The activity of each neuron takes 14 bits on the trials, and its row of weights fills 8 bits, with an exponent of its
-    own. Weights are rounded by `rounding.round_rows`; what rounding moves on average goes into the biases.
+    The activity of each neuron takes 14 bits on the trials, and its row of weights fills 8 bits, with an exponent of
+    its own. Weights are rounded by `rounding.round_rows`; what rounding moves on average goes into the biases.
 
     Parameters
     ----------
@@ -92,7 +92,9 @@ def calibrate(
     unit = peak / 2.0**_BITS
     for _ in range(20):
         # Coarser where weights of the exponent 0 would not fit.
-        largest = np.maximum((np.abs(w_rec) * unit).max(axis=1, initial=0), (np.abs(w_in) / scale_in).max(axis=1, initial=0))
+        largest = np.maximum(
+            (np.abs(w_rec) * unit).max(axis=1, initial=0), (np.abs(w_in) / scale_in).max(axis=1, initial=0)
+        )
         unit = np.maximum(unit, largest / _AIM)
     shift_in, shift_rec = _shifts(w_in / scale_in / unit[:, None]), _shifts(w_rec * unit / unit[:, None])
     value = np.concatenate([1 / scale_in, unit])

@@ -72,8 +72,8 @@ def about(integers: LoihiNetwork, network: Network, chip: str) -> dict[str, Any]
         "channels": channels,
         "outputs": network.n_out,
         "bias": "weights of one more input channel, whose input is always 1; the chip's own bias is not used",
-        "input": "spikes e of a channel, 0 or 1 in a substep, with a[k] = (1 - (du + 1) / 4096) a[k-1] + e[k] nearest to "
-        "x[t] / (input_peak * (du + 1) / 4096); a negative e goes to the channel of the minus input",
+        "input": "spikes e of a channel, 0 or 1 in a substep, with a[k] = (1 - (du + 1) / 4096) a[k-1] + e[k] nearest "
+        "to x[t] / (input_peak * (du + 1) / 4096); a negative e goes to the channel of the minus input",
         "readout": "f[k] = (1 - (du + 1) / 4096) f[k-1] + (du + 1) / 4096 * spikes[k], by the host; "
         "y = weights_out f + readout_offset at the last substep of a time step",
         **integers.scales(),

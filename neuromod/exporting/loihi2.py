@@ -87,6 +87,8 @@ def read(folder: Path) -> Loihi2Network:
     arrays, said = read_folder(folder, "loihi2")
     try:
         scales = {name: np.asarray(said[name]) for name in SCALES}
-        return Loihi2Network(**{name: arrays[name] for name in ARRAYS}, **scales, leak=int(said["leak"]), dt_s=float(said["dt_s"]))
+        return Loihi2Network(
+            **{name: arrays[name] for name in ARRAYS}, **scales, leak=int(said["leak"]), dt_s=float(said["dt_s"])
+        )
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise VerificationError(f"{folder} does not hold a Loihi 2 network: {error}") from error

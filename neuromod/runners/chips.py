@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neuromod.arrays import Array
+from neuromod.errors import UsageError
 from neuromod.evaluation import has_tasks, random_trials, trials_for
+from neuromod.exporting import loihi, loihi2, xylo
+from neuromod.exporting.chip_folder import ABOUT, TRIALS, schema_of
+from neuromod.files import load_tensors
 from neuromod.network import Network
 from neuromod.runners.common import compare_runs
 from neuromod.runners.simulators import TIME_LIMIT, SimulatorError, equal_trials, run_example, version_of
@@ -20,66 +24,174 @@ from neuromod.tasks import Trials
 _STEPS = 40
 
 
-def verify_xylo(
+@dataclass(frozen=True)
+class _Family:
+    """How a family's folders are read and run.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    module : module
+        Its `read` and `about`.
+    given : str
+        Name of what the simulators take, in the trials.
+    kind : type
+        Type of that.
+    wanted : tuple of str
+        What of the response must be equal.
+    simulators : mapping of str to str
+        Its simulators, and the packages that they come in.
+    """
+
+    name: str
+    module: Any
+    given: str
+    kind: type
+    wanted: tuple[str, ...]
+    simulators: Mapping[str, str]
+
+
+_FAMILIES = {
+    "xylo": _Family(
+        "xylo", xylo, "counts", np.uint8, ("spikes", "current", "membrane", "readout"), {"xylosim": "xylosim"}
+    ),
+    "loihi": _Family(
+        "loihi",
+        loihi,
+        "events",
+        np.uint8,
+        ("spikes", "u", "v"),
+        {"lava": "lava-nc", "nengo-loihi": "nengo-loihi", "brian2-loihi": "brian2-loihi"},
+    ),
+    "loihi2": _Family("loihi2", loihi2, "messages", np.int16, ("kept", "fresh"), {"lava": "lava-nc"}),
+}
+
+
+def verify_xylo(folder: Path, network: Network, integers: Any, *, simulated: int = 100, **more: Any) -> dict[str, Any]:
+    """Verify a Xylo folder, by default on 100 trials in xylosim; see `verify_chip`."""
+    return verify_chip("xylo", folder, network, integers, simulated=simulated, **more)
+
+
+def verify_loihi(folder: Path, network: Network, integers: Any, *, simulated: int = 20, **more: Any) -> dict[str, Any]:
+    """Verify a Loihi folder, by default on 20 trials in Lava, nengo-loihi and brian2-loihi; see `verify_chip`."""
+    return verify_chip("loihi", folder, network, integers, simulated=simulated, **more)
+
+
+def verify_loihi2(
+    folder: Path, network: Network, integers: Any, *, simulated: int = 100, **more: Any
+) -> dict[str, Any]:
+    """Verify a Loihi 2 folder, by default on 100 trials in Lava; see `verify_chip`."""
+    return verify_chip("loihi2", folder, network, integers, simulated=simulated, **more)
+
+
+def verify_chip(
+    family: str,
     folder: Path,
     network: Network,
     integers: Any,
     *,
+    simulated: int,
     trials: Trials | None = None,
     n_trials: int = 1000,
-    simulated: int = 100,
     seed: int = 1,
-    python: str | None = None,
+    pythons: Sequence[str] = (),
     time_limit: float = TIME_LIMIT,
     min_agreement: float = 0.95,
     max_accuracy_gap: float = 0.02,
 ) -> dict[str, Any]:
-    """Compare a Xylo folder with what was exported, its integers with the rate network, and xylosim with them.
+    """Compare a folder with what was exported, its integers with the rate network, and the simulators with them.
 
     Parameters
     ----------
+    family : {'xylo', 'loihi', 'loihi2'}
+        What the folder holds.
     folder : Path
-        From `exporting.xylo.write`.
+        From the family's `write`.
     network : Network
         The rate network.
-    integers : chips.xylo.XyloNetwork
+    integers : XyloNetwork, LoihiNetwork or Loihi2Network
         What was written.
+    simulated : int
+        Trials that the simulators run.
     trials : Trials, optional
         Trials to compare on; `n_trials` drawn anew if omitted.
     n_trials, seed : int
         Number of trials and their seed.
-    simulated : int
-        Trials that the simulator runs, too.
-    python : str, optional
-        The Python that has the simulator; this one if omitted.
+    pythons : sequence of str
+        Pythons in which simulators are looked for if this one does not have them.
     time_limit : float
-        Seconds for the simulator.
+        Seconds for each simulator.
     min_agreement, max_accuracy_gap : float
-        Least share of equal decisions, and largest difference of the accuracies, that pass.
+        Least share of equal decisions, and largest loss of accuracy, that pass.
 
     Returns
     -------
     dict
         ``passed``, ``verified``, ``reasons``, ``simulator``, ``trials``, ``bit_equal``, ``decision_agreement``,
-        ``decision_agreement_95``, ``accuracy``, ``accuracy_network``.
+        ``decision_agreement_95``, ``accuracy``, ``accuracy_network``, and the same of each of ``simulators``.
 
     Raises
     ------
     VerificationError
         If the folder is not one that was written.
+    UsageError
+        If one of `pythons` cannot be run.
     """
-    from neuromod.exporting import xylo
-
-    found = xylo.read(folder)
+    about = _FAMILIES[family]
+    found = about.module.read(folder)
     trials = _drawn(network, n_trials, seed) if trials is None else trials
     result, reasons = _compare(found, integers, network, trials, min_agreement, max_accuracy_gap)
-    counts = found.encode(trials.inputs[:, :simulated])
-    response = found.run(counts)
-    wanted = {name: getattr(response, name) for name in ("spikes", "current", "membrane", "readout")}
-    simulators = {
-        "xylosim": lambda: run_example(folder, {"counts": counts.astype(np.uint8)}, python=python, time_limit=time_limit)
+    reasons += _rest_of_folder(about, folder, integers, network)
+    # The simulators are held to what was exported, not to what the folder has become.
+    given = integers.encode(trials.inputs[:, :simulated])
+    response = integers.run(given)
+    wanted = {name: getattr(response, name) for name in about.wanted}
+    parts = []
+    for name, package in about.simulators.items():
+        python, version = _where(package, pythons)
+        if version is None:
+            continue
+        part = {"simulator": f"{name} {version}", "trials": given.shape[1], "bit_equal": 0}
+        parts.append(part)
+        try:
+            arguments = ["--simulator", name] if len(about.simulators) > 1 else []
+            out = run_example(
+                folder,
+                {about.given: given.astype(about.kind)},
+                arguments=arguments,
+                python=python,
+                time_limit=time_limit,
+            )
+            equal = equal_trials(out, wanted)
+        except SimulatorError as error:
+            reasons.append(f"{name}: {error}")
+            continue
+        part["bit_equal"] = int(equal.sum())
+        if not equal.all():
+            first, wrong = int(np.flatnonzero(~equal)[0]), int((~equal).sum())
+            reasons.append(f"{name}: {wrong} of {len(equal)} trials differ from the integers, the first is {first}")
+    whole = {
+        "simulator": ", ".join(str(part["simulator"]) for part in parts) or None,
+        "trials": min((part["trials"] for part in parts), default=0),
+        "bit_equal": min((part["bit_equal"] for part in parts), default=0),
+        **result,
+        "simulators": parts,
+        "verified": bool(parts),
+        "reasons": reasons,
+        "passed": bool(parts) and not reasons,
     }
-    return _simulate(simulators, {"xylosim": "xylosim"}, wanted, result, reasons, python)
+    if not parts:
+        whole["reason"] = f"no simulator is installed, needed {' or '.join(about.simulators.values())}"
+    return whole
+
+
+def _where(package: str, pythons: Sequence[str]) -> tuple[str | None, str | None]:
+    """Python that has a package, and its version; the version is None if none has it."""
+    for python in (None, *pythons):
+        if (version := version_of(package, python)) is not None:
+            return python, version
+    return None, None
 
 
 def _drawn(network: Network, n_trials: int, seed: int) -> Trials:
@@ -110,6 +222,22 @@ def _compare(
     return result, reasons
 
 
+def _rest_of_folder(about: _Family, folder: Path, integers: Any, network: Network) -> list[str]:
+    """What is wrong with what the folder says, and with the trials in it."""
+    said = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    right = about.module.about(integers, network, said.get("chip"))
+    # Numbers that went through JSON are the same numbers.
+    right = json.loads(json.dumps(right))
+    reasons = [f"{ABOUT} says another {key} than what was exported" for key in right if said.get(key) != right[key]]
+    try:
+        trials, _ = load_tensors(folder / TRIALS, schema=schema_of(about.name))
+        response = integers.run(trials[about.given])
+        same = all(np.array_equal(trials[name], getattr(response, name)) for name in about.wanted)
+    except (UsageError, KeyError, ValueError) as error:
+        return [*reasons, f"{TRIALS} cannot be used: {error}"]
+    return reasons if same else [*reasons, f"{TRIALS} does not hold what the network does"]
+
+
 def differences(found: Any, wanted: Any) -> list[str]:
     """Names of the fields in which two networks of the same class differ."""
     return [
@@ -117,39 +245,3 @@ def differences(found: Any, wanted: Any) -> list[str]:
         for field in fields(wanted)
         if not np.array_equal(np.asarray(getattr(found, field.name)), np.asarray(getattr(wanted, field.name)))
     ]
-
-
-def _simulate(
-    simulators: Mapping[str, Callable[[], dict[str, Array]]],
-    packages: Mapping[str, str],
-    wanted: Mapping[str, Array],
-    result: dict[str, Any],
-    reasons: list[str],
-    python: str | None,
-) -> dict[str, Any]:
-    """Run every simulator that is installed, and count the trials that are equal to the last bit."""
-    parts: dict[str, dict[str, Any]] = {}
-    for name, simulate in simulators.items():
-        version = version_of(packages[name], python)
-        if version is None:
-            continue
-        part: dict[str, Any] = {"simulator": f"{name} {version}", "trials": len(next(iter(wanted.values()))[0])}
-        try:
-            equal = equal_trials(simulate(), wanted)
-            part["bit_equal"] = int(equal.sum())
-            if not equal.all():
-                first = int(np.flatnonzero(~equal)[0])
-                reasons.append(
-                    f"{name}: {int((~equal).sum())} of {len(equal)} trials differ from the integers, the first is {first}"
-                )
-        except SimulatorError as error:
-            part["bit_equal"] = 0
-            reasons.append(f"{name}: {error}")
-        parts[name] = part
-    verified = bool(parts)
-    first_part = next(iter(parts.values()), {"simulator": None, "trials": 0, "bit_equal": 0})
-    whole = {**first_part, **({"simulators": list(parts.values())} if len(simulators) > 1 else {})}
-    if not verified:
-        missing = ", ".join(simulators)
-        whole["reason"] = f"{missing} is not installed in {python or 'this Python'}, so no simulator has run it"
-    return {**whole, **result, "verified": verified, "reasons": reasons, "passed": verified and not reasons}

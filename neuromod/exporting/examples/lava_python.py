@@ -6,7 +6,7 @@ import sys
 
 def prepare():
     """Give defaults of Lava's dataclasses a hash: since 3.11 one without counts as mutable and is refused."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  other Pythons than ours run this
         return
     get_field = dataclasses._get_field
 

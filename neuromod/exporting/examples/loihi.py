@@ -123,15 +123,18 @@ def nengo_loihi_model(arrays, about, events):
         cell = block.compartment
         cell.configure_relu()
         cell.dtype = np.int32
-        for name, value in {"decay_u": about["du"], "decay_v": about["dv"], "vth": about["vth"] << 6, "bias": 0}.items():
+        for name, value in {
+            "decay_u": about["du"],
+            "decay_v": about["dv"],
+            "vth": about["vth"] << 6,
+            "bias": 0,
+        }.items():
             setattr(cell, name, np.full(len(neurons), value, np.int32))
         cell.vmin, cell.vmax, cell.scale_u, cell.scale_v = -(2**23) + 1, 2**23 - 1, False, False
         cell.noise_exp = np.int32(0)
         model.add_block(block)
         blocks[core] = block
-    settings = SynapseConfig(
-        weight_bits=7, fanout_type=1, compression=0, idx_bits=5, synapse_type=0, n_synapses=63
-    )
+    settings = SynapseConfig(weight_bits=7, fanout_type=1, compression=0, idx_bits=5, synapse_type=0, n_synapses=63)
 
     def connect(add_axon, core, weights, exponent):
         """Give every source that has a target on the core an axon there; weights (sources, neurons of the core)."""
@@ -193,10 +196,15 @@ def brian2_loihi(arrays, about, events):
         synapses.w = np.tile(weights[target, start], n_trials)
         parts.append(synapses)
     spikes = b2.LoihiSpikeMonitor(neurons)
-    states = {"v": b2.LoihiStateMonitor(neurons, "v", record=True), "u": b2.LoihiStateMonitor(neurons, "I", record=True)}
+    states = {
+        "v": b2.LoihiStateMonitor(neurons, "v", record=True),
+        "u": b2.LoihiStateMonitor(neurons, "I", record=True),
+    }
     b2.LoihiNetwork(*parts, spikes, *states.values()).run(steps)
     fired = np.zeros((steps, n_trials * n), np.int32)
-    fired[np.asarray(spikes.t / brian2.ms if hasattr(spikes.t, "dim") else spikes.t).astype(int), np.asarray(spikes.i)] = 1
+    fired[
+        np.asarray(spikes.t / brian2.ms if hasattr(spikes.t, "dim") else spikes.t).astype(int), np.asarray(spikes.i)
+    ] = 1
     found = {
         "spikes": fired,
         "u": np.asarray(states["u"].I).T,
