@@ -1,4 +1,4 @@
-"""The integer arithmetic that the chips share: decays, saturation, and inputs as whole numbers that carry their error."""
+"""The integer arithmetic that chips share: decays, saturation, and inputs as whole numbers that carry their error."""
 
 from __future__ import annotations
 

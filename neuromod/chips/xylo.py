@@ -135,7 +135,7 @@ class XyloNetwork:
                 raise UsageError(f"{name} must have the shape {shape}, found {found}")
         for name, kind in {**ARRAYS, **dict.fromkeys(SCALES, np.float64), "signed": np.bool_}.items():
             value = np.asarray(getattr(self, name))
-            array = value.astype(kind)
+            array: Array = value.astype(kind)
             if not np.array_equal(array, value):
                 raise UsageError(f"{name} must fit {np.dtype(kind).name}, found {value.min():g} to {value.max():g}")
             object.__setattr__(self, name, array)

@@ -50,7 +50,7 @@ def write(
     """
     events = integers.encode(x[:, :_SHOWN])
     response = integers.run(events)
-    trials = {
+    trials: dict[str, Array] = {
         "events": events.astype(np.uint8),
         "spikes": response.spikes.astype(np.uint8),
         "u": response.u.astype(np.int32),
@@ -90,8 +90,9 @@ def read(folder: Path) -> LoihiNetwork:
     """
     arrays, said = read_folder(folder, "loihi")
     try:
-        numbers = {name: int(said[name]) for name in NUMBERS}
-        scales = {name: np.asarray(said[name]) for name in SCALES}
-        return LoihiNetwork(**{name: arrays[name] for name in ARRAYS}, **scales, **numbers, dt_s=float(said["dt_s"]))
+        content: dict[str, Any] = {name: arrays[name] for name in ARRAYS}
+        content |= {name: int(said[name]) for name in NUMBERS}
+        content |= {name: np.asarray(said[name]) for name in SCALES}
+        return LoihiNetwork(**content, dt_s=float(said["dt_s"]))
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise VerificationError(f"{folder} does not hold a Loihi network: {error}") from error

@@ -50,7 +50,7 @@ def write(
     """
     messages = integers.encode(x[:, :_SHOWN])
     response = integers.run(messages)
-    trials = {
+    trials: dict[str, Array] = {
         "messages": messages.astype(np.int16),
         "kept": response.kept.astype(np.int32),
         "fresh": response.fresh.astype(np.int32),
@@ -86,9 +86,8 @@ def read(folder: Path) -> Loihi2Network:
     """
     arrays, said = read_folder(folder, "loihi2")
     try:
-        scales = {name: np.asarray(said[name]) for name in SCALES}
-        return Loihi2Network(
-            **{name: arrays[name] for name in ARRAYS}, **scales, leak=int(said["leak"]), dt_s=float(said["dt_s"])
-        )
+        content: dict[str, Any] = {name: arrays[name] for name in ARRAYS}
+        content |= {name: np.asarray(said[name]) for name in SCALES}
+        return Loihi2Network(**content, leak=int(said["leak"]), dt_s=float(said["dt_s"]))
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise VerificationError(f"{folder} does not hold a Loihi 2 network: {error}") from error

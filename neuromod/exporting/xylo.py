@@ -50,7 +50,7 @@ def write(
     """
     counts = integers.encode(x[:, :_SHOWN])
     response = integers.run(counts)
-    trials = {
+    trials: dict[str, Array] = {
         "counts": counts.astype(np.uint8),
         "spikes": response.spikes.astype(np.uint8),
         "current": response.current.astype(np.int16),
@@ -90,8 +90,9 @@ def read(folder: Path) -> XyloNetwork:
     """
     arrays, said = read_folder(folder, "xylo")
     try:
-        numbers = {name: int(said[name]) for name in SHIFTS}
-        scales = {name: np.asarray(said[name]) for name in SCALES}
-        return XyloNetwork(**{name: arrays[name] for name in ARRAYS}, **scales, **numbers, dt_s=float(said["dt_s"]))
+        content: dict[str, Any] = {name: arrays[name] for name in ARRAYS}
+        content |= {name: int(said[name]) for name in SHIFTS}
+        content |= {name: np.asarray(said[name]) for name in SCALES}
+        return XyloNetwork(**content, dt_s=float(said["dt_s"]))
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise VerificationError(f"{folder} does not hold a Xylo network: {error}") from error
