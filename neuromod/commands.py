@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from neuromod.exporting.formats import FORMATS
 from neuromod.target_files import target_names
 
 # Step -> the command that makes it again; a step that is not here is part of the command that needs it.
@@ -16,10 +17,7 @@ COMMANDS = {
     "prune": "neuromod prune",
     "map": "neuromod map",
     "estimate": "neuromod estimate",
-    "export-onnx": "neuromod export --format onnx",
-    "export-snn": "neuromod export --format snn",
-    "export-nir": "neuromod export --format nir",
-    "export-sanafe": "neuromod export --format sanafe",
+    **{f"export-{name}": f"neuromod export --format {name}" for name in FORMATS},
     "verify": "neuromod verify",
     "analyze": "neuromod analyze",
     "report": "neuromod report",

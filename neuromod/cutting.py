@@ -23,7 +23,7 @@ def cut(network: Network, threshold: float, *, weight_bits: int | None = None) -
     With `weight_bits`, weights that these bits round to zero are removed, too.
 
     A neuron that no input reaches has a constant activity once it has settled; what it adds to others goes into
-    their biases.
+    their biases. In a spiking network, one imported from NIR, it stays.
 
     Raises
     ------
@@ -51,7 +51,8 @@ def cut(network: Network, threshold: float, *, weight_bits: int | None = None) -
     if not (reached & needed).any():
         raise UsageError(f"pruning at {threshold:g} leaves no path from input to readout; keep more")
     tonic = ~reached & needed
-    settled = _settle(thinned, tonic)
+    # Spikes do not settle: of a network imported from NIR such neurons stay.
+    settled = None if "nir" in network.info else _settle(thinned, tonic)
     if settled is None:
         # Without a steady state these neurons are part of the function.
         return thinned.subset(np.flatnonzero(needed))

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod import limits
+from neuromod.activity import find_activity
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.grid import Grid
 from neuromod.network import Network
@@ -63,7 +64,7 @@ def place(
     network : Network
         The network, with positions or without.
     rates : (n,) float, spikes per time step, optional
-        Activity of the neurons; the network's own `rates`, else one spike a step, if omitted.
+        Activity of the neurons; that of `activity.find_activity` if omitted.
     cores : (rows, columns), optional
         Grid of cores; 4x4, or the chip's if that is smaller, if omitted.
     target : Target or str, default generic-mesh
@@ -105,7 +106,7 @@ def place(
     grid = choose_grid(chip, cores)
     goal = check_objective(objective)
     if rates is None:
-        rates = np.ones(network.n) if network.rates is None else network.rates
+        rates = find_activity(network).rates
     capacity, _ = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
     limits.refuse_impossible(network, grid, chip, capacity)
     core_of = search(
@@ -116,7 +117,7 @@ def place(
     if violations:
         fitting = _least_grid(network, rates, grid, chip, neurons_per_core, seed)
         raise DoesNotFitError(limits.explain(violations, network, grid, chip, capacity, fitting=fitting))
-    return Placement(grid, core_of, capacity, chip.name, placer, seed, network.sha256())
+    return Placement(grid, core_of, capacity, chip.name, placer, seed, network.sha256(), chip)
 
 
 def _least_grid(

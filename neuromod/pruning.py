@@ -133,7 +133,7 @@ def prune(
         raise UsageError(f"--threshold {threshold:g} is out of range: needed 0 or more")
     if keep is not None and not 0 < keep <= 1:
         raise UsageError(f"--keep {keep:g} is out of range: needed more than 0 and at most 1")
-    known = network.info.get("tasks")
+    known = network.info["tasks"] if evaluation.has_tasks(network) else ()
     if not known and threshold is None and keep is None:
         raise UsageError("this network has no tasks to measure accuracy on; give --threshold or --keep")
 

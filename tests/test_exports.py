@@ -26,6 +26,7 @@ def small(n=4, **more):
 
 def test_the_library_and_the_command_have_one_set_of_defaults():
     from neuromod.cli import export, spiking
+
     from neuromod.conversion_settings import ConversionSettings
 
     ours = ConversionSettings()
@@ -80,8 +81,9 @@ def test_a_placement_on_ones_own_target_is_exported_and_estimated(own_target, tm
     mine, built_in = (e.target.joinpath("arch.yaml").read_text().split("\n", 1) for e in (exported, same))
     assert mine[1] == built_in[1]
     assert "mine" in mine[0]
-    assert neuromod.estimate(network, placement).summary["energy_pj_per_step"] == (
-        neuromod.estimate(network, theirs).summary["energy_pj_per_step"]
+    assert (
+        neuromod.estimate(network, placement).summary["energy_pj_per_step"]
+        == (neuromod.estimate(network, theirs).summary["energy_pj_per_step"])
     )
 
 

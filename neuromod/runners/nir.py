@@ -222,8 +222,9 @@ def _differences(found: Any, wanted: Any) -> list[str]:
                 reasons.append(f"{key} of {name} is not what was exported")
     carried, right = dict(found.metadata), dict(wanted.metadata)
     about, ours = (_about(metadata.pop("about", None)) for metadata in (carried, right))
-    if "placement" not in about:
-        ours.pop("placement", None)  # exported before there was one
+    for key in ("placement", "rates"):
+        if key not in about:
+            ours.pop(key, None)  # exported before there was one
     reasons += [f"the file carries a {key} that is not the network's" for key in ours if about.get(key) != ours[key]]
     return reasons + [
         f"the file says another {key} than what was exported"
