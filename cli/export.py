@@ -153,7 +153,9 @@ def export_stage(
     result: dict[str, Any] = {"run": str(run.path), "formats": list(formats), "placement": placement is not None}
     files: list[dict[str, Any]] = []
     for kind, written in done.items():
-        sizes = [{"path": str(path.relative_to(run.path)), "bytes": path.stat().st_size} for path in written.files]
+        sizes: list[dict[str, Any]] = [
+            {"path": str(path.relative_to(run.path)), "bytes": path.stat().st_size} for path in written.files
+        ]
         part = {"files": sizes, **written.figures, "seconds": written.seconds}
         own = {key.removeprefix(f"{kind}_"): value for key, value in options_of(kind, options).items()}
         run.record(

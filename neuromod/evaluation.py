@@ -94,7 +94,7 @@ def evaluate(network: Network, trials: Trials, *, runner: Callable[[Array], Arra
 
 
 def has_tasks(network: Network) -> bool:
-    """Whether a network's `info` says what its tasks are, so that its accuracy can be measured; the only test for it."""
+    """Whether a network's `info` says what its tasks are, so that it can be judged by its accuracy: the only test."""
     return all(network.info.get(key) for key in _NEEDED)
 
 

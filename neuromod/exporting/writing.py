@@ -51,6 +51,7 @@ def write_all(job: Job, names: Iterable[str], *, references: Path | None = None)
     done: dict[str, Written] = {}
     with publishing(root, (inside or ".", *([kept] if kept else [])), old=old) as staged:
         folder = staged / inside
+        folder.mkdir(exist_ok=True)
         for name in names:
             begun = time.monotonic()
             written = FORMATS[name].write(replace(job, folder=folder, options=options_of(name, job.options)))
