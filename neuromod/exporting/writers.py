@@ -131,7 +131,7 @@ def write_nir(job: Job) -> Written:
 
 
 def write_sanafe(job: Job) -> Written:
-    """Write the folder ``sanafe``: the placement with its target's figures."""
+    """Write the folder ``sanafe``: the placement with its target's figures; refuse a target that is not known."""
     from neuromod.activity import find_activity
     from neuromod.exporting import sanafe
     from neuromod.target_files import load_target, target_names
