@@ -121,6 +121,7 @@ def export_stage(
 
     Without `formats`, what the network can be written in by default. Nothing is written if one of them cannot be.
     """
+    from neuromod import commands
     from neuromod.network import Network
     from neuromod.placement import Placement
 
@@ -152,6 +153,7 @@ def export_stage(
         "nir": {**asdict(wishes), "form": nir_form},
         "sanafe": {},
     }
+    given = {**DEFAULTS, **spiking, "quantize": quantize, "nir_form": nir_form, "seed": seed}
     result: dict[str, Any] = {"run": str(run.path), "formats": list(formats), "placement": placement is not None}
     files: list[dict[str, Any]] = []
     for kind in formats:
@@ -161,6 +163,7 @@ def export_stage(
         run.record(
             f"export-{kind}",
             arguments=arguments[kind],
+            given=commands.as_record(f"export-{kind}", given),
             seconds=part["seconds"],
             inputs=inputs,
             outputs=outputs,

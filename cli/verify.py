@@ -160,7 +160,7 @@ def verify_stage(
 
     A failed verification is in the object (``passed`` is false) and is not raised.
     """
-    from neuromod import verification
+    from neuromod import commands, verification
     from neuromod.errors import StageError, VerificationError
     from neuromod.evaluation import has_tasks
     from neuromod.files import write_json
@@ -225,6 +225,7 @@ def verify_stage(
     run.record(
         "verify",
         arguments=arguments,
+        given=commands.as_record("verify", arguments),
         seconds=result["seconds"],
         inputs=inputs,
         outputs=["verify.json"],
@@ -241,7 +242,8 @@ def _advice(run: Run, network: Network, step: str, options: str) -> str:
         return "a network imported from NIR is exported as NIR alone"
     if step == "snn" and not has_tasks(network):
         return "it is calibrated on trials of tasks, and the network names none"
-    return f"run `{run.command(f'neuromod export --format {step}{options}')}`"
+    again = run.again(f"export-{step}") or (f"neuromod export --format {step}",)
+    return f"run `{run.command(*(text if options in text else text + options for text in again))}`"
 
 
 def _parts(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -259,5 +261,5 @@ def _require_inputs(run: Run, step: str) -> None:
     for item, known in record["inputs"].items():
         if not run.file(item).exists() or sha256(run.file(item)) != known:
             raise StageError(
-                f"{step} of {run.path} is stale: {item} has changed since; run `{run.command(run.mend(step))}`"
+                f"{step} of {run.path} is stale: {item} has changed since; run `{run.command(*run.mend(step))}`"
             )

@@ -136,7 +136,7 @@ def bits_of(target: str) -> int:
 
     figure = load_target(target).figure("weight_bits")
     if figure.value is None:
-        raise UsageError(f"the number of bits of a weight on {target} is {figure.text}; give one with --weight-bits")
+        raise UsageError(f"the number of bits of a weight on {target} is {figure.text}; give a number")
     return int(figure.value)
 
 
