@@ -140,7 +140,8 @@ OLD = {
     "prune": (
         {"threshold": None, "keep": 0.1, "max_accuracy_drop": 0.01, "trials_per_task": 200, "seed": 0,
          "weight_bits": 8, "packets": {"max_accuracy_drop": 0.02, "trials_per_task": 200, "seed": 0}},
-        ("neuromod prune --keep 0.1 --weight-bits 8", "neuromod map", "neuromod prune --packets --max-accuracy-drop 0.02"),
+        ("neuromod prune --keep 0.1 --weight-bits 8", "neuromod map",
+         "neuromod prune --packets --max-accuracy-drop 0.02"),
     ),
     "export-snn": (
         {"substeps": [10], "mode": "hold", "reset": "hard", "tune": "needed", "granularity": "tensor", "delay": 0,
