@@ -120,6 +120,7 @@ def export_stage(
     `options` are those of `spiking_options` and of the formats. Without `formats`, what the network can be written in
     by default. Nothing is written if one of them cannot be.
     """
+    from neuromod import commands
     from neuromod.exporting.writers import Job
     from neuromod.exporting.writing import write_all
     from neuromod.network import Network
@@ -161,6 +162,7 @@ def export_stage(
         run.record(
             f"export-{kind}",
             arguments={**(asdict(settings) if FORMATS[kind].converts else {}), **own},
+            given=commands.as_record(f"export-{kind}", {**options, "seed": seed}),
             seconds=written.seconds,
             inputs=inputs,
             outputs=_outputs(kind, [file["path"] for file in sizes], list(written.conversions)),

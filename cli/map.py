@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .activity import load_network_and_activity, network_with_activity
+from .advice import in_commands
 from .options import CoresType, held_run_option, output_options, plot_option, seed_option
 from .output import Talk, table
 
@@ -121,6 +122,7 @@ def map_stage(
     """
     from neuromod import (
         bounds,
+        commands,
         coregraph,
         limits,
         mapping,
@@ -133,10 +135,25 @@ def map_stage(
         traffic,
     )
     from neuromod.activity import describe as describe_activity
+    from neuromod.errors import DoesNotFitError
     from neuromod.files import write_text
     from neuromod.placers.problem import Effort
 
     started = time.perf_counter()
+    given = commands.as_record(
+        "map",
+        {
+            "cores": cores,
+            "target": target,
+            "neurons_per_core": neurons_per_core,
+            "placer": placer,
+            "objective": objective,
+            "effort": effort,
+            "seconds": seconds,
+            "seed": seed,
+            "activity": activity,
+        },
+    )
     # Refused before anything is done: pruning, which may come first, takes long.
     if target is not None:
         target_files.load_target(target)
@@ -156,10 +173,15 @@ def map_stage(
     grid = mapping.choose_grid(chip, cores)
     capacity, origin = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
-    found = mapping.place(
-        network, rates=active.rates, cores=(grid.rows, grid.columns), target=chip, neurons_per_core=neurons_per_core,
-        placer=placer, objective=objective, seed=seed, effort=work,
-    )  # fmt: skip
+    try:
+        found = mapping.place(
+            network, rates=active.rates, cores=(grid.rows, grid.columns), target=chip,
+            neurons_per_core=neurons_per_core, placer=placer, objective=objective, seed=seed, effort=work,
+        )  # fmt: skip
+    except DoesNotFitError as error:
+        # On another grid than that trained for, its capacity would not be taken unasked.
+        typed = {**given, "neurons_per_core": neurons_per_core}
+        raise in_commands(error, run, typed, network=network, name=name) from None
     load = routing.measure(network, found.core_of, grid, active.rates)
     bound = bounds.bound_hops(load.packets, load.destinations, active.rates, grid).best
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
@@ -202,6 +224,7 @@ def map_stage(
             "seed": seed,
             "activity": activity,
         },
+        given=given,
         seconds=time.perf_counter() - started,
         inputs=[name, "activity.safetensors"],
         outputs=["placement.json", "placement.csv", "cores.graphml", "target.toml"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuromod.conversion_settings import ConversionSettings
+from neuromod.conversion_settings import OPTIONS, ConversionSettings
 
 from .output import Talk
 
@@ -17,19 +17,6 @@ if TYPE_CHECKING:
     from neuromod.substeps import Candidate, Conversion
 
 
-# Option -> the setting of the conversion that it sets, whose default is the option's.
-OPTIONS = {
-    "substeps": "substeps",
-    "mode": "mode",
-    "reset": "reset",
-    "input": "input",
-    "tune": "tune",
-    "tune_steps": "tune_steps",
-    "weight_bits": "weight_bits",
-    "weight_steps": "granularity",
-    "max_accuracy_drop": "max_accuracy_drop",
-    "min_agreement": "min_agreement",
-}
 DEFAULTS: dict[str, Any] = {option: getattr(ConversionSettings(), name) for option, name in OPTIONS.items()}
 
 

@@ -99,7 +99,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
 
 def _fit(network: Network, cores: Chip, talk: Talk) -> dict[str, Any]:
     """Say on which cores the network was trained, and whether it keeps their limits as it is."""
-    from neuromod import limits
+    from neuromod import explanation, limits
     from neuromod.grown import grown_on
 
     found = grown_on(network)
@@ -107,7 +107,7 @@ def _fit(network: Network, cores: Chip, talk: Talk) -> dict[str, Any]:
     grid, core_of = found
     violations = limits.find_violations(network, core_of, grid, cores.target, cores.capacity)
     if violations:
-        words = limits.explain(violations, network, grid, cores.target, cores.capacity)
+        words = explanation.describe(violations, network, grid, cores.target, cores.capacity)
         talk.warn(f"the trained network {words}")
     return {
         "grid": str(grid),

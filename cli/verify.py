@@ -117,7 +117,7 @@ def verify_stage(
 
     A failed verification is in the object (``passed`` is false) and is not raised.
     """
-    from neuromod import verification
+    from neuromod import commands, verification
     from neuromod.errors import StageError
     from neuromod.files import write_json
     from neuromod.network import Network
@@ -172,6 +172,7 @@ def verify_stage(
     run.record(
         "verify",
         arguments=arguments,
+        given=commands.as_record("verify", arguments),
         seconds=result["seconds"],
         inputs=inputs,
         outputs=["verify.json"],
@@ -188,7 +189,8 @@ def _advice(run: Run, network: Network, step: str, options: str) -> str:
         return "a network imported from NIR is exported as NIR alone"
     if formats.FORMATS[step].needs_tasks and "nir" not in network.info and not has_tasks(network):
         return "it is calibrated on trials of tasks, and the network names none"
-    return f"run `{run.command(f'neuromod export --format {step}{options}')}`"
+    again = run.again(f"export-{step}") or (f"neuromod export --format {step}",)
+    return f"run `{run.command(*(text if options in text else text + options for text in again))}`"
 
 
 def _parts(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -206,5 +208,5 @@ def _require_inputs(run: Run, step: str) -> None:
     for item, known in record["inputs"].items():
         if not run.file(item).exists() or sha256(run.file(item)) != known:
             raise StageError(
-                f"{step} of {run.path} is stale: {item} has changed since; run `{run.command(run.mend(step))}`"
+                f"{step} of {run.path} is stale: {item} has changed since; run `{run.command(*run.mend(step))}`"
             )

@@ -54,3 +54,18 @@ class ConversionSettings:
     min_agreement: float = 0.95
     n_trials: int = 2000
     seed: int = 0
+
+
+# What a person can ask for -> the setting that it is, whose default is taken.
+OPTIONS = {
+    "substeps": "substeps",
+    "mode": "mode",
+    "reset": "reset",
+    "input": "input",
+    "tune": "tune",
+    "tune_steps": "tune_steps",
+    "weight_bits": "weight_bits",
+    "weight_steps": "granularity",
+    "max_accuracy_drop": "max_accuracy_drop",
+    "min_agreement": "min_agreement",
+}

@@ -65,6 +65,28 @@ def cut(network: Network, threshold: float, *, weight_bits: int | None = None) -
     return folded.subset(keep)
 
 
+def threshold_for(network: Network, count: int) -> float:
+    """Return the threshold that keeps `count` recurrent weights; fewer where magnitudes are equal."""
+    magnitudes = np.sort(np.abs(network.w_rec.data))
+    if count >= len(magnitudes):
+        return 0.0
+    return float(magnitudes[len(magnitudes) - count - 1])
+
+
+def count_above(network: Network, threshold: float) -> int:
+    """Count the recurrent weights that a threshold keeps."""
+    return int((np.abs(network.w_rec.data) > threshold).sum())
+
+
+def share_of(count: int, n: int) -> float:
+    """Shortest decimal number that says `count` of n x n weights."""
+    for digits in range(1, 17):
+        share = float(f"{count / n**2:.{digits}g}")
+        if round(share * n**2) == count:
+            return share
+    return count / n**2
+
+
 def _settle(network: Network, tonic: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
     """Steady state of the neurons `tonic`, (n,), zero elsewhere; None if they do not settle."""
     h: npt.NDArray[np.float64] = np.zeros(network.n)

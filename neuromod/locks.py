@@ -57,9 +57,11 @@ def hold(folder: Path) -> Iterator[None]:
 
 def _clear(folder: Path) -> None:
     """Remove temporary files of processes that were killed; whoever holds the lock has none yet."""
-    for place in (folder, folder / "exports", folder / "spiking"):
+    below = [path for name in ("exports", "spiking") for path in (folder / name).glob("**/") if path.is_dir()]
+    for place in (folder, *below):
         recover(place)
-        for path in place.iterdir() if place.is_dir() else ():
+        # A folder below may have gone with the one above it.
+        for path in list(place.iterdir()) if place.is_dir() else ():
             if _LEFTOVER.match(path.name):
                 with contextlib.suppress(OSError):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()

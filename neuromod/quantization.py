@@ -138,7 +138,7 @@ def bits_of(target: Target | str) -> int:
     chip = load_target(target) if isinstance(target, str) else target
     figure = chip.figure("weight_bits")
     if figure.value is None:
-        raise UsageError(f"the number of bits of a weight on {chip.name} is {figure.text}; give one with --weight-bits")
+        raise UsageError(f"the number of bits of a weight on {chip.name} is {figure.text}; give a number")
     return int(figure.value)
 
 
