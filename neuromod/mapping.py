@@ -9,7 +9,7 @@ from neuromod import limits
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.objectives import check_objective, cost_matrix
+from neuromod.packet_costs import check_objective, cost_matrix, packet_cost
 from neuromod.placement import Placement
 from neuromod.placers import DEFAULT
 from neuromod.placers import place as search
@@ -69,11 +69,11 @@ def place(
     target : Target or str, default generic-mesh
         The target, its name, or the path of its file.
     neurons_per_core : int, optional
-        Capacity of a core; see `limits.decide_capacity` for what it is if omitted.
+        Capacity of a core; see `limits.capacity_of` for what it is if omitted.
     placer : str, default annealing
         Name of the method, a key of `neuromod.placers.PLACERS`.
     objective : str, default hops
-        What is to be small, one of `neuromod.objectives.OBJECTIVES`.
+        What is to be small, one of `neuromod.packet_costs.OBJECTIVES`.
     seed : int, default 0
         Equal seeds give equal placements.
     effort : Effort, optional
@@ -106,11 +106,13 @@ def place(
     goal = check_objective(objective)
     if rates is None:
         rates = np.ones(network.n) if network.rates is None else network.rates
-    capacity, _ = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
+    capacity, _ = limits.capacity_of(network, chip, grid, neurons_per_core)
     limits.refuse_impossible(network, grid, chip, capacity)
+    one = packet_cost(goal, chip)
     core_of = search(
         network, rates, grid, capacity, placer=placer, seed=seed, objective=goal,
-        cost=cost_matrix(goal, grid, chip), limits=limits.limits_of_search(chip, grid), effort=effort,
+        cost=cost_matrix(one.price, grid), tree=one.price if one.branching else None,
+        limits=limits.limits_of_search(chip, grid), effort=effort,
     )  # fmt: skip
     violations = limits.find_violations(network, core_of, grid, chip, capacity)
     if violations:
@@ -134,7 +136,7 @@ def _least_grid(
     for _ in range(_GRIDS_TRIED):
         tried = limits.larger_grid(tried, tried.cores + max(1, grid.cores // 4))
         try:
-            capacity, _ = limits.decide_capacity(target, tried, network.n, neurons_per_core)
+            capacity, _ = limits.capacity_of(network, target, tried, neurons_per_core)
             limits.refuse_impossible(network, tried, target, capacity)
         except (DoesNotFitError, UsageError):
             return None

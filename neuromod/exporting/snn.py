@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import shutil
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -133,12 +133,12 @@ def _replacing_folder(folder: Path) -> Any:
     """Give an empty folder beside `folder`, which takes its place only when the body succeeded."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+        temporary.mkdir()
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
     try:
         yield temporary
-        temporary.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
         temporary.rename(folder)

@@ -14,6 +14,7 @@ from neuromod.reporting.function import clusters_of
 from neuromod.reporting.plane import CLUSTER_COLOURS, Plane, draw_plane, plane_of
 from neuromod.reporting.svg import document
 from neuromod.reporting.words import MINUS, UNKNOWN, count, is_number, percent, ratio, size, tidy
+from neuromod.usage import synapses_of_neurons
 
 Section = dict[str, Any]
 
@@ -80,8 +81,7 @@ def _plane_caption(drawn: Plane, n: int) -> str:
 def _neuron_rows(findings: Findings, clusters: npt.NDArray[np.int64] | None) -> list[tuple[str, ...]]:
     network, placement, rates = findings.network, findings.placement, findings.rates
     assert network is not None
-    fan_in = np.diff(network.w_rec.indptr)
-    fan_out = np.bincount(network.w_rec.indices, minlength=network.n)
+    fan_in, fan_out = synapses_of_neurons(network).values()
     rows: list[tuple[str, ...]] = []
     for i in range(network.n):
         at = network.positions[i] if network.positions is not None else None
