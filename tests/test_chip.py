@@ -356,7 +356,7 @@ def test_moving_keeps_the_places_of_those_that_stay() -> None:
 
 
 def test_the_grid_of_one_neuron_a_place_is_that_of_bimt() -> None:
-    found = chip.of_settings(config.load(None, ["chip.cores=4x4"]))
+    found = chip.of_settings(config.load(None, ["chip.cores=4x4", "chip.neurons_per_core=16"]))
     assert found is not None
     assert {tuple(p) for p in found.positions(256)} == {tuple(p) for p in bimt.grid_positions(256)}
     assert found.links is None
@@ -455,7 +455,7 @@ def test_rounded_weights_are_whole_steps_and_gradients_pass(bits: int) -> None:
 
 @pytest.mark.parametrize("cost", ["hops", "multicast", "packets"])
 def test_a_trained_network_brings_its_placement_and_map_only_improves_it(cost: str) -> None:
-    network = loop.train(tiny(f"wiring.cost={cost}", "wiring.strength=1"))
+    network = loop.train(tiny(f"wiring.cost={cost}", "wiring.strength=1", "chip.neurons_per_core=4"))
     found = grown_on(network)
     assert found is not None
     grid, core_of = found
