@@ -181,7 +181,11 @@ def describe(result: dict[str, Any]) -> str:
     help="What wires cost: their length, or what packets between cores cost.  [default: distance]",
 )
 @click.option("--cores", type=CoresType(), help="Cores to train for, rows x columns, as 4x4.")
-@click.option("--neurons-per-core", type=click.IntRange(1), help="Neurons that a core holds; an even share with 5 % slack if omitted.")
+@click.option(
+    "--neurons-per-core",
+    type=click.IntRange(1),
+    help="Neurons that a core holds; an even share with 5 % slack if omitted.",
+)
 @click.option("--target", help="Chip whose limits, weight bits and energies to train for: a name or a TOML file.")
 @click.option("--semantics", help="Meaning of the tasks: go-cue or neurogym-2.3.  [default: go-cue]")
 @click.option("--seed", type=int, help="Random seed.  [default: 0]")

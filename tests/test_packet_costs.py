@@ -70,9 +70,7 @@ def test_placement_and_estimate_charge_a_branching_packet_alike(seed: int) -> No
     net, toy = network(w), target("multicast", **PRICES)
     one = packet_cost("energy", toy)
     assert one.branching
-    problem = make_problem(
-        net, rates, grid, 14, objective="energy", cost=cost_matrix(one.price, grid), tree=one.price
-    )
+    problem = make_problem(net, rates, grid, 14, objective="energy", cost=cost_matrix(one.price, grid), tree=one.price)
     wanted = walked_energy(w, rates, core_of, grid, one.price)
     assert placement_cost(problem, core_of) == pytest.approx(wanted)
     activity = Activity(rates, np.zeros(1), "given", 0)

@@ -114,9 +114,7 @@ def test_training_gives_the_threads_back() -> None:
         assert torch.get_num_threads() == 2
         seen = []
         with pytest.raises(InterruptedRunError):
-            training.train(
-                config.load(None, TINY), should_stop=lambda: seen.append(torch.get_num_threads()) is None
-            )
+            training.train(config.load(None, TINY), should_stop=lambda: seen.append(torch.get_num_threads()) is None)
         assert seen == [1]
         assert torch.get_num_threads() == 2
     finally:
