@@ -126,7 +126,7 @@ def map_stage(
         coregraph,
         limits,
         mapping,
-        objectives,
+        packet_costs,
         placement,
         placers,
         precompile,
@@ -158,7 +158,7 @@ def map_stage(
     if target is not None:
         target_files.load_target(target)
     placers.find_placer(placer)
-    objectives.check_objective(objective)
+    packet_costs.check_objective(objective)
     precompile.begin()
 
     def tell(share: float) -> None:
@@ -167,11 +167,11 @@ def map_stage(
 
     work = Effort(effort, seconds, tell)
     name, network, active = network_with_activity(run, talk=talk, source=activity)
-    target, cores, neurons_per_core = _trained_for(network, target, cores, neurons_per_core)
+    target, cores = _trained_for(network, target, cores)
     target_text = target_files.read_text(target)
     chip = target_files.parse_target(target_text, where=target)
     grid = mapping.choose_grid(chip, cores)
-    capacity, origin = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
+    capacity, origin = limits.capacity_of(network, chip, grid, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
     try:
         found = mapping.place(
@@ -234,23 +234,20 @@ def map_stage(
 
 
 def _trained_for(
-    network: Network, target: str | None, cores: tuple[int, int] | None, neurons_per_core: int | None
-) -> tuple[str, tuple[int, int] | None, int | None]:
+    network: Network, target: str | None, cores: tuple[int, int] | None
+) -> tuple[str, tuple[int, int] | None]:
     """Complete what was not asked for by what the network was trained for."""
     from neuromod import grown, target_files
 
     found = grown.grown_on(network)
     if found is None:
-        return target or "generic-mesh", cores, neurons_per_core
+        return target or "generic-mesh", cores
     grid, _ = found
     chip = network.info["chip"]
     if target is None:
         # A user's own file may be elsewhere by now.
         target = chip["target"] if chip["target"] in target_files.target_names() else "generic-mesh"
-    cores = cores or (grid.rows, grid.columns)
-    if neurons_per_core is None and cores == (grid.rows, grid.columns) and target == chip["target"]:
-        neurons_per_core = int(chip["neurons_per_core"])
-    return target, cores, neurons_per_core
+    return target, cores or (grid.rows, grid.columns)
 
 
 def draw_cores(run: Run, path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.grid import Grid
+from neuromod.grown import grown_on
 from neuromod.network import Network
 from neuromod.placers.problem import CoreLimits
 from neuromod.targets import Target
@@ -18,6 +19,8 @@ from neuromod.usage import bits_of_synapse, chip_of_core, chips_of, count_usage,
 
 # Cores of a grid, 128x128: what all pairs of them cost takes some gigabytes there.
 MOST_CORES = 16_384
+# Room that a core has beyond an even share of the neurons, where the target does not say how many it holds.
+_SLACK = 0.05
 
 # Resource -> how a message names it, with `needed` and `limit` put in.
 _OF_A_CORE = {
@@ -64,10 +67,34 @@ class Violation:
     text: str
 
 
-def decide_capacity(target: Target, grid: Grid, n: int, neurons_per_core: int | None = None) -> tuple[int, str]:
+def decide_capacity(
+    target: Target,
+    grid: Grid,
+    n: int,
+    neurons_per_core: int | None = None,
+    *,
+    spread: bool = False,
+    option: str = "neurons_per_core",
+) -> tuple[int, str]:
     """Neurons that a core takes, and where that number comes from, in words.
 
     It is `neurons_per_core` if given, else the target's limit, else an even share with 5 % slack.
+
+    Parameters
+    ----------
+    target : Target
+        Says how many neurons a core can hold.
+    grid : Grid
+        The cores.
+    n : int
+        Number of neurons.
+    neurons_per_core : int, optional
+        What is asked for.
+    spread : bool, default False
+        Take no more than the even share with its slack where the target's limit is larger: training for a grid is
+        about the packets between its cores, and on one core that holds all neurons there are none.
+    option : str, default neurons_per_core
+        How messages name what is asked for.
 
     Raises
     ------
@@ -77,13 +104,40 @@ def decide_capacity(target: Target, grid: Grid, n: int, neurons_per_core: int | 
     limit = target.limit("neurons")
     if neurons_per_core is not None:
         if neurons_per_core < 1:
-            raise UsageError(f"a core holds at least 1 neuron, found neurons_per_core = {neurons_per_core}")
+            raise UsageError(f"{option} = {neurons_per_core}: a core holds at least 1 neuron")
         if neurons_per_core > limit:
-            raise UsageError(f"neurons_per_core = {neurons_per_core:,} is above what {target.name} holds, {limit:,.0f}")
+            raise UsageError(f"{option} = {neurons_per_core:,} is above what {target.name} holds, {limit:,.0f}")
         return neurons_per_core, "as asked for"
-    if math.isfinite(limit):
+    share = math.ceil((1 + _SLACK) * n / grid.cores)
+    if math.isfinite(limit) and not (spread and share < limit):
         return int(limit), f"the limit of {target.name}"
-    return math.ceil(1.05 * n / grid.cores), "an even share with 5 % slack"
+    return share, f"an even share with {_SLACK:.0%} slack".replace("%", " %")
+
+
+def capacity_of(network: Network, target: Target, grid: Grid, neurons_per_core: int | None = None) -> tuple[int, str]:
+    """Neurons that a core takes of a network, and where that number comes from, in words.
+
+    It is `neurons_per_core` if given, else what the network was trained for if that was this grid of this target, else
+    as `decide_capacity`.
+
+    Raises
+    ------
+    UsageError
+        If `neurons_per_core` is below 1 or above the target's limit, or the network's note of its cores is unreadable.
+    """
+    found = grown_on(network)
+    if neurons_per_core is None and found is not None:
+        trained = network.info["chip"]
+        if found[0] == grid and trained["target"] == target.name:
+            try:
+                capacity = int(trained["neurons_per_core"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise UsageError(
+                    f"the network's note of the cores it was trained for is unreadable: {error!r}"
+                ) from error
+            if 1 <= capacity <= target.limit("neurons"):
+                return capacity, "as trained for"
+    return decide_capacity(target, grid, network.n, neurons_per_core)
 
 
 def limits_of_search(target: Target, grid: Grid) -> CoreLimits:

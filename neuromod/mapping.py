@@ -14,11 +14,11 @@ from neuromod.explanation import describe
 from neuromod.grid import Grid
 from neuromod.limits import MOST_CORES, Violation
 from neuromod.network import Network
-from neuromod.objectives import check_objective, cost_matrix
+from neuromod.packet_costs import Objective, check_objective, cost_matrix, packet_cost
 from neuromod.placement import Placement
 from neuromod.placers import DEFAULT
 from neuromod.placers import place as search
-from neuromod.placers.problem import Effort, Objective
+from neuromod.placers.problem import Effort
 from neuromod.target_files import load_target
 from neuromod.targets import Target
 
@@ -68,11 +68,11 @@ def place(
     target : Target or str, default generic-mesh
         The target, its name, or the path of its file.
     neurons_per_core : int, optional
-        Capacity of a core; see `limits.decide_capacity` for what it is if omitted.
+        Capacity of a core; see `limits.capacity_of` for what it is if omitted.
     placer : str, default annealing
         Name of the method, a key of `neuromod.placers.PLACERS`.
     objective : str, default hops
-        What is to be small, one of `neuromod.objectives.OBJECTIVES`.
+        What is to be small, one of `neuromod.packet_costs.OBJECTIVES`.
     seed : int, default 0
         Equal seeds give equal placements.
     effort : Effort, optional
@@ -107,7 +107,7 @@ def place(
         rates = find_activity(network).rates
     effort = effort or Effort()
     case = remedies.Case(network, grid, chip, neurons_per_core, placer)
-    capacity, _ = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
+    capacity, _ = limits.capacity_of(network, chip, grid, neurons_per_core)
     core_of, violations = _search(case, rates, goal, seed, effort)
     if violations:
         at = dict(zip(network.neuron_ids.tolist(), np.asarray(rates).tolist(), strict=True))
@@ -131,11 +131,13 @@ def _search(
 ) -> tuple[npt.NDArray[np.int32], list[Violation]]:
     """Search a placement; return it, (n,), and everything in which it does not fit."""
     network, grid, target = case.network, case.grid, case.target
-    capacity, _ = limits.decide_capacity(target, grid, network.n, case.neurons_per_core)
+    capacity, _ = limits.capacity_of(network, target, grid, case.neurons_per_core)
     if impossible := limits.find_impossible(network, grid, target, capacity):
         return np.zeros(0, np.int32), impossible
+    one = packet_cost(goal, target)
     core_of = search(
         network, rates, grid, capacity, placer=case.placer, seed=seed, objective=goal,
-        cost=cost_matrix(goal, grid, target), limits=limits.limits_of_search(target, grid), effort=effort,
+        cost=cost_matrix(one.price, grid), tree=one.price if one.branching else None,
+        limits=limits.limits_of_search(target, grid), effort=effort,
     )  # fmt: skip
     return core_of, limits.find_violations(network, core_of, grid, target, capacity)

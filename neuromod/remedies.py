@@ -68,7 +68,7 @@ class _Tries:
 
     def fits(self, case: Case) -> bool:
         try:
-            capacity, _ = limits.decide_capacity(case.target, case.grid, case.network.n, case.neurons_per_core)
+            capacity, _ = limits.capacity_of(case.network, case.target, case.grid, case.neurons_per_core)
         except UsageError:
             return False
         if self.left <= 0 or limits.find_impossible(case.network, case.grid, case.target, capacity):
@@ -148,7 +148,7 @@ def _grids(case: Case) -> list[Grid]:
 def _capacities(case: Case, kinds: tuple[str, ...]) -> list[int]:
     """Larger numbers of neurons on a core that the target holds, smaller ones first."""
     network, target = case.network, case.target
-    now, _ = limits.decide_capacity(target, case.grid, network.n, case.neurons_per_core)
+    now, _ = limits.capacity_of(network, target, case.grid, case.neurons_per_core)
     most = int(min(target.limit("neurons"), network.n))
     if len(kinds) > 1:
         return [most] if most > now else []

@@ -7,7 +7,7 @@ from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.grid import Grid
 from neuromod.mapping import choose_grid, place
-from neuromod.objectives import OBJECTIVES, cost_matrix
+from neuromod.packet_costs import OBJECTIVES, cost_matrix
 from neuromod.placers import Effort
 from neuromod.routing import measure
 from neuromod.target_files import load_target
@@ -42,7 +42,7 @@ def test_each_objective_wins_at_its_own():
             "hops": traffic.hops,
             "packets": traffic.packets.sum(),
             "multicast": traffic.multicast_hops,
-            "energy": (traffic.packets * cost_matrix("energy", grid, chip)).sum(),
+            "energy": (traffic.packets * cost_matrix(chip.energy_of_packet(), grid)).sum(),
             "max-link": traffic.links.max(),
         }
     for objective in OBJECTIVES:

@@ -21,9 +21,9 @@ Section = dict[str, Any]
 # What the table of the cores shows of each, from `traffic.json`.
 PER_CORE = {
     "neurons": "Neurons",
-    "synapses": "Synapses onto them",
-    "in_axons": "Remote sources",
-    "out_axons": "Remote targets",
+    "synapses": "Synapses onto them, inputs included",
+    "in_axons": "In-axons",
+    "out_axons": "Out-axons",
     "spikes_per_step": "Spikes",
     "packets_sent_per_step": "Packets sent",
     "packets_received_per_step": "Packets received",

@@ -186,13 +186,14 @@ def _spikingjelly(graph: Any, encoded: Array, spiking: SpikingNetwork) -> Array:
     import torch
 
     # It announces itself on the log.
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         from spikingjelly.activation_based.nir_exchange import import_from_nir
 
         model = import_from_nir(graph, dt=spiking.dt_s / spiking.substeps, step_mode="s")
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
     return _stepwise(model, torch.from_numpy(encoded))
 
 
