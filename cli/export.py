@@ -51,7 +51,9 @@ def _format_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command("export", help=_help(), short_help="Write ONNX, a spiking snnTorch model, NIR or SANA-FE files.")
+@click.command(
+    "export", help=_help(), short_help="Write ONNX, a spiking snnTorch model, NIR, SANA-FE or a chip's files."
+)
 @click.option(
     "--format",
     "formats",
@@ -165,7 +167,7 @@ def export_stage(
             given=commands.as_record(f"export-{kind}", {**options, "seed": seed}),
             seconds=written.seconds,
             inputs=inputs,
-            outputs=_outputs(kind, [file["path"] for file in sizes], list(written.conversions)),
+            outputs=_outputs(kind, [file["path"] for file in sizes], [*written.conversions, *written.references]),
             result=part,
         )
         # Nothing in a run is absolute; what is printed opens from where the user is.

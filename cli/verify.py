@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Random seed of the trials."
 )
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="Chips: another Python in which their simulators are looked for, as Lava, which needs one of its own.",
+)
 @plot_option("decisions and accuracy of each export beside the network's")
 @held_run_option
 @output_options
@@ -52,6 +57,9 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
       onnx   in onnxruntime: errors on streams of 200 steps and more, decisions
       snn    in snnTorch: every synapse, decisions, accuracy, spikes
       nir    in Norse and, with a hard reset, in SpikingJelly, if they are installed
+      xylo   in xylosim, bit for bit, if it is installed
+      loihi  in Lava, nengo-loihi and brian2-loihi, bit for bit, those of them that are installed
+      loihi2 in Lava, bit for bit, if it is installed
 
     The ONNX files of a network without tasks are run on random inputs; its other exports cannot be judged.
     An export that is missing, or whose runtime is, is reported as not verified. Ends with exit code 4 if one does not
@@ -98,6 +106,8 @@ def _verdict(part: dict[str, Any]) -> str:
 def _figure(part: dict[str, Any]) -> str:
     if "max_abs_error" in part:
         return f"error {part['max_abs_error']:.1e}"
+    if "bit_equal" in part:
+        return f"{part['bit_equal']} of {part['trials']} trials equal to the last bit in {part['simulator']}"
     if "substeps" in part:
         return f"{part['substeps']} substeps, {part['spikes_per_neuron_per_step']:.2f} spikes/neuron/step"
     return f"{part['bytes']:,} bytes"
@@ -112,6 +122,7 @@ def verify_stage(
     min_agreement: float = 0.95,
     max_accuracy_gap: float = 0.02,
     seed: int = 1,
+    python: str | None = None,
 ) -> dict[str, Any]:
     """Verify all exports, write ``verify.json`` and return the object that ``--json`` prints.
 
@@ -122,7 +133,6 @@ def verify_stage(
     from neuromod.files import write_json
     from neuromod.network import Network
     from neuromod.placement import Placement
-    from neuromod.spiking import SpikingNetwork
 
     begun = time.monotonic()
     variants = formats.variants()
@@ -134,7 +144,7 @@ def verify_stage(
     network = Network.load(run.file(name))
     placement = Placement.load(run.file("placement.json")) if run.state("map")[0] == "fresh" else None
     limits = {"max_error": max_error, "min_agreement": min_agreement, "max_accuracy_gap": max_accuracy_gap}
-    arguments: dict[str, Any] = {"n_trials": n_trials, **limits, "seed": seed}
+    arguments: dict[str, Any] = {"n_trials": n_trials, **limits, "seed": seed, "python": python}
     result: dict[str, Any] = {"schema": "neuromod/verify/1", "run": str(run.path)}
     inputs = [name]
     for kind, (step, variant) in variants.items():
@@ -151,11 +161,12 @@ def verify_stage(
             kind,
             run.file("exports") / variant.target,
             network,
-            spiking=SpikingNetwork.load(run.file(reference)) if reference else None,
+            spiking=variant.load_reference(run.file(reference)) if reference else None,
             placement=placement,
             n_trials=n_trials,
             seed=seed,
             limits=limits,
+            python=python,
         )
         if part.get("state_bounded") is False:
             talk.warn(

@@ -104,6 +104,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         Option("min_agreement", "--min-agreement", 0.95),
         Option("max_accuracy_gap", "--max-accuracy-gap", 0.02),
         Option("seed", "--seed", 1),
+        Option("python", "--python"),
     ),
     "analyze": (
         Option("trials_per_task", "--trials", 100),

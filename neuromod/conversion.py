@@ -55,6 +55,7 @@ def convert(
     reset: Reset = "soft",
     floor: float | None = 0.0,
     keep: float | None = None,
+    start: float = 0.5,
     input: Input = "constant",
     input_peak: Array | None = None,
 ) -> SpikingNetwork:
@@ -68,7 +69,7 @@ def convert(
         Activity at which each neuron fires in every substep, see `balance`.
     substeps : int
         Steps of the neurons in one time step.
-    mode, delay, reset, floor, keep, input, input_peak
+    mode, delay, reset, floor, keep, start, input, input_peak
         See `SpikingNetwork`. If `delay` is omitted, ``continuous`` gets an axonal delay of half a time step; if `keep`
         is, membranes without a floor leak with a time constant of two time steps, and the bias makes up for the leak.
 
@@ -97,6 +98,7 @@ def convert(
         reset=reset,
         floor=floor,
         keep=keep,
+        start=start,
         input=input,
         input_peak=np.ones(network.n_in) if input_peak is None else input_peak,
     )

@@ -21,7 +21,7 @@ class ConversionSettings:
     ----------
     substeps : tuple of int
         What to try, in rising order; one is taken as it is. `SUBSTEPS` or `TUNED_SUBSTEPS` if empty.
-    mode, delay, reset, floor, keep, input
+    mode, delay, reset, floor, keep, start, input
         See `conversion.convert`.
     weight_bits, granularity
         Quantise the weights, see `quantization.quantize`; not at all if `weight_bits` is None.
@@ -45,6 +45,7 @@ class ConversionSettings:
     reset: Reset = "soft"
     floor: float | None = 0.0
     keep: float | None = None
+    start: float = 0.5
     input: Input = "constant"
     weight_bits: int | None = None
     granularity: Granularity = "row"

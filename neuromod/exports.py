@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from neuromod.substeps import Conversion
     from neuromod.targets import Target
 
-Format = Literal["onnx", "snn", "nir", "sanafe"]
+Format = Literal["onnx", "snn", "nir", "sanafe", "xylo", "loihi", "loihi2"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Export:
 
     Parameters
     ----------
-    format : {'onnx', 'snn', 'nir', 'sanafe'}
+    format : {'onnx', 'snn', 'nir', 'sanafe', 'xylo', 'loihi', 'loihi2'}
         The format.
     files : tuple of Path
         What was written.
@@ -42,8 +42,8 @@ class Export:
         The spiking network that was written; of several the first.
     targets : mapping of str to Path
         What the runner of each variant is given, as ``onnx`` and ``onnx_int8``, or ``nir`` and ``nir_hard``.
-    references : mapping of str to SpikingNetwork
-        The spiking network of each variant that has one.
+    references : mapping of str to network
+        The spiking network, or the network of integers, of each variant that has one.
     """
 
     format: Format
@@ -53,7 +53,7 @@ class Export:
     conversion: Conversion | None = None
     spiking: SpikingNetwork | None = None
     targets: Mapping[str, Path] = field(default_factory=dict)
-    references: Mapping[str, SpikingNetwork] = field(default_factory=dict)
+    references: Mapping[str, Any] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         rows = [(path.name, f"{path.stat().st_size:,} bytes" if path.exists() else "gone") for path in self.files]
@@ -111,8 +111,8 @@ def export(
         What to export.
     folder : Path or str
         Where to: ``network.onnx`` and ``network_step.onnx``, the folder ``snn``, ``network.nir`` (soft reset) and
-        ``network_hard.nir``, or the folder ``sanafe``. All files are written, or none is touched.
-    format : {'onnx', 'snn', 'nir', 'sanafe'}
+        ``network_hard.nir``, or the folder ``sanafe``, ``xylo``, ``loihi`` or ``loihi2``. All files are written, or none is touched.
+    format : {'onnx', 'snn', 'nir', 'sanafe', 'xylo', 'loihi', 'loihi2'}
         What to write.
     placement : Placement, optional
         Cores of the neurons, for the metadata; ``sanafe`` needs it.
@@ -184,7 +184,7 @@ def export(
         chosen,
         chosen.spiking if chosen else None,
         targets,
-        {kind: found.spiking for kind, found in done.conversions.items()},
+        {**{kind: found.spiking for kind, found in done.conversions.items()}, **done.references},
     )
 
 
@@ -194,6 +194,7 @@ def verify(
     *,
     n_trials: int = 1000,
     seed: int = 1,
+    python: str | None = None,
     **limits: float,
 ) -> Verification:
     """Run an exported file in the runtime that a user would take, against the network, as `neuromod verify` does.
@@ -206,6 +207,8 @@ def verify(
         From `export`.
     n_trials, seed : int
         Trials, drawn anew, and their seed.
+    python : str, optional
+        For chips: another Python in which their simulators are looked for.
     **limits : float
         ``max_error`` for ONNX, and ``max_accuracy_drop`` for its files of 8 bits; ``min_agreement`` and
         ``max_accuracy_gap`` for spiking formats.
@@ -252,6 +255,7 @@ def verify(
             n_trials=n_trials,
             seed=seed,
             limits=limits,
+            python=python,
         )
         for kind, target in exported.targets.items()
     }

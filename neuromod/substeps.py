@@ -182,6 +182,7 @@ def _try(
             reset=settings.reset,
             floor=settings.floor,
             keep=settings.keep,
+            start=settings.start,
             input=settings.input,
             input_peak=peak,
         )

@@ -5,19 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neuromod.errors import VerificationError
 from neuromod.evaluation import has_tasks
 from neuromod.exporting import formats
 from neuromod.network import Network
 from neuromod.placement import Placement
+from neuromod.runners.chips import verify_loihi, verify_loihi2, verify_xylo
 from neuromod.runners.nir import verify_nir
 from neuromod.runners.onnx import verify_int8, verify_onnx
 from neuromod.runners.snn import verify_snn
-
-if TYPE_CHECKING:
-    from neuromod.spiking import SpikingNetwork
 
 # Variant of a format (see `neuromod.exporting.formats`) -> what verifies it; there is none without.
 RUNNERS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -26,9 +24,15 @@ RUNNERS: dict[str, Callable[..., dict[str, Any]]] = {
     "snn": verify_snn,
     "nir": verify_nir,
     "nir_hard": verify_nir,
+    "xylo": verify_xylo,
+    "loihi": verify_loihi,
+    "loihi2": verify_loihi2,
 }
 
-__all__ = ["RUNNERS", "limits_of", "verify_int8", "verify_nir", "verify_onnx", "verify_snn", "verify_variant"]
+__all__ = [
+    "RUNNERS", "limits_of", "verify_int8", "verify_loihi", "verify_loihi2", "verify_nir", "verify_onnx", "verify_snn",
+    "verify_variant", "verify_xylo",
+]  # fmt: skip
 
 
 def limits_of(kind: str) -> tuple[str, ...]:
@@ -41,11 +45,12 @@ def verify_variant(
     target: Path,
     network: Network,
     *,
-    spiking: SpikingNetwork | None = None,
+    spiking: Any = None,
     placement: Placement | None = None,
     n_trials: int = 1000,
     seed: int = 1,
     limits: Mapping[str, float] | None = None,
+    python: str | None = None,
 ) -> dict[str, Any]:
     """Run one variant of an export against the network, as the library and the command both do.
 
@@ -57,12 +62,14 @@ def verify_variant(
         What the runner is given: a file, or the folder of the files.
     network : Network
         What was exported.
-    spiking : SpikingNetwork, optional
-        The spiking network that was written, for a variant that has one.
+    spiking : network, optional
+        The spiking network, or the network of integers, that was written, for a variant that has one.
     placement, n_trials, seed
         As for the runners.
     limits : mapping of str to float, optional
         Limits; those that the runner does not take, see `limits_of`, are left.
+    python : str, optional
+        Another Python, for runners that look for a simulator there.
 
     Returns
     -------
@@ -74,6 +81,8 @@ def verify_variant(
     if variant.needs_tasks and not has_tasks(network):
         return {"verified": False, "passed": False, "reason": variant.needs_tasks}
     options: dict[str, Any] = {key: value for key, value in (limits or {}).items() if key in limits_of(kind)}
+    if python is not None and "python" in inspect.signature(RUNNERS[kind]).parameters:
+        options["python"] = python
     if spiking is not None:
         options["spiking"] = spiking
     try:

@@ -326,7 +326,7 @@ def test_loihi_stands_for_the_spiking_network():
     network, x = rate_network(rng), smooth_inputs(rng)
     scale = 4 * balance(activities(network, x).reshape(-1, network.n), percentile=99.9)
     settings_ = {"mode": "continuous", "reset": "hard", "delay": 0, "floor": None}
-    spiking = convert(network, scale, substeps=40, **settings_)
+    spiking = convert(network, scale, substeps=20, start=0.0, **settings_)
     found = loihi_calibration.calibrate(spiking, x)
     assert found.used < 1
     assert found.readout_error < 0.3

@@ -9,6 +9,7 @@ import numpy as np
 
 from neuromod.arrays import Array
 from neuromod.chips.arithmetic import INT16, INT24, decay_by_share, follow, product, split_signs
+from neuromod.chips.storage import Stored
 from neuromod.errors import UsageError
 
 # Arrays of the chip, as Lava names them, with their types.
@@ -45,7 +46,7 @@ class LoihiResponse:
 
 
 @dataclass(frozen=True, eq=False)
-class LoihiNetwork:
+class LoihiNetwork(Stored):
     r"""Leaky integrate-and-fire neurons with a hard reset, `substeps` steps of the chip in a time step.
 
     In each step, with the spikes e of the input channels, the spikes s of the step before, and all numbers integers,

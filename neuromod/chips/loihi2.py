@@ -9,6 +9,7 @@ import numpy as np
 
 from neuromod.arrays import Array
 from neuromod.chips.arithmetic import INT24, product
+from neuromod.chips.storage import Stored
 from neuromod.errors import UsageError
 
 # Arrays of the chip, with their types. Lava's Dense takes weights of 8 bits, the last of which is 0 where signs are
@@ -56,7 +57,7 @@ class Loihi2Response:
 
 
 @dataclass(frozen=True, eq=False)
-class Loihi2Network:
+class Loihi2Network(Stored):
     r"""Rectified units with graded spikes, 2n for n neurons, one step of the chip for one time step.
 
     With the activities p and r of the two units of a neuron, and all numbers integers,

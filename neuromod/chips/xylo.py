@@ -9,6 +9,7 @@ import numpy as np
 
 from neuromod.arrays import Array
 from neuromod.chips.arithmetic import INT16, decay_by_shift, follow, product, split_signs
+from neuromod.chips.storage import Stored
 from neuromod.errors import UsageError
 
 # Spikes of a neuron, and events of an input channel, in one step.
@@ -57,7 +58,7 @@ class XyloResponse:
 
 
 @dataclass(frozen=True, eq=False)
-class XyloNetwork:
+class XyloNetwork(Stored):
     r"""A recurrent network on Xylo: one step of the chip is one time step.
 
     In each step, with the counts of input events x, the spikes s of the step before, and all numbers integers,

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from neuromod.exporting.chip_writers import write_loihi, write_loihi2, write_xylo
 from neuromod.exporting.writers import Job, Written, write_nir, write_onnx, write_sanafe, write_snn
 
 
@@ -51,6 +54,8 @@ class Variant:
         Whether it is reported as not verified even if it was never written.
     needs_tasks : str
         Why it cannot be judged without tasks; empty if it can be.
+    kind : str
+        Class of what `reference` holds, as ``neuromod.spiking.SpikingNetwork``.
     """
 
     title: str
@@ -60,6 +65,12 @@ class Variant:
     options: str = ""
     always: bool = False
     needs_tasks: str = ""
+    kind: str = "neuromod.spiking.SpikingNetwork"
+
+    def load_reference(self, path: Path) -> Any:
+        """Read the file that holds what was exported."""
+        module, name = self.kind.rsplit(".", 1)
+        return getattr(import_module(module), name).load(path)
 
 
 @dataclass(frozen=True)
@@ -163,6 +174,38 @@ FORMATS: dict[str, Format] = {
         takes_spikes=True,
         needs_placement=True,
         proof="`python {folder}/sanafe/referee.py` compares the counts, where SANA-FE is installed.",
+    ),
+    "xylo": Format(
+        "Xylo",
+        "exports/xylo/, integers for SynSense's Xylo, with an example for its simulator",
+        write_xylo,
+        variants={
+            "xylo": Variant("Xylo", ("xylo",), "xylo", "xylo.safetensors", kind="neuromod.chips.xylo.XyloNetwork")
+        },
+        needs_tasks=True,
+    ),
+    "loihi": Format(
+        "Loihi",
+        "exports/loihi/, integers for Intel's Loihi, with an example for three simulators",
+        write_loihi,
+        variants={
+            "loihi": Variant(
+                "Loihi", ("loihi",), "loihi", "loihi.safetensors", kind="neuromod.chips.loihi.LoihiNetwork"
+            )
+        },
+        converts=True,
+        needs_tasks=True,
+    ),
+    "loihi2": Format(
+        "Loihi 2",
+        "exports/loihi2/, integers for graded spikes of Intel's Loihi 2, with an example for Lava",
+        write_loihi2,
+        variants={
+            "loihi2": Variant(
+                "Loihi 2", ("loihi2",), "loihi2", "loihi2.safetensors", kind="neuromod.chips.loihi2.Loihi2Network"
+            )
+        },
+        needs_tasks=True,
     ),
 }
 

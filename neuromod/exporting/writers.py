@@ -64,6 +64,8 @@ class Written:
         What there is to say about them, JSON only.
     conversions : mapping of str to Conversion
         For each variant that spikes (see `formats.Variant`), how its network was chosen.
+    references : mapping of str to network
+        What was exported of each variant that is made of integers; it has a method `save`.
     seconds : float
         How long it took.
     """
@@ -71,6 +73,7 @@ class Written:
     files: tuple[Path, ...]
     figures: Mapping[str, Any] = field(default_factory=dict)
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    references: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -95,9 +98,9 @@ def write_snn(job: Job) -> Written:
     """Convert, and write the folder ``snn``."""
     from neuromod.exporting import snn
 
-    chosen = _converted(job, job.settings)
+    chosen = converted(job, job.settings)
     paths = snn.write(chosen.spiking, job.folder / "snn", network=job.network, placement=job.placement)
-    return Written(tuple(paths), _figures(chosen, job.network), {"snn": chosen})
+    return Written(tuple(paths), figures_of(chosen, job.network), {"snn": chosen})
 
 
 def write_nir(job: Job) -> Written:
@@ -122,10 +125,10 @@ def write_nir(job: Job) -> Written:
     wanted = {"nir": (base, path), "nir_hard": (hard, job.folder / "network_hard.nir")}
     chosen = {}
     for variant, (settings, file) in wanted.items():
-        chosen[variant] = _converted(job, settings)
+        chosen[variant] = converted(job, settings)
         nir.write(chosen[variant].spiking, file, network=job.network, placement=job.placement, form=form)
     figures: dict[str, Any] = {
-        settings.reset: _figures(chosen[variant], job.network) for variant, (settings, _) in wanted.items()
+        settings.reset: figures_of(chosen[variant], job.network) for variant, (settings, _) in wanted.items()
     }
     return Written(tuple(file for _, file in wanted.values()), {"form": form, **figures}, chosen)
 
@@ -149,13 +152,14 @@ def write_sanafe(job: Job) -> Written:
     return Written(tuple(paths))
 
 
-def _converted(job: Job, settings: ConversionSettings) -> Conversion:
+def converted(job: Job, settings: ConversionSettings) -> Conversion:
+    """Convert with given settings, in the way that the job wants."""
     from neuromod.substeps import choose
 
     return (job.choose or choose)(job.network, settings)
 
 
-def _figures(chosen: Conversion, network: Network) -> dict[str, Any]:
+def figures_of(chosen: Conversion, network: Network) -> dict[str, Any]:
     """What there is to say about a spiking network and how it was chosen, JSON only."""
     from neuromod.evaluation import trials_for
     from neuromod.operations import count_spiking

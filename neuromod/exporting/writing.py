@@ -56,8 +56,9 @@ def write_all(job: Job, names: Iterable[str], *, references: Path | None = None)
             begun = time.monotonic()
             written = FORMATS[name].write(replace(job, folder=folder, options=options_of(name, job.options)))
             if kept:
-                for kind, chosen in written.conversions.items():
-                    chosen.spiking.save(staged / kept / FORMATS[name].variants[kind].reference)
+                spiking = {kind: chosen.spiking for kind, chosen in written.conversions.items()}
+                for kind, network in {**spiking, **written.references}.items():
+                    network.save(staged / kept / FORMATS[name].variants[kind].reference)
             files = tuple(job.folder / path.relative_to(folder) for path in written.files)
             done[name] = replace(written, files=files, seconds=round(time.monotonic() - begun, 3))
     return done

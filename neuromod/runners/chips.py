@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,33 +69,18 @@ _FAMILIES = {
 }
 
 
-def verify_xylo(folder: Path, network: Network, integers: Any, *, simulated: int = 100, **more: Any) -> dict[str, Any]:
-    """Verify a Xylo folder, by default on 100 trials in xylosim; see `verify_chip`."""
-    return verify_chip("xylo", folder, network, integers, simulated=simulated, **more)
-
-
-def verify_loihi(folder: Path, network: Network, integers: Any, *, simulated: int = 20, **more: Any) -> dict[str, Any]:
-    """Verify a Loihi folder, by default on 20 trials in Lava, nengo-loihi and brian2-loihi; see `verify_chip`."""
-    return verify_chip("loihi", folder, network, integers, simulated=simulated, **more)
-
-
-def verify_loihi2(
-    folder: Path, network: Network, integers: Any, *, simulated: int = 100, **more: Any
-) -> dict[str, Any]:
-    """Verify a Loihi 2 folder, by default on 100 trials in Lava; see `verify_chip`."""
-    return verify_chip("loihi2", folder, network, integers, simulated=simulated, **more)
-
-
 def verify_chip(
     family: str,
     folder: Path,
     network: Network,
-    integers: Any,
     *,
+    spiking: Any = None,
+    placement: Any = None,
     simulated: int,
     trials: Trials | None = None,
     n_trials: int = 1000,
     seed: int = 1,
+    python: str | None = None,
     pythons: Sequence[str] = (),
     time_limit: float = TIME_LIMIT,
     min_agreement: float = 0.95,
@@ -110,16 +96,20 @@ def verify_chip(
         From the family's `write`.
     network : Network
         The rate network.
-    integers : XyloNetwork, LoihiNetwork or Loihi2Network
-        What was written.
+    spiking : XyloNetwork, LoihiNetwork or Loihi2Network, optional
+        The integers that were written; what is in the folder if omitted, which then no fault in it can be told from.
+    placement : Placement, optional
+        The present one; a folder with other cores fails.
     simulated : int
         Trials that the simulators run.
     trials : Trials, optional
         Trials to compare on; `n_trials` drawn anew if omitted.
     n_trials, seed : int
         Number of trials and their seed.
+    python : str, optional
+        Another Python in which a simulator is looked for if this one does not have it.
     pythons : sequence of str
-        Pythons in which simulators are looked for if this one does not have them.
+        More of them.
     time_limit : float
         Seconds for each simulator.
     min_agreement, max_accuracy_gap : float
@@ -140,16 +130,20 @@ def verify_chip(
     """
     about = _FAMILIES[family]
     found = about.module.read(folder)
+    integers = found if spiking is None else spiking
     trials = _drawn(network, n_trials, seed) if trials is None else trials
     result, reasons = _compare(found, integers, network, trials, min_agreement, max_accuracy_gap)
     reasons += _rest_of_folder(about, folder, integers, network)
+    if placement is not None and hasattr(found, "core") and not np.array_equal(found.core, placement.core_of):
+        reasons.append("the neurons lie on other cores than in the placement")
     # The simulators are held to what was exported, not to what the folder has become.
     given = integers.encode(trials.inputs[:, :simulated])
     response = integers.run(given)
     wanted = {name: getattr(response, name) for name in about.wanted}
     parts = []
+    others = [*([python] if python else []), *pythons]
     for name, package in about.simulators.items():
-        python, version = _where(package, pythons)
+        there, version = _where(package, others)
         if version is None:
             continue
         part = {"simulator": f"{name} {version}", "trials": given.shape[1], "bit_equal": 0}
@@ -160,7 +154,7 @@ def verify_chip(
                 folder,
                 {about.given: given.astype(about.kind)},
                 arguments=arguments,
-                python=python,
+                python=there,
                 time_limit=time_limit,
             )
             equal = equal_trials(out, wanted)
@@ -213,6 +207,9 @@ def _compare(
         "accuracy": figures["accuracy"],
         "accuracy_network": figures["accuracy_reference"],
         "trials_compared": figures["trials"],
+        # As the other formats name them.
+        "decision_agreement_interval": figures["decision_agreement_interval"],
+        "accuracy_reference": figures["accuracy_reference"],
     }
     agreed, ours, theirs = result["decision_agreement"], result["accuracy"], result["accuracy_network"]
     if agreed is not None and agreed < min_agreement:
@@ -245,3 +242,8 @@ def differences(found: Any, wanted: Any) -> list[str]:
         for field in fields(wanted)
         if not np.array_equal(np.asarray(getattr(found, field.name)), np.asarray(getattr(wanted, field.name)))
     ]
+
+
+verify_xylo = partial(verify_chip, "xylo", simulated=100)
+verify_loihi = partial(verify_chip, "loihi", simulated=20)
+verify_loihi2 = partial(verify_chip, "loihi2", simulated=100)
