@@ -177,13 +177,17 @@ def find_violations(
         Neurons that a core takes.
     """
     usage = count_usage(network, core_of, grid, target)
-    found = []
+    found = _of_outputs(network, target)
     for core, (row, column) in enumerate(grid.coordinates().tolist()):
         for resource, text in _OF_A_CORE.items():
             limit = min(target.limit(resource), capacity) if resource == "neurons" else target.limit(resource)
             needed = int(usage.of_core[resource][core])
             if needed > limit:
                 words = text.format(needed=f"{needed:,}", limit=f"{limit:,.0f}")
+                channels = np.flatnonzero(network.w_in.any(axis=0))
+                if resource == "in_axons" and target.routing == "none" and len(channels) == needed:
+                    first = int(channels[int(limit)])
+                    words = f"{needed:,} input channels, limit {limit:,.0f}; input {first} is the first beyond"
                 found.append(Violation(resource, (row, column), None, needed, int(limit), 0, words))
     limit = target.limit("router_entries")
     for row, column in np.argwhere(usage.router_entries > limit).tolist():
@@ -243,8 +247,18 @@ def find_impossible(network: Network, grid: Grid, target: Target, capacity: int)
 
 
 def find_stuck(network: Network, target: Target) -> list[Violation]:
-    """Find neurons beyond a limit of their own, which no placement can keep."""
-    return _of_neurons(network, synapses_of_neurons(network), np.arange(network.n), None, target)
+    """Find neurons and outputs beyond a limit of their own, which no placement can keep."""
+    own = _of_neurons(network, synapses_of_neurons(network), np.arange(network.n), None, target)
+    return _of_outputs(network, target) + own
+
+
+def _of_outputs(network: Network, target: Target) -> list[Violation]:
+    """Find outputs beyond those that can be read off the chip."""
+    limit = target.limit("output_channels")
+    if network.n_out <= limit:
+        return []
+    words = f"{network.n_out:,} outputs, limit {limit:,.0f}; output {int(limit)} is the first beyond"
+    return [Violation("output_channels", None, None, network.n_out, int(limit), 0, words)]
 
 
 def cores_needed(network: Network, target: Target, capacity: int) -> dict[str, int]:
