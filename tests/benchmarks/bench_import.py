@@ -1,8 +1,9 @@
 """Every reader of `neuromod import` on files that were changed in known ways: python tests/benchmarks/bench_import.py.
 
 ``--count 60`` files of each transformation are drawn by hypothesis, without chance of its own; what is right is
-NumPy's, SciPy's and networkx's word, see `import_cases`. Bar: each file gives an equal network, or is refused in the words that
-are due. Writes docs/tables/import.json and .md; a reader with cases of its own adds them to `import_cases.READERS`.
+NumPy's, SciPy's and networkx's word, see `import_cases`. Bar: each file gives an equal network, or is refused in the
+words that are due. Writes docs/tables/import.json and .md; a reader with cases of its own adds them to
+`import_cases.READERS`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Networks of others, as their authors publish them, beside an independent parse.
 
 ``python tests/benchmarks/bench_networks.py FOLDER`` looks for the files of `NETWORKS` in a folder where somebody has
-put them, from the addresses that stand there; nothing is fetched. Bar: numbers of neurons and synapses and the sum of all
-weights equal those of Python's csv module, NumPy or SciPy. Writes docs/tables/networks.json and .md.
+put them, from the addresses that stand there; nothing is fetched. Bar: every synapse and its weight equal that of
+Python's csv module, NumPy or SciPy. Writes docs/tables/networks.json and .md.
 """
 
 from __future__ import annotations
