@@ -51,6 +51,7 @@ def test_edge_lists_as_people_have_them(tmp_path, text, expected):
         ("0,1,weight\n1,2,0.5\n", r"line 1 \('0, 1, weight'\) is unlike"),
         ("alpha,beta,n\nA,B,1\nB,C,2\n", "line 1 .* is unlike"),
         ("Neuron 1,Neuron 2\nAVA,AVB\n", "line 1 .* may be a heading or an edge"),
+        ("Neuron Partner\nAVA AVB\nAVB AVA\n", "line 1 .* may be a heading or an edge"),
         ("34 3\n1 34\n2 1\n3 2\n", r"line 1 \('34, 3'\) may be the numbers of nodes and edges"),
         ("1 2\n2 a\n3 b\n", r"line 2 \('2, a'\) does not name its neurons by numbers, as others do"),
         ("1 2\n01 3\n", "1 and 01 in line 2 .* may be one neuron or two"),
@@ -122,6 +123,13 @@ def test_layouts_of_published_networks(tmp_path):
     found, read_ = edges(tmp_path / "graph.mtx", mtx)
     assert found == [(0, 1, 1), (1, 0, 1), (1, 3, 1), (2, 2, 1), (3, 1, 1)]
     assert (read_.self_connections, read_.isolated) == (1, 0)
+
+
+def test_comments_that_count_otherwise_are_told(tmp_path):
+    _, found = edges(tmp_path / "a.txt", "# Nodes: 4 Edges: 2\n1 2\n2 3\n")
+    assert any("a comment says 4 nodes and 2 edges; its lines have 3" in note for note in found.notes)
+    _, found = edges(tmp_path / "out.a", "% asym unweighted\n% 2 3 3\n1 2\n2 3\n")
+    assert not any("a comment says" in note for note in found.notes)
 
 
 def test_undirected_edges_that_disagree_are_refused_and_can_be_settled(tmp_path):

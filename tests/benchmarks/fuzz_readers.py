@@ -316,8 +316,10 @@ _R_EDGES = '"","from","to","w"\n' + "".join(f'"{k}",{k % 4},"{k % 3}",{k / 8}\n'
 _SYMMETRIC = "%%MatrixMarket matrix coordinate real symmetric\n% made by hand\n3 3 3\n1 1 0.5\n2 1 -1\n3 2 2.5\n"
 _GRAPHML = """<?xml version="1.0"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">
 <key id="w" for="edge" attr.name="strength" attr.type="double"><default>0.5</default></key>
-<key id="x" for="node" attr.name="x" attr.type="double"/><graph edgedefault="undirected"><node id="0"><data key="x">1</data></node>
-<node id="1"/><edge source="0" target="1"/><edge source="1" target="1" directed="true"><data key="w">2</data></edge></graph></graphml>
+<key id="x" for="node" attr.name="x" attr.type="double"/>
+<graph edgedefault="undirected"><node id="0"><data key="x">1</data></node>
+<node id="1"/><edge source="0" target="1"/>
+<edge source="1" target="1" directed="true"><data key="w">2</data></edge></graph></graphml>
 """
 
 READERS = (

@@ -502,6 +502,8 @@ def mtx(draw: Draw, folder: Path) -> Made:
 
 def mtx_field(draw: Draw, folder: Path) -> Made:
     w, field = np.round(matrix(draw)), draw(st.sampled_from(["integer", "pattern", "real"]))
+    # SciPy writes no pattern without entries.
+    w[0, 0] = 1
     scipy_io.mmwrite(folder / "a.mtx", sparse.coo_array(w), field=field, symmetry="general", comment=" a comment\n")
     return Made(
         folder / "a.mtx", (w != 0) if field == "pattern" else w, None, ("weight 1",) if field == "pattern" else ()

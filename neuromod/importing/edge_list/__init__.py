@@ -69,6 +69,7 @@ def read(path: Path, choice: Choice) -> Imported:
     notes = [*table.notes, *columns.notes, *about_ids, *about_weights]
     if undirected:
         notes.append("a comment says that its edges have no direction")
+    notes += _unlike_comments(table.comments, len(names), len(rows), konect=konect)
     return make_network(graph, choice, "edge list", columns.ignored, tuple(notes), columns.direction)
 
 
@@ -88,6 +89,21 @@ def _said_by(comments: list[str]) -> tuple[bool, bool]:
     return bool(konect and konect[1] == "sym") or spoken, konect is not None
 
 
+def _unlike_comments(comments: list[str], nodes: int, edges: int, *, konect: bool) -> list[str]:
+    """Say where comments of SNAP or KONECT count more or fewer nodes and edges than the lines hold."""
+    text = "\n".join(comments)
+    said = re.search(r"Nodes:\s*(\d+)\s+Edges:\s*(\d+)", text)
+    counted = (int(said[1]), int(said[2])) if said else None
+    if konect and (line := re.search(r"^%\s*(\d+)\s+(\d+)\s+\d+\s*$", text, re.MULTILINE)):
+        counted = int(line[2]), int(line[1])
+    if counted is None or counted == (nodes, edges):
+        return []
+    return [
+        f"a comment says {counted[0]:,} nodes and {counted[1]:,} edges; its lines have {nodes:,}, which are the "
+        f"neurons, and {edges:,}"
+    ]
+
+
 def _rows(lines: list[Line], columns: Columns) -> list[Line]:
     """Lines with the columns that they need; only the last, a weight, may be missing."""
     least = max(columns.source, columns.target) + 1
@@ -101,7 +117,7 @@ def _rows(lines: list[Line], columns: Columns) -> list[Line]:
         for role, at in (("source", columns.source), ("target", columns.target)):
             if not cells[at]:
                 raise UsageError(f"{line} has no {role}")
-            if len(parts := cells[at].split()) > 1 and all(map(is_number, parts)):
+            if " " in cells[at] and all(map(is_number, cells[at].split())):
                 raise UsageError(f"the {role} in {line} looks like several numbers; say what splits with --delimiter")
         rows.append(line)
     return rows
@@ -125,9 +141,8 @@ def _ids(
     rows: list[Line], sources: list[str], targets: list[str], columns: Columns, *, chosen: bool
 ) -> tuple[dict[str, int] | None, list[str]]:
     """Numbers of the neurons by how they are written, or None if they have names."""
-    odd = [
-        line for line, *pair in zip(rows, sources, targets, strict=True) if not all(is_number(cell) for cell in pair)
-    ]
+    plain = {cell for cell in {*sources, *targets} if is_number(cell)}
+    odd = [line for line, a, b in zip(rows, sources, targets, strict=True) if a not in plain or b not in plain]
     if odd and len(odd) < len(rows) and not (chosen and len(odd) > 1):
         raise UsageError(
             f"{odd[0]} does not name its neurons by numbers, as others do; take it out, or let a heading or comment be "

@@ -172,7 +172,8 @@ def _names(
     at = [int(chosen[r]) - 1 if chosen.get(r, "").isdigit() else k for k, r in enumerate(("source", "target"))]
     ours = [cells[k] if k < len(cells) else "" for k in at]
     others = [line.cells[k] if k < len(line.cells) else "" for line in rest for k in at]
-    numbered = bool(others) and all(map(is_number, others)) and not all(map(is_number, ours))
+    different = set(others)
+    numbered = bool(others) and all(map(is_number, different)) and not all(map(is_number, ours))
     weighed = len(cells) > 2 and bool(rest) and not is_number(cells[2])
     weighed = weighed and all(len(line.cells) > 2 and is_number(line.cells[2]) for line in rest)
     if numbered or weighed:
@@ -182,10 +183,11 @@ def _names(
             f"{first} is unlike all other lines; if it is a heading, say which columns are meant with --columns "
             f"source=1,target=2{',weight=3' if len(cells) > 2 else ''}, else take it out"
         )
-    if worded and not chosen and _pair(cells) and len(_plain(cells[0])) > 2 and not set(cells[:2]) & set(others):
+    alone = worded and not chosen and not set(cells[:2]) & different
+    if alone and (len(different) < len(others) or (_pair(cells) and len(_plain(cells[0])) > 2)):
         raise UsageError(
-            f"{first} may be a heading or an edge; say it with --columns source={cells[0]},target={cells[1]}, or take "
-            "it out"
+            f"{first} may be a heading or an edge: if a heading, say --columns source={cells[0]},target={cells[1]}; if "
+            "an edge, --columns source=1,target=2"
         )
     for line in comments[-1:]:
         words = line.lstrip("#%/; ").replace(",", " ").replace(";", " ").split()
