@@ -85,7 +85,7 @@ def _said_by(comments: list[str]) -> tuple[bool, bool]:
         raise UsageError(
             "its first line says bip: sources and targets are of two kinds, each numbered from 1; number them apart"
         )
-    spoken = any(re.search(r"\bundirected\s+(graph|network|edges?)\b", line, re.IGNORECASE) for line in comments)
+    spoken = any(re.search(r"\bundirected\b", line, re.IGNORECASE) for line in comments)
     return bool(konect and konect[1] == "sym") or spoken, konect is not None
 
 

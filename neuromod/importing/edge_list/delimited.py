@@ -17,6 +17,7 @@ _CALLED = {"\t": "tabs", " ": "blanks", ",": "commas", ";": "semicolons"}
 _COMMENTS = ("#", "%")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_ROW_NAME = re.compile(r'\s*"(\d+)"\s*[\t;,|]?\s*("\d)?', re.ASCII)
 _QUOTED = re.compile(r'"[^"]*"')
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
@@ -52,6 +53,8 @@ class Delimited:
         Its comments, with what they begin with.
     delimiter : str
         What splits the lines; a blank for any run of blanks and tabs.
+    row_names : bool
+        Whether all lines but the first begin with their number in quotes, as those of R's write.table.
     notes : tuple of str
         What was found out, in sentences.
     """
@@ -59,6 +62,7 @@ class Delimited:
     lines: list[Line]
     comments: list[str]
     delimiter: str
+    row_names: bool
     notes: tuple[str, ...]
 
 
@@ -113,7 +117,11 @@ def read(path: Path, delimiter: str | None = None, comments: str | None = None) 
     name = _CALLED.get(split_at, repr(split_at))
     notes.insert(0, f"split at {name}" + (", without the quotes" if quoted else ""))
     lines = [Line(number, row) for (number, _), row in zip(plain, rows, strict=True)]
-    return Delimited(lines, said, split_at, tuple(notes))
+    # A second number in quotes would be the other end of an edge rather than what a number is the name of.
+    row_names = all(
+        (found := _ROW_NAME.match(line)) and found[1] == str(k) and not found[2] for k, line in enumerate(text[1:], 1)
+    )
+    return Delimited(lines, said, split_at, row_names and len(text) > 1, tuple(notes))
 
 
 def _text(path: Path) -> str:

@@ -13,17 +13,19 @@ from neuromod.importing.edge_list.delimited import Delimited, Line
 # What columns are called, in the languages that headings are found in; case, accents, blanks and marks do not count.
 # Words that mean either end, as head, tail, i, j, row and column, are left out: such a heading is refused.
 _WORDS = {
-    "source": "source src sourceid sourcenode sourceneuron from fromid fromnode fromnodeid pre preid presynaptic "
-    "presynapticneuron presynapticid preneuron prerootid bodyidpre ptrootidpre presyn sender start startnode origin "
-    "quelle von startknoten source depart origine expediteur de da partenza sorgente origen desde fuente orige origem "
-    "bron van kilde fra kalla fran zrodlo od zdroj источник от исток откуда 源 起点 源节点 始点 ソース 출발 kaynak",
-    "target": "target tgt targetid targetnode targetneuron to toid tonode tonodeid post postid postsynaptic "
-    "postsynapticneuron postsynapticid postneuron postrootid bodyidpost ptrootidpost postsyn receiver end endnode "
-    "destination dest dst ziel nach zielknoten cible arrivee destinataire vers a destinazione destino hasta hacia para "
-    "doel naar til till cel do cil цель к куда приемник 目标 终点 目标节点 終点 ターゲット 도착 hedef",
-    "weight": "weight weights w wt synapticweight edgeweight connectionweight strength synapses syncount synapsecount "
-    "nsyn nsynapses numsynapses numberofsynapses gewicht gewichte poids peso pesos vikt vekt waga vaha вес веса 权重 "
-    "重み 가중치 agirlik",
+    "source": "source src srcid sourceid sourcenode sourceneuron from fromid idfrom nodefrom preptrootid idpre "
+    "fromnode fromnodeid pre preid presynaptic presynapticneuron presynapticid preneuron prerootid "
+    "bodyidpre ptrootidpre presyn sender start startnode origin quelle von startknoten source depart "
+    "origine expediteur de da partenza sorgente origen desde fuente orige origem bron van kilde fra kalla "
+    "fran zrodlo od zdroj источник от исток откуда 源 起点 源节点 始点 ソース 출발 kaynak",
+    "target": "target tgt dstid targetid targetnode targetneuron to toid idto nodeto postptrootid idpost tonode "
+    "tonodeid post postid postsynaptic postsynapticneuron postsynapticid postneuron postrootid bodyidpost "
+    "ptrootidpost postsyn receiver end endnode destination dest dst ziel nach zielknoten cible arrivee "
+    "destinataire vers a destinazione destino hasta hacia para doel naar til till cel do cil цель к куда "
+    "приемник 目标 终点 目标节点 終点 ターゲット 도착 hedef",
+    "weight": "weight weights w wt synapticweight edgeweight connectionweight strength synapses syncount "
+    "synapsecount nsyn nsynapses numsynapses numberofsynapses gewicht gewichte poids peso pesos vikt vekt "
+    "waga vaha вес веса 权重 重み 가중치 agirlik",
 }
 
 # Words of a column that says whether an edge has a direction, as Gephi writes it: heading -> cell -> undirected.
@@ -101,7 +103,7 @@ def find(
     UsageError
         If there are no lines, or it is open whether the first is a heading or what it means; the message quotes it.
     """
-    chosen = dict(chosen or {})
+    chosen = {role: str(name) for role, name in (chosen or {}).items()}
     if set(chosen) - {"source", "target", "weight"}:
         raise UsageError(f"--columns names source, target and weight, found {', '.join(chosen)}")
     if not table.lines:
@@ -119,10 +121,19 @@ def find(
     width = len(names) if names else max(len(line.cells) for line in table.lines)
     lines = rest if heading else table.lines
     if names and lines and all(len(line.cells) == width + 1 for line in lines):
-        names, width = ["", *names], width + 1
-        notes.append("its lines begin with the name of the line, which the heading leaves out")
+        if table.row_names:
+            notes.append("its lines begin with the name of the line, which the heading leaves out")
+        elif not all(value.isdigit() for value in chosen.values()) or not chosen:
+            raise UsageError(
+                f"{first} names {width} columns, and the lines have {width + 1}; say which with --columns "
+                "source=1,target=2,weight=3, by numbers"
+            )
+        names, width = ["", *names] if table.row_names else [*names, ""], width + 1
     roles = {role: _picked(role, chosen[role], names, width) for role in chosen}
     known = _roles(names) if names else {}
+    if names and _pair(names) and not (known["source"] and known["target"]):
+        # The order of a pair tells, whatever one of the two may mean elsewhere.
+        known |= {"source": [], "target": []}
     for role, at in (("source", 0), ("target", 1)):
         if role not in roles:
             places = known.get(role, []) or ([] if names and not _pair(names) else [at])
@@ -135,7 +146,7 @@ def find(
     kind, kinds = _kind(names, lines)
     taken = {roles["source"], roles["target"], weight, kind}
     others = [at for at in range(width) if at not in taken]
-    shown = names or [str(at + 1) for at in range(width)]
+    shown = [name or str(at + 1) for at, name in enumerate(names or [""] * width)]
     if roles["source"] == roles["target"] or weight in (roles["source"], roles["target"]):
         raise UsageError("--columns must name different columns")
     if not names and not chosen and width > (4 if timed else 3):
@@ -151,7 +162,7 @@ def find(
         f"line {first.number} is a heading" if heading else "the comment names the columns" if names else "no heading"
     )
     notes.insert(0, f"{where}: {', '.join(called)}" if names else f"{where}: columns {', '.join(called)}")
-    ignored = tuple(f"column {shown[at] or at + 1}" for at in others)
+    ignored = tuple(f"column {shown[at]}" for at in others)
     return Columns(
         roles["source"], roles["target"], width, weight, kinds, kind, heading, bool(names), shown, ignored, tuple(notes)
     )
