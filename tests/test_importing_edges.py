@@ -225,3 +225,21 @@ def test_columns_that_are_none_are_refused(tmp_path, columns):
     done = CliRunner().invoke(cli.group, ["import", str(tmp_path / "a.csv"), "--columns", columns])
     assert done.exit_code == 2
     assert not list(tmp_path.glob("runs*"))
+
+
+def test_time_steps_of_formats_that_know_none(tmp_path):
+    nir = pytest.importorskip("nir")
+    two = np.array([2])
+    nodes = {
+        "input": nir.Input(two), "w": nir.Linear(np.ones((2, 2))), "output": nir.Output(two),
+        "l": nir.LIF(tau=np.full(2, 0.01), r=np.ones(2), v_leak=np.zeros(2), v_threshold=np.ones(2)),
+    }  # fmt: skip
+    nir.write(tmp_path / "a.nir", nir.NIRGraph(nodes=nodes, edges=[("input", "w"), ("w", "l"), ("l", "output")]))
+    assumed, said = read(tmp_path / "a.nir"), read(tmp_path / "a.nir", Choice(dt_ms=2))
+    assert any("time step" in note for note in assumed.notes)
+    assert not any("time step" in note for note in said.notes)
+    assert (assumed.network.dt_s, said.network.dt_s, said.network.tau_s) == (0.001, 0.002, 0.002)
+    assert (assumed.network.info["nir"]["dt_known"], said.network.info["nir"]["dt_known"]) == (False, True)
+    for wrong in ({"tau_ms": 5.0}, {"transpose": True}, {"dt_ms": 0.0}):
+        with pytest.raises(UsageError):
+            read(tmp_path / "a.nir", Choice(**wrong))

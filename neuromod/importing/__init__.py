@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported
+from neuromod.importing.imported import Choice, Imported, times
 
 __all__ = ["FORMATS", "Choice", "Imported", "read"]
 
@@ -98,6 +98,26 @@ def read(path: Path | str, choice: Choice | None = None) -> Imported:
     except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         # Other tools' files hold anything; what no reader foresaw is still the file's fault.
         raise UsageError(f"cannot import {path}: what it holds does not fit together ({error})") from error
+    if choice.dt_ms is not None and "tau_ms" not in _SAID[reader]:
+        try:
+            found = _with_time_step(found, choice)
+        except UsageError as error:
+            raise UsageError(f"cannot import {path}: {error}") from error
     open_to_both = "transpose" in _SAID[reader] and not choice.transpose and found.direction != "both ways"
     turn = "; --transpose turns it round" if open_to_both else ""
     return replace(found, notes=(*found.notes, f"direction: {found.direction}{turn}"))
+
+
+def _with_time_step(found: Imported, choice: Choice) -> Imported:
+    """Give a network of ONNX or NIR, which need not know its time step, the one that the user says."""
+    network = found.network
+    held = network.info.get("nir", network.info)
+    known = held.get("dt_known", True)
+    dt_s, _, _ = times(choice, network.dt_s if known else None, network.dt_s)
+    if known:
+        return found
+    told = {**held, "dt_known": True}
+    info = {**network.info, "nir": told} if "nir" in network.info else told
+    # What the reader says of the time step that it assumed no longer holds.
+    notes = tuple(note for note in found.notes if "time step" not in note)
+    return replace(found, network=replace(network, dt_s=dt_s, tau_s=dt_s, info=info), notes=notes, first=found.first)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.nir import nir_package
-from neuromod.importing.imported import Choice, Imported, read_unnamed, times
+from neuromod.importing.imported import Choice, Imported, read_unnamed
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
 from neuromod.network import Array, Network
 
@@ -37,13 +36,8 @@ def read(path: Path, choice: Choice) -> Imported:
     about = network.info["nir"]
     kinds = ", ".join(sorted({group["type"] for group in about["groups"]}))
     notes = [f"it is a spiking network of {kinds} neurons: it can be mapped, estimated with rates, and exported as NIR"]
-    dt_s, _, about_time = times(
-        choice, network.dt_s if about["dt_known"] else None, network.dt_s, default_s=DEFAULT_DT_S
-    )
-    notes += about_time
     if not about["dt_known"]:
-        told = {**about, "dt_known": choice.dt_ms is not None}
-        network = replace(network, dt_s=dt_s, tau_s=dt_s, info={**network.info, "nir": told})
+        notes.append(f"NIR has no time step, so one of {DEFAULT_DT_S:g} s is assumed")
     return Imported(network, "NIR", notes=tuple(notes))
 
 

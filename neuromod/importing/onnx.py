@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.onnx import FORMAT, MAX_BYTES, build
-from neuromod.importing.imported import Choice, Imported, read_unnamed, times
+from neuromod.importing.imported import Choice, Imported, read_unnamed
 from neuromod.network import Array, Network
 
 # Where a file says nothing, this is the time step of the imported network.
@@ -35,11 +34,9 @@ def read(path: Path, choice: Choice) -> Imported:
         If the file cannot be read or holds what no network here can be.
     """
     network = read_unnamed(read_network, path)
-    known = network.info.get("dt_known") is not False
-    dt_s, _, notes = times(choice, network.dt_s if known else None, network.dt_s, default_s=DEFAULT_DT_S)
-    if not known:
-        # An RNN has no leak, whatever its time step.
-        network = replace(network, dt_s=dt_s, tau_s=dt_s, info={"dt_known": choice.dt_ms is not None})
+    notes = []
+    if network.info.get("dt_known") is False:
+        notes.append(f"the file says nothing of time, so a time step of {DEFAULT_DT_S:g} s without leak is assumed")
     return Imported(network, "ONNX", notes=tuple(notes))
 
 

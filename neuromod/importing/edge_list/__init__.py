@@ -130,6 +130,9 @@ def _refuse_counts(rows: list[Line]) -> None:
         return
     others = {cell for line in rest for cell in line.cells[:2]}
     most = max((int(cell) for cell in others if cell.isascii() and cell.isdigit()), default=-1)
+    if len(first) == 3 and first[0] != first[1]:
+        # As in a size line of MatrixMarket, rows and columns would be equal.
+        return
     if int(first[-1]) == len(rest) and int(first[0]) in (len(others), most, most + 1):
         raise UsageError(
             f"{rows[0]} may be the numbers of nodes and edges; if so take it out, if not say so with --columns "
