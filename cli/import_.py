@@ -92,7 +92,7 @@ def describe(result: dict[str, Any]) -> str:
             for key, one, many in (
                 ("self_connections", "self-connection", "self-connections"),
                 ("repeated_edges", "edge given more than once", "edges given more than once"),
-                ("isolated_neurons", "neuron without a synapse", "neurons without a synapse"),
+                ("isolated_neurons", "isolated neuron", "isolated neurons"),
             )
         ),
     ]

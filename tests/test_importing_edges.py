@@ -197,7 +197,7 @@ def test_the_command_says_it_in_words_and_in_json(tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert "first: neuron 3 → neuron 17, weight −0.25" in done.output
     assert "direction: column pre → column post" in done.output
-    assert "1 self-connection, 1 edge given more than once, 0 neurons without a synapse" in done.output
+    assert "1 self-connection, 1 edge given more than once, 0 isolated neurons" in done.output
     said = json.loads(CliRunner().invoke(cli.group, [*call, "--json"]).stdout)
     assert said["first"] == {
         "source": 3, "target": 17, "weight": -0.25, "source_name": None, "target_name": None,
