@@ -109,7 +109,7 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
     UsageError
         If the file cannot be read or the folder not be written.
     """
-    from neuromod import importing, rundir
+    from neuromod import commands, importing, rundir
 
     started = time.perf_counter()
     talk.say(f"Reading {file} …")
@@ -139,6 +139,7 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
     run.record(
         "import",
         arguments={"file": file.name, **{"input" if key == "inputs" else key: value for key, value in said.items()}},
+        given=commands.as_record("import", {"file": file.name if file.is_absolute() else file, **said}),
         seconds=time.perf_counter() - started,
         inputs=[],
         outputs=["network.safetensors"],
