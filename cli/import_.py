@@ -13,7 +13,7 @@ from .options import ColumnsType, output_options
 from .output import Talk
 
 if TYPE_CHECKING:
-    from neuromod.importing.imported import Choice
+    from neuromod.importing.result import Choice
 
 
 @click.command("import", short_help="Make a run of a network of your own, from a file.")
@@ -71,7 +71,7 @@ def command(file: Path, run_path: Path | None, talk: Talk, **said: Any) -> None:
       neuromod import synapses.csv --columns source=pre,target=post,weight=n --duplicates sum
       neuromod import graph.mtx --transpose --dt-ms 1 --tau-ms 20
     """
-    from neuromod.importing.imported import Choice
+    from neuromod.importing.result import Choice
 
     result = import_stage(file, run_path, Choice(**said), talk=talk)
     talk.result(result, describe(result))
@@ -109,7 +109,9 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
     UsageError
         If the file cannot be read or the folder not be written.
     """
-    from neuromod import commands, importing, rundir
+    from neuromod import importing
+    from neuromod.runs import commands
+    from neuromod.runs import run as rundir
 
     started = time.perf_counter()
     talk.say(f"Reading {file} …")

@@ -7,14 +7,14 @@ from importlib import import_module
 from pathlib import Path
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, times
+from neuromod.importing.result import Choice, Imported, times
 
 __all__ = ["FORMATS", "Choice", "Imported", "read"]
 
 # Ending of a name -> module here, imported on use; each has `read(path, choice) -> Imported`.
 FORMATS = {
-    ".npz": "arrays",
-    ".npy": "arrays",
+    ".npz": "numpy_archive",
+    ".npy": "numpy_archive",
     ".mtx": "matrix_market",
     ".mtx.gz": "matrix_market",
     ".graphml": "graphs",

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, build, check_count
+from neuromod.importing.result import Choice, Imported, build, check_count
 from neuromod.importing.synapses import Array, Edges, Synapse, join
 
 # Node attributes that are taken, if all nodes have them.

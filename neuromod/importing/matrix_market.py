@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import io
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, build, check_count
+from neuromod.importing.result import Choice, Imported, build, check_count
 from neuromod.importing.synapses import Edges, Synapse, join
 
 Array = npt.NDArray[Any]

@@ -12,7 +12,7 @@ from neuromod.importing.edge_list import delimited, headings
 from neuromod.importing.edge_list.delimited import Line
 from neuromod.importing.edge_list.headings import Columns
 from neuromod.importing.graphs import Graph, make_network
-from neuromod.importing.imported import Choice, Imported
+from neuromod.importing.result import Choice, Imported
 
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
