@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuromod.mapping.explanation import Advice
+    from neuromod.mapping import Advice
 
 
 class NeuromodError(Exception):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.hardware.grid import Grid
 from neuromod.kernels import as_indices, compiled
-from neuromod.mapping.problem import Problem
+from neuromod.mapping import Problem
 from neuromod.network import Network
 
 # First index of a table of link loads: where the link leads.

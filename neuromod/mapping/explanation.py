@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.targets import Target
+from neuromod.hardware import Grid, Target
 from neuromod.mapping.limits import Violation, cores_needed
 from neuromod.network import Network
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from neuromod.metrics.accuracy import trials_for
+from neuromod.metrics import trials_for
 from neuromod.network import Network
 from neuromod.quantization import Granularity, quantize, step_sizes
 from neuromod.spiking.network import SpikingNetwork

@@ -94,7 +94,7 @@ def test_a_throw_away_format_needs_nothing_else(neuromod_with_it, solver, run_of
 
 
 def test_several_formats_are_written_all_or_none(solver, run_of, monkeypatch):
-    from neuromod.cli.export import export_stage
+    from neuromod.stages import export_stage
     from neuromod.cli.output import Talk
 
     from neuromod.exporting import snn

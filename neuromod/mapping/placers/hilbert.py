@@ -12,8 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.routing import packets_between
+from neuromod.hardware import Grid, packets_between
 from neuromod.kernels import compiled
 from neuromod.mapping.local_search.core_exchange import exchange_change
 from neuromod.mapping.placers.bisection import embed

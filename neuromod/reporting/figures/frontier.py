@@ -10,7 +10,7 @@ from neuromod.errors import NeuromodError
 from neuromod.files import read_json
 from neuromod.reporting.figures.svg import Element, document, element, figure, number, ticks
 from neuromod.reporting.numbers import percent, tidy
-from neuromod.sweeping.results import SCHEMA, point
+from neuromod.sweeping import SCHEMA, point
 
 _WIDTH, _HEIGHT = 560.0, 300.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 16.0, 12.0, 42.0
