@@ -95,8 +95,7 @@ def command(
     from neuromod.runs import locks
     from neuromod.runs import run as rundir
     from neuromod.stages import train_stage
-    from neuromod.training import config
-    from neuromod.training.on_cores import plan as chip
+    from neuromod.training import config, plan
 
     flags = {
         "tasks.names": tasks,
@@ -129,7 +128,7 @@ def command(
         settings = config.load(config_path, assignments, flags)
         names = generators.resolve(settings.tasks.names)
         # Cores that cannot be trained for are refused before there is a run.
-        chip.of_settings(settings)
+        plan.make_plan(settings)
         label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         run = rundir.create(label, run_path)
     begun = time.monotonic()

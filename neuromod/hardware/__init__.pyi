@@ -24,12 +24,11 @@ from .resources import count_usage as count_usage
 from .resources import synapses_of_neurons as synapses_of_neurons
 from .routing import DIRECTIONS as DIRECTIONS
 from .routing import Traffic as Traffic
-from .routing import busiest_link as busiest_link
 from .routing import link_loads as link_loads
-from .routing import link_table as link_table
 from .routing import measure as measure
-from .routing import packets_between as packets_between
-from .routing import placement_cost as placement_cost
+from .routing import route as route
+from .routing import tally as tally
+from .target_files import bits_of as bits_of
 from .target_files import load_target as load_target
 from .target_files import parse_target as parse_target
 from .target_files import target_names as target_names

@@ -5,7 +5,6 @@ from . import placement as placement
 from . import placers as placers
 from . import precompile as precompile
 from . import search as search
-from .explanation import Advice as Advice
 from .limits import decide_capacity as decide_capacity
 from .placement import Placement as Placement
 from .placers.bisection import cut_plane as cut_plane

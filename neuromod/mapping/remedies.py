@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neuromod.errors import UsageError
+from neuromod.errors import Advice, UsageError
 from neuromod.hardware import Grid, Target
 from neuromod.mapping import limits
-from neuromod.mapping.explanation import Advice
 from neuromod.mapping.limits import Violation
 from neuromod.mapping.obstacles import count_channels, find_hubs, find_obstacles
 from neuromod.mapping.placers import DEFAULT

@@ -8,7 +8,8 @@ from typing import Any
 
 from neuromod.analysis import growing_brains
 from neuromod.plotting import overview as plots
-from neuromod.sweeping import Row, curve, point
+from neuromod.runs import point
+from neuromod.sweeping import Row, curve
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:

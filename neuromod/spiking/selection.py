@@ -10,9 +10,9 @@ import numpy as np
 
 from neuromod.metrics import Agreement, agreement, evaluate, trials_for
 from neuromod.network import Array, Network
-from neuromod.quantization import quantize
 from neuromod.spiking.conversion import convert
 from neuromod.spiking.network import Reset, SpikingNetwork
+from neuromod.spiking.quantization import quantize
 from neuromod.spiking.settings import ConversionSettings
 from neuromod.spiking.thresholds import activities, balance
 from neuromod.tasks import Trials

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from neuromod.network import Network
     from neuromod.spiking import Candidate, Conversion
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neuromod.exporting import FORMATS, options_of
-from neuromod.stages.talk import Talk
 
 if TYPE_CHECKING:
     from neuromod.mapping import Placement
@@ -158,7 +157,7 @@ def _bits(text: str | int | None, placement: Placement | None) -> int | None:
         raise UsageError(f"--weight-bits '{text}' is not a number of bits; write a number from 2 to 16, or target")
     if placement is None:
         raise UsageError("--weight-bits target needs a placement; run `neuromod map --target NAME`, or give a number")
-    from neuromod.quantization import bits_of
+    from neuromod.hardware import bits_of
 
     return bits_of(placement.hardware or placement.target)
 

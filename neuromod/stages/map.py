@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuromod.errors import DoesNotFitError
-    from neuromod.mapping import Advice
+    from neuromod.errors import Advice, DoesNotFitError
     from neuromod.network import Network
     from neuromod.runs import Run
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neuromod.stages.activity import network_with_activity
 from neuromod.stages.talk import Talk

@@ -31,9 +31,9 @@ def prune_stage(
         The fields of `neuromod.pruning.magnitude.Pruning` but the network, and the target.
     """
     from neuromod.errors import UsageError
+    from neuromod.hardware import bits_of
     from neuromod.network import Network
     from neuromod.pruning import magnitude as pruning
-    from neuromod.quantization import bits_of
     from neuromod.runs import commands
 
     given = commands.as_record(

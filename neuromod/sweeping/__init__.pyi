@@ -5,8 +5,6 @@ from .plan import Plan as Plan
 from .plan import Trial as Trial
 from .plan import make_plan as make_plan
 from .plan import read_plan as read_plan
-from .results import SCHEMA as SCHEMA
 from .results import Row as Row
 from .results import curve as curve
-from .results import point as point
 from .trial import Outcome as Outcome

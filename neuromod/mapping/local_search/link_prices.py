@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware import Grid, link_table
+from neuromod.hardware import Grid
+from neuromod.mapping.cost import link_table
 from neuromod.mapping.problem import Problem
 
 _POWER = 6
