@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from neuromod.errors import UsageError
-from neuromod.hardware import Target
 from neuromod.hardware.targets import FIGURES, UNKNOWN, Figure, Kind, Routing, Target
 
 SCHEMA = "neuromod/target/1"
