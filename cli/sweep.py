@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuromod.stages import clock
+
 from .options import output_options
-from .output import Talk, clock, table
+from .output import Talk, table
 
 if TYPE_CHECKING:
     from neuromod.sweeping import Outcome, Plan
@@ -31,8 +33,8 @@ def sweep_stage(
     command: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Run what is left of a sweep, write table.csv, table.json and pareto.svg, return what ``--json`` prints."""
-    from neuromod.sweeping import pareto, results, trial
-    from neuromod.sweeping.engines import ENGINES
+    from neuromod.plotting import pareto
+    from neuromod.sweeping import ENGINES, results, trial
 
     begun = time.monotonic()
     folder = folder.resolve()
@@ -108,7 +110,7 @@ def numbers(_context: click.Context, parameter: click.Parameter, value: str | No
 
 def axes_and_settings(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split ``--set`` into axes, which have a TOML array for a value, and settings."""
-    from neuromod import config
+    from neuromod.training import config
 
     axes: dict[str, Any] = {}
     settings: dict[str, Any] = {}
@@ -162,8 +164,9 @@ def command(
       neuromod sweep --regularizers bimt,l1 --strengths 0.1,0.3,1 --seeds 0-2
       neuromod sweep sweeps/pareto.toml --engine dask --scheduler tcp://10.0.0.1:8786
     """
-    from neuromod import locks, rundir
     from neuromod.errors import InterruptedRunError, StageError
+    from neuromod.runs import locks
+    from neuromod.runs import run as rundir
     from neuromod.sweeping import make_plan, read_plan
 
     more_axes, settings = axes_and_settings(assignments)

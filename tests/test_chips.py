@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from neuromod.conversion import activities, balance, convert
 from scipy import sparse
 
 from neuromod import Network
@@ -13,7 +14,6 @@ from neuromod.chips.loihi import LoihiNetwork
 from neuromod.chips.loihi2 import Loihi2Network
 from neuromod.chips.rounding import round_rows
 from neuromod.chips.xylo import XyloNetwork
-from neuromod.conversion import activities, balance, convert
 from neuromod.errors import UsageError
 
 

@@ -41,7 +41,7 @@ class Loihi2Calibration:
     readout_error: float
 
 
-def calibrate(
+def calibrate_loihi2(
     network: Network,
     x: Array,
     mask: Array | None = None,

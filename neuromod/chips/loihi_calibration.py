@@ -46,7 +46,7 @@ class LoihiCalibration:
     readout_error: float
 
 
-def calibrate(
+def calibrate_loihi(
     spiking: SpikingNetwork,
     x: Array,
     mask: Array | None = None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from neuromod.arrays import Array
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 
@@ -36,6 +38,15 @@ class Stored:
             return cls(**tensors, **{name: value for name, value in metadata.items() if name != "schema"})
         except (TypeError, ValueError) as error:
             raise UsageError(f"cannot read {path}: it does not hold a valid {cls.__name__} ({error})") from error
+
+    @classmethod
+    def of_parts(cls, arrays: Mapping[str, Array], said: Mapping[str, Any]) -> Any:
+        """Put a network together from arrays, and from lists and numbers as JSON holds them."""
+        parts: dict[str, Any] = {}
+        for field in fields(cls):  # type: ignore[arg-type]
+            value = arrays[field.name] if field.name in arrays else said[field.name]
+            parts[field.name] = np.asarray(value) if isinstance(value, list) else value
+        return cls(**parts)
 
 
 def _schema(kind: type) -> str:

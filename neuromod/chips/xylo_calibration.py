@@ -78,7 +78,7 @@ def bits_of_alpha(alpha: float) -> int:
     return bits
 
 
-def calibrate(
+def calibrate_xylo(
     network: Network,
     x: Array,
     mask: Array | None = None,

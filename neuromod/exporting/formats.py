@@ -1,6 +1,7 @@
 """What an export format is: everything that commands, verification and report say and do about each.
 
-A new format is one writer, one line in `FORMATS`, and one runner with a line in `neuromod.verification.RUNNERS`.
+A new format is one writer, one line in `FORMATS`, and one runner with a line in
+`neuromod.verification.runners.RUNNERS`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from neuromod.exporting.chip_writers import write_loihi, write_loihi2, write_xylo
+from neuromod.exporting.chips.writers import write_loihi, write_loihi2, write_xylo
 from neuromod.exporting.writers import Job, Written, write_nir, write_onnx, write_sanafe, write_snn
 
 
@@ -179,9 +180,7 @@ FORMATS: dict[str, Format] = {
         "Xylo",
         "exports/xylo/, integers for SynSense's Xylo, with an example for its simulator",
         write_xylo,
-        variants={
-            "xylo": Variant("Xylo", ("xylo",), "xylo", "xylo.safetensors", kind="neuromod.chips.xylo.XyloNetwork")
-        },
+        variants={"xylo": Variant("Xylo", ("xylo",), "xylo", "xylo.safetensors", kind="neuromod.chips.XyloNetwork")},
         needs_tasks=True,
     ),
     "loihi": Format(
@@ -189,9 +188,7 @@ FORMATS: dict[str, Format] = {
         "exports/loihi/, integers for Intel's Loihi, with an example for three simulators",
         write_loihi,
         variants={
-            "loihi": Variant(
-                "Loihi", ("loihi",), "loihi", "loihi.safetensors", kind="neuromod.chips.loihi.LoihiNetwork"
-            )
+            "loihi": Variant("Loihi", ("loihi",), "loihi", "loihi.safetensors", kind="neuromod.chips.LoihiNetwork")
         },
         converts=True,
         needs_tasks=True,
@@ -202,7 +199,7 @@ FORMATS: dict[str, Format] = {
         write_loihi2,
         variants={
             "loihi2": Variant(
-                "Loihi 2", ("loihi2",), "loihi2", "loihi2.safetensors", kind="neuromod.chips.loihi2.Loihi2Network"
+                "Loihi 2", ("loihi2",), "loihi2", "loihi2.safetensors", kind="neuromod.chips.Loihi2Network"
             )
         },
         needs_tasks=True,

@@ -11,8 +11,8 @@ import numpy as np
 from neuromod.errors import UsageError
 from neuromod.exporting.onnx import metadata
 from neuromod.files import replacing
+from neuromod.mapping import Placement
 from neuromod.network import Array, Network
-from neuromod.placement import Placement
 from neuromod.spiking import SpikingNetwork
 
 FORMAT = "neuromod/nir/1"

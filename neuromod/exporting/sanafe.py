@@ -24,10 +24,9 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import replacing_folder, write_text
-from neuromod.grid import Grid
+from neuromod.hardware import Grid, Target
+from neuromod.mapping import Placement
 from neuromod.network import Network
-from neuromod.placement import Placement
-from neuromod.targets import Target
 
 # Synapses beyond which the text would take more room than sense.
 _MOST_SYNAPSES = 3_000_000

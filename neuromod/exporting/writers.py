@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuromod.conversion_settings import ConversionSettings
 from neuromod.errors import UsageError
+from neuromod.spiking import ConversionSettings
 
 if TYPE_CHECKING:
+    from neuromod.hardware import Target
+    from neuromod.mapping import Placement
     from neuromod.network import Array, Network
-    from neuromod.placement import Placement
-    from neuromod.substeps import Conversion
-    from neuromod.targets import Target
+    from neuromod.spiking import Conversion
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +79,8 @@ class Written:
 
 def write_onnx(job: Job) -> Written:
     """Write ``network.onnx`` and ``network_step.onnx``, and with the option ``quantize`` two files of 8 bits."""
-    from neuromod.evaluation import has_tasks, trials_for
     from neuromod.exporting import onnx, onnx_int8
-    from neuromod.operations import count_rate
+    from neuromod.metrics import count_rate, has_tasks, trials_for
 
     network = job.network
     paths = onnx.write(network, job.folder, placement=job.placement)
@@ -135,9 +134,9 @@ def write_nir(job: Job) -> Written:
 
 def write_sanafe(job: Job) -> Written:
     """Write the folder ``sanafe``: the placement with its target's figures; refuse a target that is not known."""
-    from neuromod.activity import find_activity
     from neuromod.exporting import sanafe
-    from neuromod.target_files import load_target, target_names
+    from neuromod.hardware import load_target, target_names
+    from neuromod.metrics import find_activity
 
     placement = job.placement
     assert placement is not None  # `formats.Format.needs_placement`
@@ -154,15 +153,15 @@ def write_sanafe(job: Job) -> Written:
 
 def converted(job: Job, settings: ConversionSettings) -> Conversion:
     """Convert with given settings, in the way that the job wants."""
-    from neuromod.substeps import choose
+    from neuromod.spiking import choose
 
     return (job.choose or choose)(job.network, settings)
 
 
 def figures_of(chosen: Conversion, network: Network) -> dict[str, Any]:
     """What there is to say about a spiking network and how it was chosen, JSON only."""
-    from neuromod.evaluation import trials_for
-    from neuromod.operations import count_spiking
+    from neuromod.metrics import trials_for
+    from neuromod.spiking import count_spiking
 
     spiking = chosen.spiking
     trials = trials_for(network, 200, seed=3)

@@ -12,9 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.exporting.nir import FORMAT, nir_package
-from neuromod.importing.imported import Choice, Imported, notes_of_placement, read_unnamed
+from neuromod.exporting import nir as exported
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
+from neuromod.importing.result import Choice, Imported, notes_of_placement, read_unnamed
 from neuromod.network import Array, Network
 
 TRACE = ("tau", "r", "v_leak")
@@ -68,7 +68,7 @@ def read_network(path: Path) -> Network:
 
 def _read(path: Path, left: list[str]) -> Network:
     """Read a file; what it carries that the network does not hold is added to `left`, in words."""
-    nir = nir_package()
+    nir = exported.nir_package()
     check_file(path)
     try:
         # Its own check of shapes knows less than what follows.
@@ -83,7 +83,7 @@ def _read(path: Path, left: list[str]) -> Network:
 
 def _as_exported(network: Network, said: Mapping[str, Any], left: list[str]) -> Network:
     """Add what a file of ours says of its neurons, which NIR has no words for."""
-    if _text(said.get("format", "")) != FORMAT:
+    if _text(said.get("format", "")) != exported.FORMAT:
         return network
     about, form = json.loads(_text(said["about"])), _text(said["form"])
     if about["network"]["n"] != network.n:

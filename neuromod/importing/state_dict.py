@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, build, check_archive
+from neuromod.importing.result import Choice, Imported, build, check_archive
 
 Array = npt.NDArray[Any]
 
@@ -48,6 +48,9 @@ def read(path: Path, choice: Choice) -> Imported:
         If the file is broken, or the recurrent weights cannot be told.
     """
     tensors = _load(path)
+    if choice.transpose:
+        # As JAX and Keras have them: a row for each source.
+        tensors = {name: value.T if value.ndim == 2 else value for name, value in tensors.items()}
     recurrent = _pick(tensors, choice.recurrent, _RECURRENT, "recurrent weights", "--recurrent")
     assert recurrent is not None
     if choice.recurrent is None:
@@ -92,13 +95,14 @@ def read(path: Path, choice: Choice) -> Imported:
         if name in tensors:
             parts[name] = tensors[name]
             used.add(name)
-    network, notes = build(parts, "PyTorch state dict")
+    network, notes = build(parts, "PyTorch state dict", choice)
     notes = (
         f"the recurrent weights are {recurrent}",
         *notes,
-        *([] if "w_in" in parts or "w_out" in parts else ["its units are taken for rectified ones without leak"]),
     )
-    return Imported(network, "PyTorch state dict", tuple(sorted(tensors.keys() - used)), notes)
+    return Imported(
+        network, "PyTorch state dict", tuple(sorted(tensors.keys() - used)), notes, direction=choice.direction
+    )
 
 
 def _bias_of(name: str, tensors: dict[str, Array]) -> str | None:

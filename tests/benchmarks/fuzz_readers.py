@@ -23,9 +23,10 @@ from fuzz_mutations import (
 from scipy import io as scipy_io
 from scipy import sparse
 
-from neuromod import Network, rundir
+from neuromod import Network
 from neuromod.errors import NeuromodError
 from neuromod.files import sha256
+from neuromod.runs import run as rundir
 
 
 def small_network(n: int = 6, *, tasks: bool = True) -> Network:
@@ -55,11 +56,7 @@ def quiet() -> Any:
 
 def _make_run(path: Path) -> None:
     """Make the run whose files are changed: everything that is quick."""
-    from neuromod.cli.estimate import estimate_stage
-    from neuromod.cli.export import export_stage
-    from neuromod.cli.map import map_stage
-    from neuromod.cli.report import report_stage
-    from neuromod.cli.verify import verify_stage
+    from neuromod.stages import estimate_stage, export_stage, map_stage, report_stage, verify_stage
 
     folder = path.parent
     shutil.rmtree(folder)
@@ -80,9 +77,9 @@ def _make_run(path: Path) -> None:
 
 def _read_run(path: Path) -> None:
     """Let every command look at the run that a changed file lies in, as if a step had written it so."""
-    from neuromod.cli.estimate import estimate_stage
-    from neuromod.cli.report import report_stage
     from neuromod.cli.runs import list_runs
+
+    from neuromod.stages import estimate_stage, report_stage
 
     manifest = path.with_name("run.json")
     if path != manifest:
@@ -103,8 +100,8 @@ def _read_run(path: Path) -> None:
 
 
 def _read_artefact(path: Path) -> None:
-    from neuromod.activity import Activity
-    from neuromod.placement import Placement
+    from neuromod.mapping.placement import Placement
+    from neuromod.metrics.activity import Activity
 
     kinds: dict[str, Callable[[Path], Any]] = {
         "placement.json": Placement.load,
@@ -118,8 +115,9 @@ def _read_artefact(path: Path) -> None:
 
 
 def _make_spiking(path: Path) -> None:
-    from neuromod.conversion import activities, balance, convert
-    from neuromod.evaluation import trials_for
+    from neuromod.metrics.accuracy import trials_for
+    from neuromod.spiking.conversion import convert
+    from neuromod.spiking.thresholds import activities, balance
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -127,33 +125,34 @@ def _make_spiking(path: Path) -> None:
 
 
 def _read_spiking(path: Path) -> None:
-    from neuromod.spiking import SpikingNetwork
+    from neuromod.spiking.network import SpikingNetwork
 
     spiking = SpikingNetwork.load(path)
     spiking.run(np.zeros((2, 1, spiking.w_in.shape[1])), rng=np.random.default_rng(0))
 
 
 def _make_config(path: Path) -> None:
-    from neuromod import config
+    from neuromod.training import config
 
     path.write_text(config.dump(config.load(None)))
 
 
 def _read_config(path: Path) -> None:
-    from neuromod import config, tasks
+    from neuromod import tasks
+    from neuromod.training import config
 
     settings = config.load(path)
     tasks.resolve(settings.tasks.names)
 
 
 def _make_target(path: Path) -> None:
-    from neuromod import target_files
+    from neuromod.hardware import target_files
 
     path.write_text(target_files.read_text("loihi1"))
 
 
 def _read_target(path: Path) -> None:
-    from neuromod import mapping
+    from neuromod.mapping import search as mapping
 
     mapping.place(small_network(), cores=(1, 2), target=str(path), placer="tiles")
 
@@ -173,11 +172,24 @@ def _read_sweep(path: Path) -> None:
 
 def _read_network(path: Path) -> None:
     """Import a network, and estimate and place what came in, since odd values show late."""
-    from neuromod import importing, mapping
+    from neuromod import importing
+    from neuromod.mapping import search as mapping
 
     network = importing.read(path).network
     if network.n <= 2000:
         mapping.place(network, cores=(2, 2), placer="tiles")
+
+
+def _read_with(**said: Any) -> Callable[[Path], None]:
+    """Import a network of which the user says something."""
+
+    def read(path: Path) -> None:
+        from neuromod import importing
+        from neuromod.importing import Choice
+
+        importing.read(path, Choice(**said))
+
+    return read
 
 
 def _make_npz(path: Path) -> None:
@@ -209,9 +221,10 @@ def _make_onnx(path: Path) -> None:
 
 
 def _make_nir(path: Path) -> None:
-    from neuromod.conversion import activities, balance, convert
-    from neuromod.evaluation import trials_for
     from neuromod.exporting import nir
+    from neuromod.metrics.accuracy import trials_for
+    from neuromod.spiking.conversion import convert
+    from neuromod.spiking.thresholds import activities, balance
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -243,19 +256,19 @@ def _make_pt(path: Path) -> None:
 
 
 def _make_checkpoint(path: Path) -> None:
-    from neuromod import checkpoints
+    from neuromod.training import checkpoints
 
     checkpoints.save(path, _tiny(), checkpoints.start(_tiny()))
 
 
 def _read_checkpoint(path: Path) -> None:
-    from neuromod import checkpoints
+    from neuromod.training import checkpoints
 
     checkpoints.load(path, _tiny())
 
 
 def _tiny() -> Any:
-    from neuromod import config
+    from neuromod.training import config
 
     return config.load(None, (), {"network.neurons": 4, "tasks.names": "go", "training.batch": 2})
 
@@ -271,15 +284,16 @@ def _make_onnx_export(path: Path) -> None:
 
 
 def _read_onnx_export(path: Path) -> None:
-    from neuromod.runners.onnx import verify_onnx
+    from neuromod.verification.onnx import verify_onnx
 
     verify_onnx(path.parent, small_network(), n_trials=10)
 
 
 def _make_snn(path: Path) -> None:
-    from neuromod.conversion import activities, balance, convert
-    from neuromod.evaluation import trials_for
     from neuromod.exporting import snn
+    from neuromod.metrics.accuracy import trials_for
+    from neuromod.spiking.conversion import convert
+    from neuromod.spiking.thresholds import activities, balance
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -289,7 +303,7 @@ def _make_snn(path: Path) -> None:
 
 
 def _read_snn(path: Path) -> None:
-    from neuromod.runners.snn import load
+    from neuromod.verification.snn import load
 
     load(path.parent)
 
@@ -299,6 +313,16 @@ def _text(content: str) -> Callable[[Path], None]:
 
 
 _EDGES = "\n".join(f"{s} {t} {w}" for s, t, w in [(0, 1, 0.5), (1, 2, -1.25), (2, 0, 3), (3, 3, 1)]) + "\n"
+
+_R_EDGES = '"","from","to","w"\n' + "".join(f'"{k}",{k % 4},"{k % 3}",{k / 8}\n' for k in range(8))
+_SYMMETRIC = "%%MatrixMarket matrix coordinate real symmetric\n% made by hand\n3 3 3\n1 1 0.5\n2 1 -1\n3 2 2.5\n"
+_GRAPHML = """<?xml version="1.0"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+<key id="w" for="edge" attr.name="strength" attr.type="double"><default>0.5</default></key>
+<key id="x" for="node" attr.name="x" attr.type="double"/>
+<graph edgedefault="undirected"><node id="0"><data key="x">1</data></node>
+<node id="1"/><edge source="0" target="1"/>
+<edge source="1" target="1" directed="true"><data key="w">2</data></edge></graph></graphml>
+"""
 
 READERS = (
     Reader("config", "config.toml", _make_config, _read_config, mutate_toml),
@@ -324,6 +348,16 @@ READERS = (
     Reader("import GraphML", "graph.graphml", _make_graphml, _read_network, mutate_text),
     Reader("import edge list", "edges.edgelist", _text(_EDGES), _read_network, mutate_text),
     Reader("import csv", "edges.csv", _text("source,target,weight\n" + _EDGES.replace(" ", ",")), _read_network,
+           mutate_text),
+    Reader("import csv as R writes it", "edges.csv", _text(_R_EDGES), _read_network, mutate_text),
+    Reader("import KONECT", "out.mine", _text("% sym weighted\n% 4 4 4\n" + _EDGES), _read_network, mutate_text),
+    Reader("import csv, columns chosen", "edges.csv", _text("a;b;c;d;e\n" + _EDGES.replace(" ", ";9;")),
+           _read_with(columns={"source": "a", "target": "3", "weight": "5"}, duplicates="max"), mutate_text),
+    Reader("import npy", "w.npy", lambda p: np.save(p, small_network().w_rec.toarray()),
+           _read_with(transpose=True, dt_ms=1.0, tau_ms=20.0), mutate_bytes),
+    Reader("import GraphML, mixed", "graph.graphml", _text(_GRAPHML), _read_with(columns={"weight": "strength"}),
+           mutate_text),
+    Reader("import MatrixMarket, symmetric", "weights.mtx", _text(_SYMMETRIC), _read_with(duplicates="first"),
            mutate_text),
     Reader("import ONNX", "model.onnx", _make_onnx, _read_network, mutate_onnx),
     Reader("import NIR", "model.nir", _make_nir, _read_network, mutate_hdf5),

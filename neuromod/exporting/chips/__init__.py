@@ -1,0 +1,5 @@
+"""Folders of integer networks for chips, one file a family."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

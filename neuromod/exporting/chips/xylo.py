@@ -1,0 +1,96 @@
+"""Xylo: the arrays that Rockpool's specification takes, and an example that runs them in SynSense's simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuromod.arrays import Array
+from neuromod.chips import XyloNetwork
+from neuromod.errors import UsageError, VerificationError
+from neuromod.exporting.chips.folder import read_folder, write_folder
+from neuromod.network import Network
+
+# Trials in the folder, for the example.
+_SHOWN = 20
+
+
+def write(
+    integers: XyloNetwork,
+    folder: Path,
+    *,
+    network: Network,
+    x: Array,
+    chip: str = "xylo-a2",
+    more: dict[str, Any] | None = None,
+) -> list[Path]:
+    """Write a folder that a person with the board, or xylosim, loads.
+
+    Parameters
+    ----------
+    integers : XyloNetwork
+        What to write.
+    folder : Path
+        Where to.
+    network : Network
+        The rate network that it was made from.
+    x : (time, trials, n_in)
+        Inputs of the rate network; the first trials go into the folder with what is expected.
+    chip : str
+        Name of the hardware target.
+    more : dict, optional
+        Further entries of ``network.json``, as those of the calibration.
+
+    Returns
+    -------
+    list of Path
+        ``network.safetensors``, ``network.json``, ``trials.safetensors``, ``example.py`` and ``tensors.py``.
+    """
+    counts = integers.encode(x[:, :_SHOWN])
+    response = integers.run(counts)
+    trials: dict[str, Array] = {
+        "counts": counts.astype(np.uint8),
+        "spikes": response.spikes.astype(np.uint8),
+        "current": response.current.astype(np.int16),
+        "membrane": response.membrane.astype(np.int16),
+        "readout": response.readout.astype(np.int16),
+    }
+    return write_folder(
+        folder, "xylo", arrays=integers.arrays(), about=about(integers, network, chip) | (more or {}), trials=trials
+    )
+
+
+def about(integers: XyloNetwork, network: Network, chip: str) -> dict[str, Any]:
+    """Return what ``network.json`` says of the network itself."""
+    channels = [f"input {k}" for k in range(network.n_in)]
+    channels += [f"minus input {k}" for k in np.flatnonzero(integers.signed).tolist()]
+    return {
+        "chip": chip,
+        "network_sha256": network.sha256(),
+        "alpha": f"2**-{int(integers.dash_syn.max(initial=0))}",
+        "neurons": integers.n,
+        "channels": channels,
+        "outputs": network.n_out,
+        "input": "events of channel c in step t: whole numbers e of 0 to 15 with a[t] = (1 - alpha) a[t-1] + e[t] "
+        "nearest to counts_per_unit * x[t] / (1 - alpha); a negative e goes to the channel of the minus input",
+        "readout": "y = readout_scale * current of the output neuron, one step later, + readout_offset",
+        **integers.scales(),
+    }
+
+
+def read(folder: Path) -> XyloNetwork:
+    """Read the network of a folder.
+
+    Raises
+    ------
+    VerificationError
+        If it is not what `write` left there.
+    """
+    arrays, said = read_folder(folder, "xylo")
+    try:
+        found: XyloNetwork = XyloNetwork.of_parts(arrays, said)
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise VerificationError(f"{folder} does not hold a Xylo network: {error}") from error
+    return found

@@ -1,1 +1,0 @@
-"""Runtimes in which exports are verified, one file each."""
