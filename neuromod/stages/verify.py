@@ -66,8 +66,7 @@ def verify_stage(
             placement=placement,
             n_trials=n_trials,
             seed=seed,
-            limits=limits,
-            python=python,
+            limits={**limits, "python": python},
         )
         if part.get("state_bounded") is False:
             talk.warn(

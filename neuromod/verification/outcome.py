@@ -112,8 +112,7 @@ def verify(
             placement=exported.placement,
             n_trials=n_trials,
             seed=seed,
-            limits=limits,
-            python=python,
+            limits={**limits, "python": python},
         )
         for kind, target in exported.targets.items()
     }

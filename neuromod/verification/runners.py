@@ -49,8 +49,7 @@ def verify_variant(
     placement: Placement | None = None,
     n_trials: int = 1000,
     seed: int = 1,
-    limits: Mapping[str, float] | None = None,
-    python: str | None = None,
+    limits: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run one variant of an export against the network, as the library and the command both do.
 
@@ -66,10 +65,9 @@ def verify_variant(
         The spiking network, or the network of integers, that was written, for a variant that has one.
     placement, n_trials, seed
         As for the runners.
-    limits : mapping of str to float, optional
-        Limits; those that the runner does not take, see `limits_of`, are left.
-    python : str, optional
-        Another Python, for runners that look for a simulator there.
+    limits : mapping, optional
+        Limits, and ``python``, another Python in which simulators are looked for; what the runner does not take is
+        left.
 
     Returns
     -------
@@ -80,9 +78,8 @@ def verify_variant(
     _, variant = formats.variants()[kind]
     if variant.needs_tasks and not has_tasks(network):
         return {"verified": False, "passed": False, "reason": variant.needs_tasks}
-    options: dict[str, Any] = {key: value for key, value in (limits or {}).items() if key in limits_of(kind)}
-    if python is not None and "python" in inspect.signature(RUNNERS[kind]).parameters:
-        options["python"] = python
+    known = inspect.signature(RUNNERS[kind]).parameters
+    options: dict[str, Any] = {key: value for key, value in (limits or {}).items() if key in known}
     if spiking is not None:
         options["spiking"] = spiking
     try:

@@ -86,10 +86,8 @@ def run_example(
     with tempfile.TemporaryDirectory() as place:
         given, result = Path(place) / "trials.safetensors", Path(place) / "results.npz"
         save_tensors(given, trials, {"schema": "neuromod/chip-trials/1"})
-        command = [
-            python or sys.executable, str((folder / chips.folder.EXAMPLE).resolve()), "--trials", str(given), "--results",
-            str(result), *arguments,
-        ]  # fmt: skip
+        script = (folder / chips.folder.EXAMPLE).resolve()
+        command = [python or sys.executable, script, "--trials", given, "--results", result, *arguments]
         try:
             done = subprocess.run(
                 command,
