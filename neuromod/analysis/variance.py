@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.metrics import has_tasks
 from neuromod.network import Network
-from neuromod.tasks import Trials, generate
+from neuromod.tasks import RING, Trials, behind_low_pass, generate
 
 Matrix = npt.NDArray[np.float64]
 
@@ -51,15 +53,26 @@ def task_variance(network: Network, *, trials_per_task: int = 100, seed: int = 0
         raise UsageError("the network does not say on which tasks it was trained, so it has no task variance")
     columns = []
     for number, name in enumerate(info["tasks"]):
+        small = int(info.get("ring", RING)) != RING
         trials = generate(
-            [name],
-            _SURPLUS * trials_per_task,
+            # On a smaller ring, tasks have rule units only beside each other.
+            info["tasks"] if small else [name],
+            _SURPLUS * trials_per_task * (len(info["tasks"]) if small else 1),
             seed=np.random.SeedSequence(seed, spawn_key=(number,)),
             dt_ms=info["dt_ms"],
             noise=False,
             semantics=info["semantics"],
             strict=bool(info.get("strict", False)),
+            ring=int(info.get("ring", RING)),
         )
+        if small:
+            own = trials.task == number
+            trials = replace(
+                trials, inputs=trials.inputs[:, own], targets=trials.targets[:, own], mask=trials.mask[:, own],
+                task=trials.task[own],
+            )  # fmt: skip
+        if info.get("counts"):
+            trials = behind_low_pass(trials, counts=float(info["counts"]), alpha=network.alpha)
         columns.append(network.states(of_one_length(trials, trials_per_task)).var(axis=1).mean(axis=0))
     return np.stack(columns, axis=1)
 

@@ -148,7 +148,8 @@ def _prepare(network: Network, x: Array, mask: Array) -> _Problem:
     sources = np.concatenate([x, before], axis=2)[mask]
     # What the synapses' low-pass must be given so that it shows x.
     given = x / (1 - alpha) - np.concatenate([np.zeros_like(x[:1]), x[:-1]])
-    declared = network.info.get("counts_per_unit")
+    # Counts that were low-passed already, as the network was trained on them, are found again exactly.
+    declared = network.info.get("counts")
     peak = np.abs(given).max(axis=(0, 1))
     counts = np.where(peak > 0, MOST_COUNTS / np.where(peak > 0, peak, 1), 1.0)
     return _Problem(
@@ -160,8 +161,8 @@ def _prepare(network: Network, x: Array, mask: Array) -> _Problem:
         drive=drive,
         y=states @ network.w_out.T.astype(np.float64) + network.bias_out,
         correlation=sources.T @ sources / len(sources),
-        counts_per_unit=counts if declared is None else np.broadcast_to(np.float64(declared), counts.shape),
-        signed=(given < -1e-6 * np.maximum(peak, 1e-12)).any(axis=(0, 1)),
+        counts_per_unit=counts if declared is None else np.full(counts.shape, float(declared) * (1 - alpha) / alpha),
+        signed=(given < -1e-4 * np.maximum(peak, 1e-12)).any(axis=(0, 1)),
     )
 
 

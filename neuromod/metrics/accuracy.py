@@ -12,7 +12,7 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.network import Network
 from neuromod.notebook import html_table
-from neuromod.tasks import Seed, Trials, decisions, generate
+from neuromod.tasks import RING, Seed, Trials, behind_low_pass, decisions, generate
 
 Array = npt.NDArray[Any]
 
@@ -133,7 +133,8 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed) -> Trials:
     Parameters
     ----------
     network : Network
-        With ``tasks``, ``semantics`` and ``dt_ms`` in its `info`, and ``strict`` for Mod-Cog as published.
+        With ``tasks``, ``semantics`` and ``dt_ms`` in its `info`, ``strict`` for Mod-Cog as published, ``ring`` for
+        rings of fewer than 16 positions, and ``counts`` where inputs are counts behind a chip's low-pass.
     n_trials, seed
         As for `neuromod.tasks.generate`.
 
@@ -157,7 +158,10 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed) -> Trials:
         dt_ms=info["dt_ms"],
         semantics=info["semantics"],
         strict=bool(info.get("strict", False)),
+        ring=int(info.get("ring", RING)),
     )
+    if info.get("counts"):
+        trials = behind_low_pass(trials, counts=float(info["counts"]), alpha=network.alpha)
     if trials.inputs.shape[2] != network.n_in:
         raise UsageError(f"its tasks have {trials.inputs.shape[2]} inputs, but the network takes {network.n_in}")
     return trials

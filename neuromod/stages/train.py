@@ -32,10 +32,13 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     from neuromod.files import write_text
     from neuromod.metrics import accuracy as evaluation
     from neuromod.metrics import wiring
-    from neuromod.training import checkpoints, config
+    from neuromod.training import checkpoints, config, for_target
     from neuromod.training import loop as training
     from neuromod.training import plan as training_plan
 
+    settings, said = for_target(settings)
+    for sentence in said:
+        talk.say(sentence)
     checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
     state = None
     if resume and checkpoint.exists():

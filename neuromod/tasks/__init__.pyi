@@ -6,9 +6,11 @@ from .catalogue import resolve as resolve
 from .ceilings import DT_MS as DT_MS
 from .ceilings import TRIALS as TRIALS
 from .ceilings import ceiling as ceiling
+from .design import RING as RING
 from .design import Task as Task
 from .generation import Seed as Seed
 from .generation import generate as generate
 from .rendering import N_CLASSES as N_CLASSES
+from .rings import behind_low_pass as behind_low_pass
 from .trials import Trials as Trials
 from .trials import decisions as decisions

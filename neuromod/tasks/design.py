@@ -129,7 +129,7 @@ def columns(tasks: tuple[Task, ...]) -> Mapping[str, Array]:
     return {name: np.array(values) for name, values in found.items()}
 
 
-def draw(tasks: tuple[Task, ...], task: Array, rule: Array, rng: np.random.Generator) -> Design:
+def draw(tasks: tuple[Task, ...], task: Array, rule: Array, rng: np.random.Generator, *, ring: int = RING) -> Design:
     """Draw what happens in each trial.
 
     NeuroGym alternates the ring of reach and match trials strictly; here it is drawn for each trial.
@@ -142,30 +142,32 @@ def draw(tasks: tuple[Task, ...], task: Array, rule: Array, rng: np.random.Gener
         Task and rule unit of each trial.
     rng : numpy.random.Generator
         Source of randomness.
+    ring : int, default 16
+        Positions that there are: every 16 / `ring`-th.
     """
-    n, half = len(task), RING // 2
+    n, half, stride = len(task), RING // 2, RING // ring
     # Every trial draws every number, needed or not: cheaper than sorting trials by family, and easier to follow.
     of = {name: values[task] for name, values in columns(tasks).items()}
     decision, delayed, matching = (of["family"] == name for name in ("decision", "delayed decision", "match"))
 
-    ring = rng.integers(2, size=n)
+    shown = rng.integers(2, size=n)
     when = rng.random((n, len(PERIODS)))
     # Published Mod-Cog draws the delay of a match task once, for each ring, and keeps it.
     held = of["strict"] & matching & (of["integrate"] == 0)
     if held.any():
-        when[held, DELAY] = rng.random((len(tasks), 2))[task, ring][held]
+        when[held, DELAY] = rng.random((len(tasks), 2))[task, shown][held]
     start, step, count = np.moveaxis(of["timing_ms"], 2, 0)
     durations_ms = start + step * (when * count).astype(np.int64)
 
-    first = rng.integers(RING, size=n)
+    first = stride * rng.integers(ring, size=n)
     match = rng.integers(2, size=n).astype(bool)
-    other = (first + rng.integers(1, RING, size=n)) % RING
+    other = (first + stride * rng.integers(1, ring, size=n)) % RING
     # Position 8 counts to the lower half as a sample and to the upper as a test, in every version of NeuroGym.
-    in_category = rng.integers(half, size=n) + half * ((first > half) ^ ~match)
+    in_category = stride * rng.integers(half // stride, size=n) + half * ((first > half) ^ ~match)
     test = np.where(of["category"], in_category, (first + half * ~match) % RING)
     second = np.where(matching, test, np.where(decision | delayed, other, first))
 
-    alone = np.stack([np.ones(n), matching], axis=1)[:, None, :] * (ring[:, None] == [0, 1])[:, :, None]
+    alone = np.stack([np.ones(n), matching], axis=1)[:, None, :] * (shown[:, None] == [0, 1])[:, :, None]
     coherence = rng.choice(COHERENCES, (n, 2)) * rng.choice([-0.5, 0.5], (n, 2))
     together = np.stack([0.5 + coherence, 0.5 - coherence], axis=2) * of["shown"][:, :, None]
     apart = STRENGTH_PAIRS[rng.integers(len(STRENGTH_PAIRS), size=(n, 2))] * of["shown"][:, :, None]

@@ -8,9 +8,10 @@ import numpy as np
 
 from neuromod.errors import UsageError
 from neuromod.tasks.catalogue import FOREIGN, find, resolve
-from neuromod.tasks.design import draw
+from neuromod.tasks.design import RING, draw
 from neuromod.tasks.foreign import generate_foreign
 from neuromod.tasks.rendering import render
+from neuromod.tasks.rings import check_ring, on_ring
 from neuromod.tasks.trials import Array, Trials
 
 # Above this, the decision period of 200 ms would vanish.
@@ -28,6 +29,7 @@ def generate(
     noise: bool = True,
     semantics: str = "go-cue",
     strict: bool = False,
+    ring: int = RING,
 ) -> Trials:
     """Make trials of tasks, as many of each as of the others, in random order.
 
@@ -48,6 +50,9 @@ def generate(
         present one, in which it ends before the stimuli in the decision and match families.
     strict : bool, default False
         Mod-Cog as published, with its slips; see `neuromod.tasks.modcog`.
+    ring : {16, 8, 4}
+        Positions of the rings; 16 is what is published. On smaller ones, inputs are 1 + 2 `ring` + k wide, where k is
+        the number of tasks asked for, so that some fit the few channels of a chip.
 
     Returns
     -------
@@ -75,11 +80,15 @@ def generate(
     if chosen[0].startswith(FOREIGN):
         if (noise, semantics, strict) != (True, "go-cue", False):
             raise UsageError(f"{chosen[0]} is made by NeuroGym: its noise and meaning cannot be chosen here")
+        if ring != RING:
+            raise UsageError(f"{chosen[0]} is made by NeuroGym: its ring cannot be chosen here")
         return generate_foreign(chosen[0], int(n_trials), dt_ms=dt, rng=rng)
     tasks, rules, n_rules = find(chosen, semantics=semantics, strict=strict)
     task = spread(len(tasks), int(n_trials), rng)
-    design = draw(tasks, task, rules[task], rng)
-    return render(design, tasks, n_rules=n_rules, dt_ms=dt, rng=rng if noise else None)
+    check_ring(ring, chosen)
+    design = draw(tasks, task, rules[task], rng, ring=ring)
+    trials = render(design, tasks, n_rules=n_rules, dt_ms=dt, rng=rng if noise else None)
+    return trials if ring == RING else on_ring(trials, ring, rules)
 
 
 def spread(n_tasks: int, n_trials: int, rng: np.random.Generator) -> Array:

@@ -3,5 +3,6 @@ from . import config as config
 from . import loop as loop
 from . import plan as plan
 from .entry import train as train
+from .on_cores.chip_neurons import for_target as for_target
 from .on_cores.plan import Chip as Chip
 from .settings import Settings as Settings

@@ -44,7 +44,10 @@ def batches(settings: Settings, first: int, device: torch.device) -> Iterator[mo
             seed=seed_of(settings, TRIALS, chunk),
             dt_ms=settings.tasks.dt_ms,
             semantics=settings.tasks.semantics,
+            ring=settings.tasks.ring,
         )
+        if settings.tasks.counts:
+            trials = tasks.behind_low_pass(trials, counts=settings.tasks.counts, alpha=settings.alpha)
         for step in range(max(first, chunk * _CHUNK), min((chunk + 1) * _CHUNK, settings.training.steps)):
             at = (step % _CHUNK) * batch
             own = slice(at, at + batch)

@@ -90,7 +90,7 @@ def start(settings: Settings, *, plan: TrainingPlan | None = None) -> State:
     cores = (plan or make_plan(settings)).cores
     device = device_of(settings)
     generator = torch.Generator().manual_seed(seed_of(settings, INITIAL, 0))
-    probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
+    probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms, ring=settings.tasks.ring)
     n_in, n_out = probe.inputs.shape[2], probe.n_classes
     drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
     parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}

@@ -61,6 +61,7 @@ def train(
     """
     from neuromod.training import config
     from neuromod.training import loop as training
+    from neuromod.training.on_cores.chip_neurons import for_target
 
     flags = {
         **(config.flatten(config.to_dict(settings)) if settings else {}),
@@ -79,4 +80,4 @@ def train(
             if value is not None
         },
     }
-    return training.train(config.load(None, (), flags), on_step=on_step)
+    return training.train(for_target(config.load(None, (), flags))[0], on_step=on_step)

@@ -165,6 +165,8 @@ def network_of(settings: Settings, state: State, *, plan: TrainingPlan | None = 
             "semantics": settings.tasks.semantics,
             "dt_ms": settings.tasks.dt_ms,
             "seed": settings.seed,
+            **({"ring": settings.tasks.ring} if settings.tasks.ring != 16 else {}),
+            **({"counts": settings.tasks.counts} if settings.tasks.counts else {}),
             **({"chip": cores.as_info(settings.wiring.cost)} if cores is not None else {}),
         },
     )

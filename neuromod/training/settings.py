@@ -24,11 +24,18 @@ class TaskSettings:
         Meaning of the tasks, ``go-cue`` or ``neurogym-2.3``.
     dt_ms : int
         Time step in ms.
+    ring : int
+        Positions of the rings: 16, as published, 8 or 4.
+    counts : float
+        Count of input events for an input of 1, where inputs come as counts behind a chip's low-pass; 0 for inputs as
+        they are. A target that takes counts sets it.
     """
 
     names: tuple[str, ...] = ("yang19",)
     semantics: str = "go-cue"
     dt_ms: int = 100
+    ring: int = 16
+    counts: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -195,6 +202,7 @@ def check(settings: Settings) -> None:
         ("network.neurons", network.neurons, 2, 65536),
         ("network.noise", network.noise, 0, 10),
         ("tasks.dt_ms", tasks.dt_ms, 1, 1000),
+        ("tasks.counts", tasks.counts, 0, 15),
         ("network.tau_ms", network.tau_ms, tasks.dt_ms, 1e6),
         ("wiring.strength", wiring.strength, 0, 1e6),
         ("wiring.layer_spacing", wiring.layer_spacing, 0, 1e3),
@@ -238,5 +246,7 @@ def check(settings: Settings) -> None:
         )
     if settings.chip.weight_bits == 1 or 16 < settings.chip.weight_bits < 32:
         raise UsageError(f"chip.weight_bits = {settings.chip.weight_bits}: needed 2 to 16, 32 for none, or 0")
+    if tasks.ring not in (4, 8, 16):
+        raise UsageError(f"tasks.ring = {tasks.ring} is unknown: needed 4, 8 or 16")
     if not tasks.names:
         raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")
