@@ -55,7 +55,7 @@ def on_ring(trials: Trials, ring: int, rules: Array) -> Trials:
     return replace(trials, inputs=trials.inputs[..., channels], targets=targets, n_classes=1 + ring)
 
 
-def behind_low_pass(trials: Trials, *, counts: float, alpha: float) -> Trials:
+def behind_low_pass(trials: Trials, *, counts: float, alpha: float, signed: bool = False) -> Trials:
     r"""Inputs as a chip's synapses show them: rounded to counts of 0 to 15 events a step, and low-passed.
 
     With the counts :math:`k_t = clip(round(c x_t), 0, 15)`,
@@ -64,13 +64,18 @@ def behind_low_pass(trials: Trials, *, counts: float, alpha: float) -> Trials:
     Parameters
     ----------
     trials : Trials
-        Their inputs; what is negative becomes 0.
+        Their inputs.
     counts : float
         Count c for an input of 1.
     alpha : float
         Share of the low-pass that a step replaces.
+    signed : bool, default False
+        Whether what is negative has channels of its own, after the others; otherwise it becomes 0.
     """
-    events = np.clip(np.round(trials.inputs * counts), 0, MOST_COUNTS) / counts
+    rounded = np.round(trials.inputs * counts)
+    if signed:
+        rounded = np.concatenate([rounded, -rounded], axis=2)
+    events = np.clip(rounded, 0, MOST_COUNTS) / counts
     low = np.zeros(events.shape, np.float64)
     state = np.zeros(events.shape[1:])
     for t, event in enumerate(events):

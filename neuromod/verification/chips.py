@@ -14,6 +14,7 @@ import numpy as np
 from neuromod.errors import UsageError
 from neuromod.exporting import chips
 from neuromod.files import load_tensors
+from neuromod.hardware import target_names
 from neuromod.metrics import has_tasks, random_trials, trials_for
 from neuromod.network import Network
 from neuromod.tasks import Trials
@@ -229,6 +230,8 @@ def _rest_of_folder(about: _Family, folder: Path, integers: Any, network: Networ
         for key in right
         if said.get(key) != right[key]
     ]
+    if said.get("chip") not in [name for name in target_names() if name.startswith(about.name.rstrip("2"))]:
+        reasons.append(f"{chips.folder.ABOUT} says that the chip is {said.get('chip')!r}, which is none of its family")
     try:
         trials, _ = load_tensors(folder / chips.folder.TRIALS, schema=chips.folder.schema_of(about.name))
         response = integers.run(trials[about.given])

@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neuromod.conversion import activities, balance, convert
 from scipy import sparse
 
 from neuromod import Network
-from neuromod.chips import loihi2_calibration, loihi_calibration, xylo_calibration
+from neuromod.chips import calibrate_loihi, calibrate_loihi2, calibrate_xylo
 from neuromod.chips.arithmetic import decay_by_share, decay_by_shift, follow, split_signs
 from neuromod.chips.loihi import LoihiNetwork
 from neuromod.chips.loihi2 import Loihi2Network
 from neuromod.chips.rounding import round_rows
 from neuromod.chips.xylo import XyloNetwork
 from neuromod.errors import UsageError
+from neuromod.spiking import balance
+from neuromod.spiking.conversion import convert
+from neuromod.spiking.thresholds import activities
 
 
 def sparse_integers(rng, shape, largest, density=0.4):
@@ -282,7 +284,7 @@ def relative_error(found, wanted):
 def test_xylo_stands_for_the_rate_network(alpha):
     rng = np.random.default_rng(3)
     network = rate_network(rng, alpha=alpha)
-    found = xylo_calibration.calibrate(network, smooth_inputs(rng))
+    found = calibrate_xylo(network, smooth_inputs(rng))
     assert found.used < 1
     x = smooth_inputs(rng)
     assert relative_error(found.integers.respond(x), network.run(x)[0]) < 0.1
@@ -295,17 +297,17 @@ def test_xylo_stands_for_the_rate_network(alpha):
 def test_xylo_refuses_a_leak_that_the_chip_has_not():
     rng = np.random.default_rng(0)
     with pytest.raises(UsageError, match="tau = 4 dt"):
-        xylo_calibration.calibrate(rate_network(rng, alpha=0.3), smooth_inputs(rng))
+        calibrate_xylo(rate_network(rng, alpha=0.3), smooth_inputs(rng))
     with pytest.raises(UsageError, match="tau = 2 dt"):
-        xylo_calibration.calibrate(rate_network(rng, alpha=1.0), smooth_inputs(rng))
+        calibrate_xylo(rate_network(rng, alpha=1.0), smooth_inputs(rng))
 
 
 def test_xylo_numbers_do_not_depend_on_the_order_of_neurons():
     rng = np.random.default_rng(4)
     network, x = rate_network(rng), smooth_inputs(rng)
     order = rng.permutation(network.n)
-    one = xylo_calibration.calibrate(network, x, percentiles=(100.0,), shifts=(1,)).integers
-    other = xylo_calibration.calibrate(network.subset(order), x, percentiles=(100.0,), shifts=(1,)).integers
+    one = calibrate_xylo(network, x, percentiles=(100.0,), shifts=(1,)).integers
+    other = calibrate_xylo(network.subset(order), x, percentiles=(100.0,), shifts=(1,)).integers
     np.testing.assert_array_equal(one.threshold[order], other.threshold)
     assert relative_error(one.respond(x), other.respond(x)) < 0.05
 
@@ -313,12 +315,12 @@ def test_xylo_numbers_do_not_depend_on_the_order_of_neurons():
 def test_graded_units_stand_for_the_rate_network():
     rng = np.random.default_rng(5)
     network = rate_network(rng, alpha=0.25)
-    found = loihi2_calibration.calibrate(network, smooth_inputs(rng))
+    found = calibrate_loihi2(network, smooth_inputs(rng))
     assert found.used < 1
     x = smooth_inputs(rng)
     assert relative_error(found.integers.respond(x), network.run(x)[0]) < 0.02
     with pytest.raises(UsageError, match="the nearest that it can be"):
-        loihi2_calibration.calibrate(rate_network(rng, alpha=0.51), smooth_inputs(rng))
+        calibrate_loihi2(rate_network(rng, alpha=0.51), smooth_inputs(rng))
 
 
 def test_loihi_stands_for_the_spiking_network():
@@ -327,12 +329,12 @@ def test_loihi_stands_for_the_spiking_network():
     scale = 4 * balance(activities(network, x).reshape(-1, network.n), percentile=99.9)
     settings_ = {"mode": "continuous", "reset": "hard", "delay": 0, "floor": None}
     spiking = convert(network, scale, substeps=20, start=0.0, **settings_)
-    found = loihi_calibration.calibrate(spiking, x)
+    found = calibrate_loihi(spiking, x)
     assert found.used < 1
     assert found.readout_error < 0.3
     assert relative_error(found.integers.respond(x), network.run(x)[0]) < 0.4
     with pytest.raises(UsageError, match="a hard reset"):
-        loihi_calibration.calibrate(convert(network, scale, substeps=4, mode="continuous", delay=0, floor=None), x)
+        calibrate_loihi(convert(network, scale, substeps=4, mode="continuous", delay=0, floor=None), x)
 
 
 @pytest.mark.parametrize(
