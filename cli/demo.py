@@ -81,7 +81,7 @@ def command(cores: str, target: str | None, python: str | None, seed: int, run_p
         stage("prune", "as many synapses as the accuracy allows")
         result["prune"] = prune_stage(run, talk=talk, seed=seed)
         stage("map", f"onto {cores} cores")
-        result["map"] = map_stage(run, talk=talk, cores=grid, seed=seed, **({"target": target} if target else {}))
+        result["map"] = map_stage(run, talk=talk, cores=grid, seed=seed, target=target)
         stage("estimate", "traffic, beside the shuffled placement")
         result["estimate"] = estimate_stage(run, talk=talk)
         stage("export", "ONNX and Xylo" if target else "ONNX and spiking snnTorch")

@@ -87,7 +87,7 @@ def run_example(
         given, result = Path(place) / "trials.safetensors", Path(place) / "results.npz"
         save_tensors(given, trials, {"schema": "neuromod/chip-trials/1"})
         script = (folder / chips.folder.EXAMPLE).resolve()
-        command = [python or sys.executable, script, "--trials", given, "--results", result, *arguments]
+        command = [python or sys.executable, str(script), "--trials", str(given), "--results", str(result), *arguments]
         try:
             done = subprocess.run(
                 command,

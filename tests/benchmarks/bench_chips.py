@@ -1,4 +1,4 @@
-"""Integer networks of chips: beside the rate network, bit for bit in the vendors' simulators, and faults in their files.
+"""Integer networks of chips: beside the rate network, bit for bit in vendors' simulators, and faults in their files.
 
 Run it with ``python tests/benchmarks/bench_chips.py [--python PATH …] [--only WORD] RUN …`` with runs that have been
 trained, pruned and mapped; PATHs are Pythons that have xylosim, nengo-loihi and brian2-loihi, or Lava. Rows that are

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -92,11 +93,11 @@ def test_the_folder_reads_its_own_arrays_without_safetensors(written, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_spoilt_array_number_and_trial_is_found(written, family, tmp_path):
-    import shutil
-
+def test_every_spoilt_array_number_and_trial_is_found(written, family, tmp_path, monkeypatch):
+    # The files alone are judged here, by what was exported.
+    monkeypatch.setattr("neuromod.verification.chips.version_of", lambda package, python: None)
     network, integers, healthy = written[family]
-    common = {"spiking": integers, "n_trials": 12, "simulated": 3}
+    common = {"spiking": integers, "n_trials": 12, "simulated": 3, "min_agreement": 0}
 
     def reasons(folder):
         try:
