@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from neuromod.arrays import as_array, as_csr, frozen
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 from neuromod.notebook import html_table
+
+if TYPE_CHECKING:
+    from neuromod.trials import Trials
 
 SCHEMA = "neuromod/network/1"
 
@@ -52,7 +55,9 @@ class Network:
     neuron_ids : (n,) int64, optional
         Number of each neuron in the network as trained or imported; pruning keeps them. 0 … n-1 if omitted.
     info : mapping, optional
-        Where the network comes from, JSON only; training writes ``tasks``, ``semantics`` and ``dt_ms``.
+        Where the network comes from, JSON only; training writes ``tasks``, ``semantics`` and ``dt_ms``, or ``data``.
+    data : Trials, optional
+        The user's own trials that it was trained on, which every later step measures it with. Not saved with it.
 
     Raises
     ------
@@ -81,6 +86,7 @@ class Network:
     rates: Array | None = None
     neuron_ids: Array = field(default=None)  # type: ignore[arg-type]
     info: Mapping[str, Any] = field(default_factory=dict)
+    data: Trials | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         w_rec = as_csr(self.w_rec)

@@ -4,7 +4,7 @@ from neuromod.tasks.catalogue import COLLECTIONS, SEMANTICS, find, resolve
 from neuromod.tasks.design import Task
 from neuromod.tasks.generation import Seed, generate
 from neuromod.tasks.rendering import N_CLASSES
-from neuromod.tasks.trials import Trials, decisions
+from neuromod.trials import Trials, decisions
 
 __all__ = [
     "COLLECTIONS",

@@ -34,7 +34,7 @@ from neuromod.tasks.design import (
     draw,
 )
 from neuromod.tasks.rendering import THETA, bump, render
-from neuromod.tasks.trials import Array, Trials
+from neuromod.trials import Array, Trials
 
 SCHEMA = "neuromod/ceilings/1"
 SEED = 0

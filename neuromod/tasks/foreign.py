@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neuromod.errors import UsageError
-from neuromod.tasks.trials import Trials
+from neuromod.trials import Trials
 
 
 def generate_foreign(name: str, n_trials: int, *, dt_ms: int, rng: np.random.Generator) -> Trials:

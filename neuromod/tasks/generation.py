@@ -11,7 +11,7 @@ from neuromod.tasks.catalogue import FOREIGN, find, resolve
 from neuromod.tasks.design import draw
 from neuromod.tasks.foreign import generate_foreign
 from neuromod.tasks.rendering import render
-from neuromod.tasks.trials import Array, Trials
+from neuromod.trials import Array, Trials
 
 # Above this, the decision period of 200 ms would vanish.
 MAX_DT_MS = 200
