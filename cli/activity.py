@@ -44,7 +44,7 @@ def network_with_activity(run: Run, *, talk: Talk, source: str | None = None) ->
     name = run.network_file()
     if run.state("activity")[0] == "fresh" and _serves(run, name, source):
         return name, *load_network_and_activity(run, name)
-    network = Network.load(run.file(name))
+    network = run.network(name)
     # What was counted before is counted anew where its network or its export has changed.
     source = source or _source(run, talk=talk)
     started = time.perf_counter()
@@ -88,7 +88,7 @@ def load_network_and_activity(run: Run, name: str) -> tuple[Network, Activity]:
     from neuromod.activity import Activity
     from neuromod.network import Network
 
-    return Network.load(run.file(name)), Activity.load(run.file("activity.safetensors"))
+    return run.network(name), Activity.load(run.file("activity.safetensors"))
 
 
 def _source(run: Run, *, talk: Talk) -> str:
@@ -103,26 +103,34 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
     """Count or read the activity; return it and the digest of the export whose spikes they are, if any."""
     from neuromod import activity
     from neuromod.errors import UsageError
-    from neuromod.evaluation import trials_for
+    from neuromod.evaluation import has_tasks, trials_for
 
     if source not in ("rates", "spikes"):
         return activity.read_rates(Path(source), network), None
     if source == "rates":
-        if "tasks" in network.info:
-            talk.say(f"Counting active steps on {activity.TRIALS} task trials …")
+        if has_tasks(network):
+            talk.say(f"Counting active steps on {_trials(network)} …")
         found = activity.find_activity(network)
         if found.kind == "every-step":
             talk.say("The network brings no rates and no tasks: every neuron counts once a step.")
         return found, None
-    if "tasks" not in network.info:
+    if not has_tasks(network):
         raise UsageError(
             "--activity spikes needs a network with tasks, and this one brings none; "
             "give its rates in a file: --activity FILE"
         )
-    trials = trials_for(network, activity.TRIALS, seed=activity.TRIALS_SEED)
+    trials = trials_for(network, activity.TRIALS, seed=activity.TRIALS_SEED, split="train")
     spiking, export = _spiking(run, name, network, talk=talk)
-    talk.say(f"Counting spikes on {activity.TRIALS} task trials …")
+    talk.say(f"Counting spikes on {_trials(network)} …")
     return activity.count_spikes(spiking, trials), export
+
+
+def _trials(network: Network) -> str:
+    from neuromod import activity
+
+    if network.data is None:
+        return f"{activity.TRIALS} task trials"
+    return f"{min(activity.TRIALS, network.data.counts()['train'])} training trials"
 
 
 def _spiking(run: Run, name: str, network: Network, *, talk: Talk) -> tuple[Any, str | None]:

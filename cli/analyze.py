@@ -31,7 +31,6 @@ def analyze_stage(
     from neuromod import analysis
     from neuromod.analysis import figures
     from neuromod.files import write_json
-    from neuromod.network import Network
 
     from .prune import prune_stage
 
@@ -40,7 +39,7 @@ def analyze_stage(
         talk.say("Pruning the network first, since that has not been done")
         prune_stage(run, talk=talk)
     name = run.network_file()
-    network = Network.load(run.file(name))
+    network = run.network(name)
     inputs = sorted({name, "network.safetensors"})
     arguments: dict[str, Any] = {
         "trials_per_task": trials_per_task,
@@ -51,7 +50,7 @@ def analyze_stage(
     }
     found = analysis.analyze(
         network,
-        before=Network.load(run.file("network.safetensors")),
+        before=run.network("network.safetensors"),
         on_step=lambda measure: talk.progress(f"measuring {measure}"),
         **arguments,
     )

@@ -130,7 +130,7 @@ def export_stage(
         talk.say("The network has not been pruned yet; pruning with the defaults (neuromod prune).")
         prune_stage(run, talk=talk)
     name = run.network_file()
-    network = Network.load(run.file(name))
+    network = run.network(name)
     formats = _formats(network, formats, talk=talk)
     inputs, placement = [name], None
     if run.state("map")[0] != "missing":
@@ -197,7 +197,7 @@ def _formats(network: Network, asked: tuple[str, ...] | None, *, talk: Talk) -> 
 def _onnx(
     run: Run, network: Network, placement: Placement | None, *, quantize: str | None
 ) -> tuple[dict[str, Any], list[str]]:
-    from neuromod.evaluation import trials_for
+    from neuromod.evaluation import has_tasks, trials_for
     from neuromod.exporting import onnx, onnx_int8
     from neuromod.operations import count_rate
 
@@ -209,7 +209,7 @@ def _onnx(
     if quantize:
         paths += onnx_int8.write_int8(network, folder, placement=placement)
     # Tasks are not needed for the files, only to count what inputs cause.
-    trials = trials_for(network, 200, seed=3) if "tasks" in network.info else None
+    trials = trials_for(network, 200, seed=3, split="train") if has_tasks(network) else None
     counts = count_rate(network, trials.inputs, trials.mask) if trials else count_rate(network)
     part = {
         "files": sizes(run, paths),

@@ -36,7 +36,6 @@ def prune_stage(
     """
     from neuromod import pruning
     from neuromod.errors import UsageError
-    from neuromod.network import Network
     from neuromod.quantization import bits_of
 
     if target is not None and weight_bits is not None:
@@ -44,7 +43,7 @@ def prune_stage(
 
     run.require("import" if run.state("train")[0] == "missing" and run.step("import") else "train")
     begun = time.monotonic()
-    network = Network.load(run.file("network.safetensors"))
+    network = run.network("network.safetensors")
     if target is not None:
         weight_bits = bits_of(target)
     elif weight_bits is None and isinstance(chip := network.info.get("chip"), dict):
@@ -113,7 +112,6 @@ def prune_packets_stage(
         As `prune_stage`, all the pruning together, and ``packets``: hops and groups before and after.
     """
     from neuromod.errors import StageError
-    from neuromod.network import Network
     from neuromod.packet_pruning import prune_packets
     from neuromod.placement import Placement
 
@@ -125,7 +123,7 @@ def prune_packets_stage(
         )
     begun = time.monotonic()
     target, weight_bits = earlier["result"].get("target"), earlier["result"].get("weight_bits")
-    reference, network = (Network.load(run.file(name)) for name in ("network.safetensors", "pruned.safetensors"))
+    reference, network = (run.network(name) for name in ("network.safetensors", "pruned.safetensors"))
     done = prune_packets(
         network,
         Placement.load(run.file("placement.json")),
@@ -265,7 +263,6 @@ def command(
 def draw(run: Run, path: Path, threshold: float) -> None:
     """Draw what pruning took away into a file."""
     from neuromod import plots, stageplots
-    from neuromod.network import Network
 
-    before, after = (Network.load(run.file(name)) for name in ("network.safetensors", "pruned.safetensors"))
+    before, after = (run.network(name) for name in ("network.safetensors", "pruned.safetensors"))
     plots.save(stageplots.pruning(before, after, threshold), path)

@@ -234,7 +234,7 @@ def _report(chosen: Conversion, network: Network) -> dict[str, Any]:
     from neuromod.operations import count_spiking
 
     spiking = chosen.spiking
-    trials = trials_for(network, 200, seed=3)
+    trials = trials_for(network, 200, seed=3, split="train")
     return {
         "mode": spiking.mode,
         "reset": spiking.reset,

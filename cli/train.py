@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import CoresType, output_options, plot_option
+from .options import CoresType, data_options, output_options, plot_option
 from .output import Talk, clock
 
 if TYPE_CHECKING:
@@ -20,10 +20,21 @@ if TYPE_CHECKING:
     from neuromod.network import Network
     from neuromod.rundir import Run
     from neuromod.settings import Settings
+    from neuromod.trials import Trials
 
 
-def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = False) -> dict[str, Any]:
-    """Train into `run`: network.safetensors, metrics.jsonl, checkpoint.pt.
+def train_stage(
+    run: Run,
+    settings: Settings,
+    *,
+    talk: Talk,
+    resume: bool = False,
+    data: Trials | None = None,
+    start: Network | None = None,
+) -> dict[str, Any]:
+    """Train into `run`: network.safetensors, metrics.jsonl, checkpoint.pt, and data.safetensors if there are `data`.
+
+    `start` is the network that training goes on with.
 
     Returns
     -------
@@ -34,17 +45,22 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     import json
 
     from neuromod import checkpoints, chip, config, evaluation, training, wiring
+    from neuromod.data import facts, storage
     from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
 
     checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
     state = None
     if resume and checkpoint.exists():
-        state = checkpoints.load(checkpoint, settings)
+        state = checkpoints.load(checkpoint, settings, data=data)
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
     kept = _lines_until(metrics, state.step) if state else []
+    if state is None and start is not None:
+        state = checkpoints.start(settings, data=data, network=start)
     write_text(metrics, "".join(kept))
     write_text(run.file("config.toml"), config.dump(settings))
+    if data is not None:
+        storage.save(data, run.file(storage.FILE))
     talk.detail(f"device {checkpoints.device_of(settings)}")
 
     def on_step(progress: training.Progress) -> None:
@@ -61,6 +77,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         with _stop_request() as should_stop:
             network = training.train(
                 settings,
+                data=data,
                 state=state,
                 on_step=on_step,
                 on_checkpoint=lambda state: checkpoints.save(checkpoint, settings, state),
@@ -70,8 +87,10 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         raise InterruptedRunError(f"{error}; go on with `neuromod train --resume --run {run.path}`") from None
     seconds = float(json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["seconds"])
     network.save(run.file("network.safetensors"))
-    names = network.info["tasks"]
-    trials = evaluation.trials_for(network, settings.training.test_trials * len(names), seed=settings.seed + 2**62)
+    asked = settings.training.test_trials * len(evaluation.skills_of(network))
+    trials = evaluation.trials_for(
+        network, asked if data is None else data.n_trials, seed=settings.seed + 2**62, split="test"
+    )
     score = evaluation.evaluate(network, trials)
     result = {
         "run": str(run.path),
@@ -81,9 +100,17 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         "wiring_length": wiring.measure(network).count,
         "synapses": network.n_synapses,
         "neurons": network.n,
-        "steps": settings.training.steps,
+        "steps": json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["step"],
         "seconds": round(seconds, 3),
+        "data": None if data is None else facts.about(data),
+        "score_name": score.score_name,
+        "validation_score": None,
+        "test_score": score.accuracy,
+        "test_score_interval": list(score.interval()),
+        "nrmse": score.nrmse,
     }
+    if data is not None:
+        result["validation_score"] = evaluation.evaluate(network, data.part("validation")).accuracy
     if cores := chip.of_settings(settings):
         result["chip"] = _fit(network, cores, talk)
     run.record(
@@ -91,7 +118,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         arguments=config.to_dict(settings),
         seconds=seconds,
         inputs=[],
-        outputs=["network.safetensors"],
+        outputs=["network.safetensors", *([] if data is None else [storage.FILE])],
         result=result,
     )
     return result
@@ -159,9 +186,15 @@ def _stop_request() -> Iterator[Any]:
 
 def describe(result: dict[str, Any]) -> str:
     """Return the result in words."""
+    data = result.get("data")
+    name = "R²" if result.get("score_name") == "r2" else "accuracy"
+    on = f"{result['test_trials']:,} {'new' if data is None else 'test'} trials"
+    if data is not None:
+        low, high = result["test_score_interval"]
+        on += f" (95 % interval {low:.3f} to {high:.3f}), {result['validation_score']:.3f} in validation"
     return (
         f"trained {result['neurons']} neurons for {result['steps']:,} steps in {clock(result['seconds'])}\n"
-        f"accuracy {result['accuracy']:.3f} on {result['test_trials']:,} new trials, "
+        f"{name} {result['accuracy']:.3f} on {on}, "
         f"{result['synapses']:,} synapses, wiring length {result['wiring_length']:,.0f} grid units\n"
         f"run {result['run']}"
     )
@@ -169,10 +202,22 @@ def describe(result: dict[str, Any]) -> str:
 
 @click.command("train", short_help="Train a network whose wires cost what they are long.")
 @click.option("--tasks", metavar="NAMES", help="Collection or task names, separated by commas.  [default: yang19]")
-@click.option("--neurons", type=int, help="Neurons, on a square grid.  [default: 256]")
-@click.option("--steps", type=int, help="Training steps.  [default: 12000]")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Trials of your own instead of tasks: .npz, .ts or .h5; `neuromod data FILE` tells what is in it.",
+)
+@click.option(
+    "--readout",
+    type=click.Choice(["last", "mean", "every"]),
+    help="Data: where the answer is read; at the last step, as the mean over steps, or at every step.",
+)
+@data_options
+@click.option("--neurons", type=int, help="Neurons, on a square grid.  [default: 256; 100 for data]")
+@click.option("--steps", type=int, help="Training steps.  [default: 12000; by the size of data]")
 @click.option("--regularizer", help="bimt, l1, l1-local, l1-swap, sernn, lm-rnn or none.  [default: bimt]")
-@click.option("--strength", type=float, help="λ, the weight of the wiring cost.  [default: 0.4]")
+@click.option("--strength", type=float, help="λ, the weight of the wiring cost.  [default: 0.4; 0.05 for data]")
 @click.option(
     "--wiring-cost",
     type=click.Choice(["distance", "hops", "packets", "multicast", "energy"]),
@@ -186,6 +231,20 @@ def describe(result: dict[str, Any]) -> str:
 @click.option("--device", help="auto, cpu or cuda.  [default: auto]")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
 @click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; may be repeated.")
+@click.option(
+    "--from",
+    "from_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="RUN",
+    help="Start from the trained (or imported) network of a run, its positions too; new inputs and readouts where "
+    "their number differs.",
+)
+@click.option(
+    "--freeze",
+    type=click.Choice(["recurrent", "input", "readout"]),
+    multiple=True,
+    help="With --from: weights that stay as they are; may be given more than once.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the newest run, or that of --run, from its checkpoint.")
 @plot_option("loss, accuracy and wiring length over the training")
 @click.option(
@@ -198,6 +257,12 @@ def describe(result: dict[str, Any]) -> str:
 @output_options
 def command(
     tasks: str | None,
+    data: Path | None,
+    readout: str | None,
+    dt_ms: float | None,
+    channels: int | None,
+    from_path: Path | None,
+    freeze: tuple[str, ...],
     neurons: int | None,
     steps: int | None,
     regularizer: str | None,
@@ -224,10 +289,13 @@ def command(
       neuromod train --tasks go,anti --neurons 100 --steps 2000
       neuromod train --regularizer l1 --set wiring.strength=0.1
       neuromod train --wiring-cost hops --cores 4x4
+      neuromod train --data recordings.npz
+      neuromod train --from runs/first --data more.npz --freeze recurrent
       neuromod train --resume
     """
     from neuromod import chip, config, locks, rundir
     from neuromod import tasks as generators
+    from neuromod.data import defaults, storage
     from neuromod.errors import StageError, UsageError
 
     flags = {
@@ -243,10 +311,16 @@ def command(
         "chip.target": target,
         "seed": seed,
         "device": device,
+        "data.file": None if data is None else str(data),
+        "data.readout": readout,
+        "data.dt_ms": dt_ms,
+        "data.channels": channels,
+        "start.freeze": list(freeze) or None,
     }
+    trials, start = None, None
     if resume:
         given = [key for key, value in flags.items() if value is not None and key != "device"]
-        if given or config_path or assignments:
+        if given or from_path or config_path or assignments:
             raise UsageError("--resume goes on with the settings of the run; it takes no others but --device")
         run = rundir.open_run(run_path)
         if not run.file("config.toml").exists():
@@ -257,19 +331,76 @@ def command(
             result = run.result("train")
             _finish(run, result, plot, talk)
             return
+        if settings.data.file:
+            trials = storage.load(run.file(storage.FILE))
+        if settings.start.run and not run.file("checkpoint.pt").exists():
+            raise StageError(f"{run.path} has no checkpoint yet; begin again with `neuromod train --from`")
     else:
-        settings = config.load(config_path, assignments, flags)
-        names = generators.resolve(settings.tasks.names)
+        if freeze and from_path is None:
+            raise click.UsageError("--freeze keeps weights of a trained network: give it with --from RUN")
+        given_settings = config.given(config_path, assignments, flags)
+        if from_path is not None:
+            start = _start(from_path, given_settings)
+        if given_settings.get("data.file"):
+            trials = defaults.read_for(given_settings)
+            settings = defaults.settings_for(trials, given_settings)
+            for said in (*_about(trials), defaults.chosen_words(trials, settings, given_settings)):
+                talk.say(said)
+            label = "".join(c if c.isalnum() or c in "-_" else "-" for c in trials.names[0])[:40] or "data"
+        else:
+            if readout or dt_ms or channels:
+                raise click.UsageError("--readout, --dt-ms and --channels are about data: give them with --data FILE")
+            settings = config.load(None, (), given_settings)
+            names = generators.resolve(settings.tasks.names)
+            label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         # Cores that cannot be trained for are refused before there is a run.
         chip.of_settings(settings)
-        label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         run = rundir.create(label, run_path)
     begun = time.monotonic()
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")
     with locks.hold(run.path):
-        result = train_stage(run, settings, talk=talk, resume=resume)
+        result = train_stage(run, settings, talk=talk, resume=resume, data=trials, start=start)
     talk.detail(f"{clock(time.monotonic() - begun)} in all")
     _finish(run, result, plot, talk)
+
+
+def _start(path: Path, given: dict[str, Any]) -> Network:
+    """Return the network of the run that training goes on from, and note it and its size in what is given."""
+    from neuromod import rundir
+    from neuromod.errors import UsageError
+
+    source = rundir.open_run(path)
+    if source.state("prune")[0] == "fresh":
+        name = "pruned.safetensors"
+    else:
+        source.require("import" if source.step("import") else "train")
+        name = "network.safetensors"
+    network = source.network(name)
+    if "nir" in network.info:
+        raise UsageError(f"{path} holds a spiking network imported from NIR, which cannot be trained")
+    if given.setdefault("network.neurons", network.n) != network.n:
+        raise UsageError(f"--neurons {given['network.neurons']}: the network of {path} has {network.n}; leave it out")
+    given.setdefault("network.tau_ms", 1000 * network.tau_s)
+    given |= {"start.run": source.path.resolve().name, "start.sha256": network.sha256()}
+    return network
+
+
+def _about(data: Trials) -> list[str]:
+    """Say what is read, and what is odd about it."""
+    from neuromod.data import facts
+
+    counts, source = data.counts(), data.source
+    beside = f" with {source['test_file']['name']} beside it" if "test_file" in source else ""
+    what = f"{data.n_classes} values" if data.values else f"{data.n_classes} classes"
+    held = [name for name in ("test", "validation") if name not in source.get("split_given", [])]
+    lines = [
+        f"{source['name']}{beside}: {counts['train']} training, {counts['validation']} validation and {counts['test']} "
+        f"test trials of {data.inputs.shape[2]} channels, {what}; the answer is read "
+        + {"last": "at the last step", "mean": "as the mean over steps", "every": "at every step"}[data.readout]
+    ]
+    if held:
+        lines.append(f"held out, a fifth of what is there of each class: {' and '.join(held)}")
+    return lines + [f"note: {warning}" for warning in facts.warnings(data)]
 
 
 def _finish(run: Run, result: dict[str, Any], plot: Path | None, talk: Talk) -> None:

@@ -173,7 +173,7 @@ def verify_stage(
     if not any(there.values()):
         raise StageError(f"{run.path} has no export to verify; run `{run.command('neuromod export')}`")
     name = run.network_file()
-    network = Network.load(run.file(name))
+    network = run.network(name)
     placement = Placement.load(run.file("placement.json")) if run.state("map")[0] == "fresh" else None
     arguments: dict[str, Any] = {
         "n_trials": n_trials,

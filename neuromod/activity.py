@@ -190,7 +190,7 @@ def given(network: Network) -> Activity:
 
 
 def find_activity(network: Network, *, n_trials: int = TRIALS, seed: int = TRIALS_SEED) -> Activity:
-    """Count active steps on task trials where the network says what its tasks are, else take what it brings.
+    """Count active steps on trials of the network's tasks or on its training data, else take what it brings.
 
     Parameters
     ----------
@@ -204,11 +204,11 @@ def find_activity(network: Network, *, n_trials: int = TRIALS, seed: int = TRIAL
     Activity
         From `count_active_steps`, or from `given`.
     """
-    from neuromod.evaluation import trials_for
+    from neuromod.evaluation import has_tasks, trials_for
 
-    if "tasks" not in network.info:
+    if not has_tasks(network):
         return given(network)
-    return count_active_steps(network, trials_for(network, n_trials, seed=seed))
+    return count_active_steps(network, trials_for(network, n_trials, seed=seed, split="train"))
 
 
 def describe(activity: Activity) -> dict[str, Any]:

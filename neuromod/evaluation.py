@@ -121,9 +121,9 @@ def has_tasks(network: Network) -> bool:
 
 
 def skills_of(network: Network) -> tuple[str, ...]:
-    """Names of what a network was trained for: its tasks, or its data; none if it names neither."""
+    """Names of what a network was trained for: its tasks, or the classes of its data; none if it names neither."""
     if network.data is not None:
-        return network.data.names
+        return network.data.class_names or network.data.names
     known = network.info.get("tasks")
     return tuple(known) if isinstance(known, list | tuple) else ()
 

@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neuromod.agreement import Agreement, agreement
+from neuromod.agreement import Agreement
 from neuromod.conversion import activities, balance, convert
 from neuromod.evaluation import evaluate, trials_for
 from neuromod.network import Array, Network
 from neuromod.quantization import Granularity, quantize
+from neuromod.scores import agree
 from neuromod.spiking import Input, Mode, Reset, SpikingNetwork
 from neuromod.tasks import Trials
 
@@ -52,7 +53,8 @@ class Wishes:
     min_agreement : float
         Least share of equal decisions; the lower end of its 95 % interval must reach it.
     n_trials : int
-        Trials to measure on; half as many others are there to choose thresholds on.
+        Trials to measure on; half as many others are there to choose thresholds on. Of data, at most those of the
+        validation and of the training.
     seed : int
         Seed of the trials.
     """
@@ -162,8 +164,8 @@ def choose(
     """
     wishes = wishes or Wishes()
     first, second = np.random.SeedSequence([wishes.seed, 5]).spawn(2)
-    calibration = trials_for(network, (wishes.n_trials + 1) // 2, seed=first)
-    test = trials_for(network, wishes.n_trials, seed=second)
+    calibration = trials_for(network, (wishes.n_trials + 1) // 2, seed=first, split="train")
+    test = trials_for(network, wishes.n_trials, seed=second, split="validation")
     samples = activities(network, calibration.inputs)[calibration.mask]
     scales = {
         (percentile, multiple): multiple * balance(samples, percentile=percentile)
@@ -259,7 +261,7 @@ def _measure(
         tuned=tuned,
         accuracy=converted.accuracy,
         accuracy_rate=rate.accuracy,
-        agreement=agreement(rate.decisions, converted.decisions),
+        agreement=agree(rate.decisions, converted.decisions, rate.trial_of_answer),
         state_error=error / size if size else 0.0,
         spikes_per_neuron_per_step=float(response.spikes[mask].mean()),
     )

@@ -11,11 +11,27 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from neuromod import bimt, checkpoints, chip, chip_steps, draws, listening, model, regularizers, swapping, tasks
+from neuromod import (
+    bimt,
+    checkpoints,
+    chip,
+    chip_steps,
+    continuing,
+    draws,
+    listening,
+    model,
+    regularizers,
+    swapping,
+    tasks,
+)
 from neuromod.checkpoints import State, device_of
+from neuromod.data import batches as data_batches
+from neuromod.data import learning
+from neuromod.data.batches import Material, PackedData
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.network import Network
 from neuromod.settings import Settings, TrainingSettings
+from neuromod.trials import Trials
 
 
 @dataclass(frozen=True)
@@ -29,7 +45,7 @@ class Progress:
     loss : float
         Task loss, mean since the last log.
     accuracy : float
-        Share of training trials whose last step is right, since the last log.
+        Share of training trials whose last step is right, since the last log; of data, of right answers, or R².
     wiring_length : float
         Σ of the Manhattan distances of all non-zero recurrent weights, in pitch units.
     wiring_cost : float
@@ -42,6 +58,8 @@ class Progress:
         Swaps so far.
     seconds, seconds_left : float
         Time spent, in all processes together, and an estimate of what is left.
+    validation_score : float or None
+        Accuracy or R² on the validation trials of data; None of tasks.
     """
 
     step: int
@@ -56,11 +74,13 @@ class Progress:
     swaps: int
     seconds: float
     seconds_left: float
+    validation_score: float | None = None
 
 
 def train(
     settings: Settings,
     *,
+    data: Trials | None = None,
     state: State | None = None,
     on_step: Callable[[Progress], None] | None = None,
     on_checkpoint: Callable[[State], None] | None = None,
@@ -72,6 +92,8 @@ def train(
     ----------
     settings : Settings
         What to train, see `neuromod.config`.
+    data : Trials, optional
+        The user's own trials, learned instead of tasks; see `neuromod.data`.
     state : State, optional
         Where to go on; from the start if omitted. It is changed in place.
     on_step : callable, optional
@@ -93,13 +115,19 @@ def train(
     InterruptedRunError
         If `should_stop` said so.
     """
-    state = state or checkpoints.start(settings)
+    state = state or checkpoints.start(settings, data=data)
+    material = None if data is None else data_batches.prepare(settings, data)
     steps, then = settings.training.steps, time.monotonic()
     losses: list[float] = []
     hits: list[float] = []
     prices: bimt.Prices | None = None
     torch.set_num_threads(settings.training.threads)
-    for packed in draws.batches(settings, state.step, device_of(settings)):
+    device = device_of(settings)
+    if material is None:
+        stream = draws.batches(settings, state.step, device)
+    else:
+        stream = data_batches.batches(settings, material, state.step, device)
+    for packed in stream:
         if prices is None or _prices_change(settings, state.step):
             prices = _prices(settings, state)
         loss, hit = _step(settings, state, packed, prices)
@@ -114,34 +142,44 @@ def train(
         losses.append(loss)
         hits.append(hit)
         last = state.step == steps
-        if on_step and (last or state.step % settings.training.log_every == 0):
-            on_step(_progress(settings, state, float(np.mean(losses)), float(np.mean(hits)), prices))
+        logs = last or state.step % settings.training.log_every == 0
+        found = learning.look(settings, state, material, network_of) if logs and material is not None else None
+        last = last or learning.ends_early(settings, state)
+        if on_step and (last or logs):
+            on_step(_progress(settings, state, float(np.mean(losses)), float(np.mean(hits)), prices, found))
             losses, hits = [], []
         stop = not last and should_stop is not None and should_stop()
         if on_checkpoint and (stop or last or state.step % settings.training.checkpoint_every == 0):
             on_checkpoint(state)
         if stop:
             raise InterruptedRunError(f"interrupted after step {state.step} of {steps}; the checkpoint is saved")
-    return network_of(settings, state)
+        if last:
+            break
+    return network_of(settings, learning.best_of(state), material)
 
 
-def network_of(settings: Settings, state: State) -> Network:
-    """Return the `Network` that a state holds."""
+def network_of(settings: Settings, state: State, material: Material | None = None) -> Network:
+    """Return the `Network` that a state holds; one that learned data takes and returns raw values."""
     cores = chip.of_settings(settings)
-    return model.to_network(
+    known = {
+        "tasks": list(tasks.resolve(settings.tasks.names)),
+        "semantics": settings.tasks.semantics,
+        "dt_ms": settings.tasks.dt_ms,
+    }
+    network = model.to_network(
         chip_steps.used_parameters(settings, state),
         state.positions,
-        dt_s=settings.tasks.dt_ms / 1000,
+        dt_s=settings.dt_ms / 1000,
         tau_s=settings.network.tau_ms / 1000,
         info={
             "made_by": "neuromod train",
-            "tasks": list(tasks.resolve(settings.tasks.names)),
-            "semantics": settings.tasks.semantics,
-            "dt_ms": settings.tasks.dt_ms,
+            **(known if material is None else learning.info_of(material.data, settings.dt_ms)),
             "seed": settings.seed,
             **({"chip": cores.as_info(settings.wiring.cost)} if cores is not None else {}),
+            **({"start": {"run": settings.start.run, "network": settings.start.sha256}} if settings.start.run else {}),
         },
     )
+    return network if material is None else learning.finished(network, material)
 
 
 def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.Prices) -> tuple[float, float]:
@@ -157,12 +195,18 @@ def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.P
     state.carried = h.detach()[packed.last]
     y = model.logits(used, h)
     smoothing = training.label_smoothing
-    losses = functional.cross_entropy(y, packed.targets, reduction="none", label_smoothing=smoothing)
-    loss = (losses * packed.weights).sum()
+    if isinstance(packed, PackedData):
+        loss, score = data_batches.loss_and_score(y, packed, label_smoothing=smoothing)
+    else:
+        losses = functional.cross_entropy(y, packed.targets, reduction="none", label_smoothing=smoothing)
+        loss = (losses * packed.weights).sum()
+        score = (y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]).float().mean()
 
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     _mask_gradient(settings, state)
+    for name in continuing.frozen(settings):
+        parameters[name].grad = None
     torch.nn.utils.clip_grad_norm_(parameters.values(), training.clip)
     if strength > 0 and not settings.wiring.proximal:
         (strength * bimt.wiring_cost(parameters, prices.weights, prices.groups)).backward()  # type: ignore[no-untyped-call]
@@ -183,8 +227,7 @@ def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.P
         chip_steps.swap_neurons(settings, state)
     if chip_steps.cuts_after(settings, state.step):
         chip_steps.cut_to_limits(settings, state)
-    right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]
-    return float(loss.detach()), float(right.float().mean())
+    return float(loss.detach()), float(score)
 
 
 def _bias_step(settings: Settings) -> int:
@@ -209,7 +252,10 @@ def _prices(settings: Settings, state: State) -> bimt.Prices:
     groups = regularizers.groups(
         settings.wiring, cores, state.positions, state.activity, state.parameters["w_rec"].detach()
     )
-    return bimt.Prices(weights, groups)
+    # What is frozen pays nothing.
+    kept = continuing.frozen(settings)
+    priced = {name: price for name, price in weights.items() if name not in kept}
+    return bimt.Prices(priced, None if "w_rec" in kept else groups)
 
 
 def _mask_gradient(settings: Settings, state: State) -> None:
@@ -227,7 +273,9 @@ def _learning_rate(training: TrainingSettings, share: float) -> float:
     return training.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
 
 
-def _progress(settings: Settings, state: State, loss: float, accuracy: float, prices: bimt.Prices) -> Progress:
+def _progress(
+    settings: Settings, state: State, loss: float, accuracy: float, prices: bimt.Prices, validation: float | None
+) -> Progress:
     share = (state.step - 1) / settings.training.steps
     live = state.parameters["w_rec"].detach().cpu().numpy() != 0
     with torch.no_grad():
@@ -245,4 +293,5 @@ def _progress(settings: Settings, state: State, loss: float, accuracy: float, pr
         swaps=state.swaps,
         seconds=state.seconds,
         seconds_left=state.seconds / state.step * (settings.training.steps - state.step),
+        validation_score=validation,
     )

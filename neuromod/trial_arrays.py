@@ -22,8 +22,8 @@ READOUTS = ("last", "mean", "every")
 # Share of the trials of each class that is held out where nothing says which: for the test, then for the validation.
 HELD_OUT = 0.2
 
-# Entries that the inputs, padded to the longest trial, may have: 4 GiB in single precision.
-MOST_ENTRIES = 2**30
+# Entries that the inputs, padded to the longest trial, may have: 1 GiB in single precision.
+MOST_ENTRIES = 2**28
 
 # More classes than that are no classes but numbers.
 MOST_CLASSES = 10_000

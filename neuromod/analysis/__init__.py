@@ -16,6 +16,7 @@ from neuromod.analysis.clusters import Clusters
 from neuromod.analysis.importance import Gap
 from neuromod.analysis.lesions import Lesions
 from neuromod.errors import UsageError
+from neuromod.evaluation import skills_of
 from neuromod.network import Network
 from neuromod.swapping import distances
 
@@ -32,7 +33,7 @@ class Analysis:
     neurons, synapses : int
         Size of the network.
     tasks : tuple of str
-        Its tasks, none if it does not name any.
+        Its tasks, or the classes of its data; none if it does not name any.
     task_variance : (n, tasks) float64, or None
         See `variance.task_variance`; None without tasks.
     active : (m,) int64
@@ -156,7 +157,7 @@ def analyze(
     if not 0 < density <= 1:
         raise UsageError(f"--density {density:g} is out of range: needed more than 0 and at most 1")
     tell = on_step or (lambda name: None)
-    tasks = tuple(network.info.get("tasks") or ())
+    tasks = skills_of(network)
     variances, found, damage = None, None, None
     active = np.arange(network.n)
     if tasks:

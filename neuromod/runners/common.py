@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.agreement import agreement
 from neuromod.evaluation import Evaluation, evaluate, has_tasks
 from neuromod.network import Array, Network
+from neuromod.scores import agree
 from neuromod.tasks import Trials
 
 # Streams of trials on which the states are compared: (steps, batch), unlike anything at export.
@@ -130,7 +130,7 @@ def _visited(network: Network, trials: Trials, batch: int, rng: np.random.Genera
 
 def compare(reference: Evaluation, found: Evaluation) -> dict[str, Any]:
     """Return agreement of the decisions and the two accuracies."""
-    agreed = agreement(reference.decisions, found.decisions)
+    agreed = agree(reference.decisions, found.decisions, reference.trial_of_answer)
     return {
         "decision_agreement": agreed.share,
         "decision_agreement_interval": [agreed.low, agreed.high],
