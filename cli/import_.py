@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options
+from .options import data_options, output_options
 from .output import Talk
 
 if TYPE_CHECKING:
     from neuromod.importing.imported import Choice
+    from neuromod.trials import Trials
 
 
 @click.command("import", short_help="Make a run of a network of your own, from a file.")
@@ -27,9 +28,30 @@ if TYPE_CHECKING:
 @click.option("--recurrent", metavar="NAME", help="State dict or .npz: the tensor of the recurrent weights.")
 @click.option("--input", "inputs", metavar="NAME", help="State dict or .npz: the tensor of the input weights.")
 @click.option("--readout", metavar="NAME", help="State dict or .npz: the tensor of the readout weights.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Trials of your own, .npz, .ts or .h5, that the network is measured, pruned, converted and verified on.",
+)
+@click.option(
+    "--data-readout",
+    type=click.Choice(["last", "mean", "every"]),
+    help="Data: where the answer is read; what suits the targets if omitted.",
+)
+@data_options
 @output_options
 def command(
-    file: Path, run_path: Path | None, recurrent: str | None, inputs: str | None, readout: str | None, talk: Talk
+    file: Path,
+    run_path: Path | None,
+    recurrent: str | None,
+    inputs: str | None,
+    readout: str | None,
+    data: Path | None,
+    data_readout: str | None,
+    dt_ms: float | None,
+    channels: int | None,
+    talk: Talk,
 ) -> None:
     """Make a run of the network in FILE, for `map`, `estimate`, `export` and `report`.
 
@@ -46,10 +68,17 @@ def command(
     Examples:
       neuromod import weights.npz && neuromod map --cores 8x8
       neuromod import model.pt --recurrent rnn.weight_hh_l0
+      neuromod import model.onnx --data recordings.npz
     """
+    from neuromod.data import read_trials
     from neuromod.importing.imported import Choice
 
-    result = import_stage(file, run_path, Choice(recurrent, inputs, readout), talk=talk)
+    trials = None
+    if data is not None:
+        trials = read_trials(data, readout=data_readout, dt_ms=dt_ms, channels=channels)
+    elif data_readout or dt_ms or channels:
+        raise click.UsageError("--data-readout, --dt-ms and --channels are about data: give them with --data FILE")
+    result = import_stage(file, run_path, Choice(recurrent, inputs, readout), talk=talk, data=trials)
     talk.result(result, describe(result))
 
 
@@ -63,13 +92,18 @@ def describe(result: dict[str, Any]) -> str:
         f"{', '.join(counted[:3])} and {counted[3]} from {result['file']} ({result['format']})",
         *result["notes"],
     ]
+    if result["data"] is not None:
+        name = "R²" if result["score_name"] == "r2" else "accuracy"
+        lines.append(f"data {result['data']['name']}: {name} {result['test_score']:.3f} on its test trials")
     if result["ignored"]:
         lines.append(f"not used: {', '.join(result['ignored'])}")
     return "\n".join([*lines, f"run: {result['run']}"])
 
 
-def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Talk) -> dict[str, Any]:
-    """Read a network, write it into a new run, return what ``--json`` prints.
+def import_stage(
+    file: Path, run_path: Path | None, choice: Choice, *, talk: Talk, data: Trials | None = None
+) -> dict[str, Any]:
+    """Read a network, write it into a new run with the `data` that it is measured on, return what ``--json`` prints.
 
     Raises
     ------
@@ -77,13 +111,22 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
         If the file cannot be read or the folder not be written.
     """
     from neuromod import importing, rundir
+    from neuromod.data import facts, storage
+    from neuromod.data.storage import with_data
+    from neuromod.evaluation import evaluate
 
     started = time.perf_counter()
     talk.say(f"Reading {file} …")
     found = importing.read(file, choice)
+    # Data that do not fit are refused before there is a run.
+    network = found.network if data is None else with_data(found.network, data)
+    scored = None if data is None else evaluate(network, data.part("test"))
     run = rundir.create("import", run_path)
-    network = found.network
     network.save(run.file("network.safetensors"))
+    outputs = ["network.safetensors"]
+    if data is not None:
+        storage.save(data, run.file(storage.FILE))
+        outputs.append(storage.FILE)
     result = {
         "file": file.name,
         "format": found.format,
@@ -95,6 +138,10 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
         "rates": network.rates is not None,
         "ignored": list(found.ignored),
         "notes": list(found.notes),
+        "data": None if data is None else facts.about(data),
+        "score_name": None if scored is None else scored.score_name,
+        "validation_score": None if data is None else evaluate(network, data.part("validation")).accuracy,
+        "test_score": None if scored is None else scored.accuracy,
         "seconds": round(time.perf_counter() - started, 3),
     }
     run.record(
@@ -102,7 +149,7 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
         arguments={"file": file.name, "recurrent": choice.recurrent, "input": choice.inputs, "readout": choice.readout},
         seconds=time.perf_counter() - started,
         inputs=[],
-        outputs=["network.safetensors"],
+        outputs=outputs,
         result=result,
     )
     return {"run": str(run.path), **result}

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from neuromod.activity import Activity as Activity
     from neuromod.analysis import Analysis as Analysis
     from neuromod.analysis import analyze as analyze
+    from neuromod.data import read_trials as read_trials
+    from neuromod.data import with_data as with_data
     from neuromod.evaluation import Evaluation as Evaluation
     from neuromod.evaluation import evaluate as evaluate
     from neuromod.exports import Export as Export
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
     from neuromod.steps import estimate as estimate
     from neuromod.steps import place as place
     from neuromod.steps import train as train
-    from neuromod.tasks import Trials as Trials
     from neuromod.tasks import generate as generate
     from neuromod.traffic import TrafficReport as TrafficReport
+    from neuromod.trials import Trials as Trials
 
 __version__ = "0.1.0"
 
@@ -41,7 +43,7 @@ _PUBLIC = {
     "Placement": "neuromod.placement",
     "Pruning": "neuromod.pruning",
     "TrafficReport": "neuromod.traffic",
-    "Trials": "neuromod.tasks",
+    "Trials": "neuromod.trials",
     "Verification": "neuromod.exports",
     "analyze": "neuromod.analysis",
     "estimate": "neuromod.steps",
@@ -51,8 +53,10 @@ _PUBLIC = {
     "place": "neuromod.steps",
     "prune": "neuromod.pruning",
     "prune_packets": "neuromod.packet_pruning",
+    "read_trials": "neuromod.data",
     "train": "neuromod.steps",
     "verify": "neuromod.exports",
+    "with_data": "neuromod.data",
 }
 
 __all__ = [
@@ -76,8 +80,10 @@ __all__ = [
     "place",
     "prune",
     "prune_packets",
+    "read_trials",
     "train",
     "verify",
+    "with_data",
 ]
 
 

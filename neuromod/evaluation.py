@@ -167,9 +167,9 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed, split: str = "tes
         published.
     n_trials, seed
         As for `neuromod.tasks.generate`. Of data, all trials of the split if there are no more than `n_trials`.
-    split : {"train", "validation", "test"}
-        Which part of the data: to count activity or fit on, to choose by, or to tell how good the result is. Trials of
-        tasks are always new ones.
+    split : {"train", "validation", "test", "seen"}
+        Which part of the data: to count activity or fit on, to choose by, or to tell how good the result is; ``seen``
+        are the first two together. Trials of tasks are always new ones.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neuromod.agreement import Agreement
+from neuromod.agreement import Agreement, allowed_gap, wilson
 from neuromod.conversion import activities, balance, convert
 from neuromod.evaluation import evaluate, trials_for
 from neuromod.network import Array, Network
@@ -28,6 +28,9 @@ THRESHOLDS: dict[Reset, tuple[tuple[float, float], ...]] = {
     "soft": ((98.0, 1.0), (99.0, 1.0), (99.5, 1.0), (99.9, 1.0)),
     "hard": tuple((percentile, multiple) for percentile in (99.0, 99.9) for multiple in (1.0, 2.0, 4.0, 8.0)),
 }
+
+# Fewer validation trials than that cannot show an agreement of 0.95.
+_FEW = 100
 
 Tune = Literal["never", "needed", "always"]
 
@@ -166,6 +169,9 @@ def choose(
     first, second = np.random.SeedSequence([wishes.seed, 5]).spawn(2)
     calibration = trials_for(network, (wishes.n_trials + 1) // 2, seed=first, split="train")
     test = trials_for(network, wishes.n_trials, seed=second, split="validation")
+    if network.data is not None and test.n_trials < _FEW:
+        # Whether two networks decide alike can be told on any trials but those of the test.
+        test = trials_for(network, wishes.n_trials, seed=second, split="seen")
     samples = activities(network, calibration.inputs)[calibration.mask]
     scales = {
         (percentile, multiple): multiple * balance(samples, percentile=percentile)
@@ -178,8 +184,7 @@ def choose(
         tried.append((candidate, spiking, spikes))
         if on_try:
             on_try(candidate)
-        lost = candidate.accuracy_rate - candidate.accuracy
-        met = lost <= wishes.max_accuracy_drop and candidate.agreement.low >= wishes.min_agreement
+        met = _is_met(candidate, wishes, values=test.values)
         if met:
             break
     chosen, spiking, spikes = tried[-1] if met else max(tried, key=lambda item: item[0].agreement.share)
@@ -194,6 +199,17 @@ def choose(
         silent=tuple(silent.tolist()),
         saturated=tuple(saturated.tolist()),
     )
+
+
+def _is_met(candidate: Candidate, wishes: Wishes, *, values: bool) -> bool:
+    """Whether a candidate is within the tolerances, of which none asks for less than one trial."""
+    trials, found = candidate.agreement.trials, candidate.agreement
+    lost = candidate.accuracy_rate - candidate.accuracy
+    if values:
+        return lost <= wishes.max_accuracy_drop and found.low >= wishes.min_agreement
+    # On few trials the interval is wide even where all decisions are equal.
+    least = min(wishes.min_agreement, wilson(trials, trials)[0])
+    return lost <= allowed_gap(wishes.max_accuracy_drop, trials) and found.low >= least
 
 
 def _plan(wishes: Wishes) -> Sequence[tuple[int, bool]]:

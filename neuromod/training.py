@@ -26,7 +26,7 @@ from neuromod import (
 )
 from neuromod.checkpoints import State, device_of
 from neuromod.data import batches as data_batches
-from neuromod.data import learning
+from neuromod.data import facts, learning
 from neuromod.data.batches import Material, PackedData
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.network import Network
@@ -173,7 +173,7 @@ def network_of(settings: Settings, state: State, material: Material | None = Non
         tau_s=settings.network.tau_ms / 1000,
         info={
             "made_by": "neuromod train",
-            **(known if material is None else learning.info_of(material.data, settings.dt_ms)),
+            **(known if material is None else facts.info_of(material.data, settings.dt_ms)),
             "seed": settings.seed,
             **({"chip": cores.as_info(settings.wiring.cost)} if cores is not None else {}),
             **({"start": {"run": settings.start.run, "network": settings.start.sha256}} if settings.start.run else {}),

@@ -236,9 +236,11 @@ class Trials:
         )
 
     def part(self, split: str) -> Trials:
-        """Return the trials of one split, ``train``, ``validation`` or ``test``."""
-        if split not in SPLITS or self.split is None:
+        """Return the trials of one split, ``train``, ``validation`` or ``test``; ``seen`` are all but the last."""
+        if split not in (*SPLITS, "seen") or self.split is None:
             raise UsageError(f"there is no split {split!r}; needed {', '.join(SPLITS)}, of data")
+        if split == "seen":
+            return self.take(np.flatnonzero(self.split != SPLITS.index("test")))
         return self.take(np.flatnonzero(self.split == SPLITS.index(split)))
 
     def counts(self) -> dict[str, int]:

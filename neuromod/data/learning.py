@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -15,17 +14,9 @@ from neuromod.data.scaling import folded
 from neuromod.evaluation import evaluate
 from neuromod.network import Network
 from neuromod.settings import Settings
-from neuromod.trials import Trials
 
 # What `network_of` of the training is.
 Finish = Callable[[Settings, State, Material], Network]
-
-
-def info_of(data: Trials, dt_ms: float) -> dict[str, Any]:
-    """Return what a network's `info` says of the data that it learned, JSON only."""
-    about = {"name": data.source.get("name", data.names[0]), "sha256": data.source.get("sha256")}
-    names = {"classes": list(data.class_names)} if data.class_names else {}
-    return {"data": {**about, "readout": data.readout, **names}, "dt_ms": dt_ms}
 
 
 def finished(network: Network, material: Material) -> Network:

@@ -150,6 +150,48 @@ def _found(path: Path, source: dict[str, Any], readout: str) -> Trials:
     )
 
 
+def with_data(network: Network, data: Trials) -> Network:
+    """Return a network of the user's own that every later step measures with `data`.
+
+    Parameters
+    ----------
+    network : Network
+        Of as many inputs as the data have channels, and as many readouts as they have classes or values.
+    data : Trials
+        The data.
+
+    Raises
+    ------
+    UsageError
+        If the numbers differ, or the network does not run here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuromod
+    >>> net = neuromod.Network(w_rec=np.eye(2), w_in=np.eye(2), w_out=np.eye(2), bias=np.zeros(2),
+    ...                        bias_out=np.zeros(2), dt_s=0.1, tau_s=0.1)
+    >>> label = np.arange(20) % 2
+    >>> trials = neuromod.Trials.from_arrays(np.eye(2)[label][:, None, :].repeat(5, axis=1), label)
+    >>> found = with_data(net, trials)
+    >>> neuromod.evaluate(found, trials.part("test")).accuracy
+    1.0
+    """
+    if "nir" in network.info:
+        raise UsageError("a network imported from NIR is spiking and does not run here, so data cannot measure it")
+    have, need = (data.inputs.shape[2], data.n_classes), (network.n_in, network.n_out)
+    if have != need:
+        what = "values" if data.values else "classes"
+        raise UsageError(
+            f"the data have {have[0]} channels and {have[1]} {what}, but the network takes {need[0]} inputs and has "
+            f"{need[1]} readouts"
+        )
+    from neuromod.data.facts import info_of
+
+    kept = {key: value for key, value in network.info.items() if key not in ("tasks", "semantics", "strict")}
+    return replace(network, data=data, info={**kept, **info_of(data, 1000 * network.dt_s)})
+
+
 def attached(network: Network, folder: Path) -> Network:
     """Return a network of a run with the run's data, if it has any.
 

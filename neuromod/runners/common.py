@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neuromod.agreement import allowed_gap
 from neuromod.evaluation import Evaluation, evaluate, has_tasks
 from neuromod.network import Array, Network
 from neuromod.scores import agree
@@ -157,6 +158,11 @@ def compare_runs(network: Network, trials: Trials, runner: Callable[[Array], Arr
     if not has_tasks(network):
         figures |= {"accuracy": None, "accuracy_reference": None}
     return figures
+
+
+def gap_of(gap: float, trials: Trials) -> float:
+    """Largest difference of accuracies, or of R², that passes where `gap` is asked for."""
+    return gap if trials.values else allowed_gap(gap, len(trials.answers))
 
 
 def first_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ from neuromod.errors import VerificationError
 from neuromod.evaluation import evaluate, has_tasks, random_trials, trials_for
 from neuromod.network import Array, Network
 from neuromod.placement import Placement
-from neuromod.runners.common import BATCH, STREAMS, WRONG, blocks, compare, compare_runs, first_line, is_bounded, probes
+from neuromod.runners.common import BATCH, STREAMS, WRONG, blocks, compare, compare_runs, first_line, gap_of, is_bounded, probes
 from neuromod.runners.onnx_session import run, session
 from neuromod.tasks import Trials
 
@@ -109,7 +109,7 @@ def verify_onnx(
         *([f"the error is {relative.max():.2g} of the state's size"] if relative.max() > max_error else []),
         *(["some synapse or constant is not the network's"] if result["probe_error"] > 1 else []),
         *(["the reference evaluator differs"] if result["reference_evaluator_error"] > max_error else []),
-        *([f"decisions agree in {agreed:.4f}"] if agreed is not None and agreed < 1 else []),
+        *([f"decisions agree in {agreed:.4f}"] if agreed is not None and agreed < (1 - max_error if trials.values else 1) else []),
     ]
     result["passed"] = not result["reasons"]
     return result
@@ -164,7 +164,7 @@ def verify_int8(
         result[path.stem] = part
         worst = part if not worst or part["accuracy"] < worst["accuracy"] else worst
         reasons += metadata_faults(path.name, file, network, placement)
-        if part["accuracy_reference"] - part["accuracy"] > max_accuracy_drop:
+        if part["accuracy_reference"] - part["accuracy"] > gap_of(max_accuracy_drop, trials):
             reasons.append(f"{path.name} loses {part['accuracy_reference'] - part['accuracy']:.3f} accuracy")
     # The figures of the worse file stand for both.
     return {**result, **worst, "reasons": reasons, "passed": bool(worst) and not reasons}

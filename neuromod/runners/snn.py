@@ -15,7 +15,7 @@ from neuromod.errors import VerificationError
 from neuromod.evaluation import evaluate, trials_for
 from neuromod.network import Array, Network
 from neuromod.placement import Placement
-from neuromod.runners.common import BATCH, WRONG, compare, first_line
+from neuromod.runners.common import BATCH, WRONG, compare, first_line, gap_of
 from neuromod.runners.snn_config import differences_of, read_config
 from neuromod.spiking import SpikingNetwork, State
 
@@ -117,7 +117,7 @@ def verify_snn(
             else []
         ),
         *([f"only {agreed:.4f} of the decisions agree"] if agreed < min_agreement else []),
-        *([f"the accuracy is {gap:.3f} away from the network's"] if gap > max_accuracy_gap else []),
+        *([f"the accuracy is {gap:.3f} away from the network's"] if gap > gap_of(max_accuracy_gap, trials) else []),
     ]
     result["passed"] = not result["reasons"]
     return result
