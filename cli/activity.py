@@ -34,7 +34,6 @@ def network_with_activity(run: Run, *, talk: Talk, source: str | None = None) ->
         If the activity asked for cannot be had.
     """
     from neuromod import activity
-    from neuromod.network import Network
 
     if run.state("prune")[0] == "missing" and run.state("train")[0] == "fresh":
         from .prune import prune_stage
@@ -86,7 +85,6 @@ def _export(run: Run, name: str) -> str | None:
 def load_network_and_activity(run: Run, name: str) -> tuple[Network, Activity]:
     """Read the network file `name` of a run and the activity that was counted for it."""
     from neuromod.activity import Activity
-    from neuromod.network import Network
 
     return run.network(name), Activity.load(run.file("activity.safetensors"))
 

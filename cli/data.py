@@ -10,6 +10,8 @@ import click
 from .options import data_options, output_options, plot_option
 from .output import Talk, table
 
+_COLUMNS = ("mean", "std", "min", "max")
+
 
 @click.command("data", short_help="Show what is in a file of trials of your own.")
 @click.argument("file", type=click.Path(path_type=Path))
@@ -76,8 +78,8 @@ def describe(content: dict[str, Any]) -> str:
                   for name, count in counts.items()),
         "",
         table(
-            [[c["name"], *(f"{c[key]:.4g}" for key in ("mean", "std", "min", "max"))] for c in content["channels"][:20]],
-            header=["channel", "mean", "std", "min", "max"],
+            [[c["name"], *(f"{c[key]:.4g}" for key in _COLUMNS)] for c in content["channels"][:20]],
+            header=["channel", *_COLUMNS],
         ),
     ]  # fmt: skip
     if len(content["channels"]) > 20:
@@ -89,16 +91,16 @@ def describe(content: dict[str, Any]) -> str:
         if len(content["classes"]) > 30:
             lines.append(f"… and {len(content['classes']) - 30} more")
     else:
-        rows = [[f"value {k}", *(f"{v[key]:.4g}" for key in ("mean", "std", "min", "max"))]
+        rows = [[f"value {k}", *(f"{v[key]:.4g}" for key in _COLUMNS)]
                 for k, v in enumerate(content["values"][:20])]  # fmt: skip
-        lines.append(table(rows, header=["target", "mean", "std", "min", "max"]))
+        lines.append(table(rows, header=["target", *_COLUMNS]))
     name = "R²" if content["score_name"] == "r2" else "accuracy"
     read = {"last": "at the last step", "mean": "as the mean over steps", "every": "at every step"}[content["readout"]]
     lines += [
         "",
         f"the answer is read {read}; guessing has the test {name} {content['guessing']:.3f}",
-        f"`neuromod train --data` would train {training['neurons']} neurons for {training['steps']:,} steps with batches "
-        f"of {training['batch']}, learning rate {training['learning_rate']:g}, λ {training['strength']:g}, "
+        f"`neuromod train --data` would train {training['neurons']} neurons for {training['steps']:,} steps, batch "
+        f"{training['batch']}, learning rate {training['learning_rate']:g}, λ {training['strength']:g}, "
         f"dt {training['dt_ms']:g} ms, τ {training['tau_ms']:g} ms",
         *(f"note: {warning}" for warning in content["warnings"]),
     ]

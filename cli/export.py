@@ -121,7 +121,6 @@ def export_stage(
 
     Without `formats`, what the network can be written in by default. Nothing is written if one of them cannot be.
     """
-    from neuromod.network import Network
     from neuromod.placement import Placement
 
     if run.state("prune")[0] == "missing" and run.state("import")[0] == "missing":

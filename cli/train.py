@@ -14,6 +14,7 @@ import click
 
 from .options import CoresType, data_options, output_options, plot_option
 from .output import Talk, clock
+from .train_data import about_data, start_of
 
 if TYPE_CHECKING:
     from neuromod.chip import Chip
@@ -340,11 +341,11 @@ def command(
             raise click.UsageError("--freeze keeps weights of a trained network: give it with --from RUN")
         given_settings = config.given(config_path, assignments, flags)
         if from_path is not None:
-            start = _start(from_path, given_settings)
+            start = start_of(from_path, given_settings)
         if given_settings.get("data.file"):
             trials = defaults.read_for(given_settings)
             settings = defaults.settings_for(trials, given_settings)
-            for said in (*_about(trials), defaults.chosen_words(trials, settings, given_settings)):
+            for said in (*about_data(trials), defaults.chosen_words(trials, settings, given_settings)):
                 talk.say(said)
             label = "".join(c if c.isalnum() or c in "-_" else "-" for c in trials.names[0])[:40] or "data"
         else:
@@ -362,45 +363,6 @@ def command(
         result = train_stage(run, settings, talk=talk, resume=resume, data=trials, start=start)
     talk.detail(f"{clock(time.monotonic() - begun)} in all")
     _finish(run, result, plot, talk)
-
-
-def _start(path: Path, given: dict[str, Any]) -> Network:
-    """Return the network of the run that training goes on from, and note it and its size in what is given."""
-    from neuromod import rundir
-    from neuromod.errors import UsageError
-
-    source = rundir.open_run(path)
-    if source.state("prune")[0] == "fresh":
-        name = "pruned.safetensors"
-    else:
-        source.require("import" if source.step("import") else "train")
-        name = "network.safetensors"
-    network = source.network(name)
-    if "nir" in network.info:
-        raise UsageError(f"{path} holds a spiking network imported from NIR, which cannot be trained")
-    if given.setdefault("network.neurons", network.n) != network.n:
-        raise UsageError(f"--neurons {given['network.neurons']}: the network of {path} has {network.n}; leave it out")
-    given.setdefault("network.tau_ms", 1000 * network.tau_s)
-    given |= {"start.run": source.path.resolve().name, "start.sha256": network.sha256()}
-    return network
-
-
-def _about(data: Trials) -> list[str]:
-    """Say what is read, and what is odd about it."""
-    from neuromod.data import facts
-
-    counts, source = data.counts(), data.source
-    beside = f" with {source['test_file']['name']} beside it" if "test_file" in source else ""
-    what = f"{data.n_classes} values" if data.values else f"{data.n_classes} classes"
-    held = [name for name in ("test", "validation") if name not in source.get("split_given", [])]
-    lines = [
-        f"{source['name']}{beside}: {counts['train']} training, {counts['validation']} validation and {counts['test']} "
-        f"test trials of {data.inputs.shape[2]} channels, {what}; the answer is read "
-        + {"last": "at the last step", "mean": "as the mean over steps", "every": "at every step"}[data.readout]
-    ]
-    if held:
-        lines.append(f"held out, a fifth of what is there of each class: {' and '.join(held)}")
-    return lines + [f"note: {warning}" for warning in facts.warnings(data)]
 
 
 def _finish(run: Run, result: dict[str, Any], plot: Path | None, talk: Talk) -> None:

@@ -164,7 +164,6 @@ def verify_stage(
     from neuromod.errors import StageError, VerificationError
     from neuromod.evaluation import has_tasks
     from neuromod.files import write_json
-    from neuromod.network import Network
     from neuromod.placement import Placement
     from neuromod.spiking import SpikingNetwork
 

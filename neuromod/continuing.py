@@ -22,9 +22,7 @@ def frozen(settings: Settings) -> tuple[str, ...]:
     return tuple(name for part in settings.start.freeze for name in _FROZEN[part])
 
 
-def parameters(
-    network: Network, drawn: Mapping[str, torch.Tensor], data: Trials | None
-) -> dict[str, torch.Tensor]:
+def parameters(network: Network, drawn: Mapping[str, torch.Tensor], data: Trials | None) -> dict[str, torch.Tensor]:
     """Return the parameters of a trained network where their sizes fit, else those that were drawn.
 
     Input weights are kept if the number of inputs is the same, readouts if the number of readouts is; weights of raw

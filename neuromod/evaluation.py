@@ -105,7 +105,9 @@ def evaluate(network: Network, trials: Trials, *, runner: Callable[[Array], Arra
     }
     if trials.values:
         value = scores.r2(wanted, decided)
-        return Evaluation(value, {trials.names[0]: value}, score_name="r2", nrmse=scores.nrmse(wanted, decided), **common)
+        return Evaluation(
+            value, {trials.names[0]: value}, score_name="r2", nrmse=scores.nrmse(wanted, decided), **common
+        )
     right, task = decided == wanted, trials.task[trial]
     counts = np.bincount(task, minlength=len(trials.names))
     solved = np.bincount(task, weights=right, minlength=len(trials.names))

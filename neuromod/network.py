@@ -268,13 +268,16 @@ class Network:
         """
         path = Path(path)
         tensors, metadata = load_tensors(path, schema=SCHEMA)
+        rest: dict[str, Any] = tensors
         try:
+            if "data" in tensors:
+                raise UsageError("it holds a tensor named data")
             indptr, indices, data = (tensors.pop(f"w_rec.{part}") for part in ("indptr", "indices", "data"))
             n = len(indptr) - 1
             if n < 1 or indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
                 raise UsageError("the row pointers of w_rec do not fit")
             w_rec = sparse.csr_array((data, indices, indptr), shape=(n, n))
-            return cls(w_rec=w_rec, dt_s=metadata["dt_s"], tau_s=metadata["tau_s"], info=metadata["info"], **tensors)
+            return cls(w_rec=w_rec, dt_s=metadata["dt_s"], tau_s=metadata["tau_s"], info=metadata["info"], **rest)
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise UsageError(
                 f"cannot read {path}: it does not hold a valid network ({error}); make it again"

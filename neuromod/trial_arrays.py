@@ -49,14 +49,14 @@ def checked_inputs(inputs: Any, lengths: Any, *, trial: str = "trial") -> tuple[
         raise UsageError(f"inputs have {inputs.size:,} entries, at most {MOST_ENTRIES:,} are read; use fewer trials")
     n, steps = inputs.shape[:2]
     if lengths is None:
-        ends = np.full(n, steps, np.int64)
+        ends: Array = np.full(n, steps, np.int64)
     else:
         ends = np.asarray(lengths)
         if ends.shape != (n,) or ends.dtype.kind not in "iu":
             raise UsageError(f"lengths must be {n:,} whole numbers, found {ends.dtype} of shape {ends.shape}")
-        wrong = np.flatnonzero((ends < 1) | (ends > steps))
-        if len(wrong):
-            raise UsageError(f"lengths must be 1 to {steps}, found {ends[wrong[0]]} for {trial} {wrong[0]}")
+        bad = np.flatnonzero((ends < 1) | (ends > steps))
+        if len(bad):
+            raise UsageError(f"lengths must be 1 to {steps}, found {ends[bad[0]]} for {trial} {bad[0]}")
         ends = ends.astype(np.int64)
     valid = np.arange(steps) < ends[:, None]
     with np.errstate(over="ignore"):

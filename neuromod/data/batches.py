@@ -170,7 +170,5 @@ def loss_and_score(y: torch.Tensor, packed: PackedData, *, label_smoothing: floa
     if packed.wanted.is_floating_point():
         loss = (((found - packed.wanted) ** 2).mean(dim=1) * packed.importance).sum()
         return loss, 1 - loss.detach()
-    losses = torch.nn.functional.cross_entropy(
-        found, packed.wanted, reduction="none", label_smoothing=label_smoothing
-    )
+    losses = torch.nn.functional.cross_entropy(found, packed.wanted, reduction="none", label_smoothing=label_smoothing)
     return (losses * packed.importance).sum(), (found.detach().argmax(dim=1) == packed.wanted).float().mean()

@@ -43,8 +43,10 @@ def look(settings: Settings, state: State, material: Material, finish: Finish) -
     trials = material.data.part("validation")
     with np.errstate(over="ignore", invalid="ignore"):
         score = evaluate(network, trials, runner=lambda x: network.run(x, dtype=np.float32)[0]).accuracy
-    if settings.data.patience and state.step >= _last_phase(settings) and (
-        state.best is None or score >= state.best.score
+    if (
+        settings.data.patience
+        and state.step >= _last_phase(settings)
+        and (state.best is None or score >= state.best.score)
     ):
         # A score that is equal does not count as an improvement, but its network is sparser.
         step = state.best.step if state.best is not None and score == state.best.score else state.step

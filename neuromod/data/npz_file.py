@@ -41,7 +41,7 @@ def read_npz(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             sizes = {item.filename.removesuffix(".npy"): item.file_size for item in archive.infolist()}
             _check(path, sizes)
-            found = {}
+            found: dict[str, Any] = {}
             for name in sizes:
                 with archive.open(f"{name}.npy" if f"{name}.npy" in archive.namelist() else name) as member:
                     found[name] = _array(member, sizes[name])

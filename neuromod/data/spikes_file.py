@@ -25,8 +25,8 @@ def read_spikes(path: Path, *, dt_ms: float | None, channels: int | None) -> dic
     Parameters
     ----------
     path : Path
-        With ``spikes/times`` (seconds) and ``spikes/units``, one array of each a trial, and ``labels`` (trial,); names of
-        classes in ``extra/keys``.
+        With ``spikes/times`` (seconds) and ``spikes/units``, one array of each a trial, and ``labels`` (trial,); names
+        of classes in ``extra/keys``.
     dt_ms : float, optional
         Bin in ms, 10 if omitted: a spike at t counts in the bin floor(t / dt).
     channels : int, optional
@@ -132,4 +132,4 @@ def _names(file: Any, labels: Any) -> tuple[str, ...]:
     names = tuple(
         item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in np.asarray(found[...])
     )
-    return names if len(labels) and 0 <= labels.min() and labels.max() < len(names) else ()
+    return names if len(labels) and labels.min() >= 0 and labels.max() < len(names) else ()

@@ -29,7 +29,7 @@ def size_of(data: Trials) -> int:
     """Bytes that a copy of the data takes, without padding."""
     rows = int(data.mask.sum())
     outputs = data.n_classes if data.values else 1
-    return rows * 4 * (data.inputs.shape[2] + outputs)
+    return rows * 4 * (int(data.inputs.shape[2]) + outputs)
 
 
 def save(data: Trials, path: Path) -> None:
@@ -92,7 +92,7 @@ def _unpacked(tensors: dict[str, Any], metadata: dict[str, Any]) -> Trials:
     whole = targets.ndim == 1
     if len(targets) != len(rows) or split.shape != (n,) or not (np.isfinite(rows).all() and np.isfinite(targets).all()):
         raise ValueError("its arrays do not fit")
-    if (whole and not (0 <= targets.min() and targets.max() < n_out)) or not (0 <= split.min() and split.max() <= 2):
+    if (whole and not (targets.min() >= 0 and targets.max() < n_out)) or not (split.min() >= 0 and split.max() <= 2):
         raise ValueError("a class or a split is out of range")
     if not whole and targets.shape[1] != n_out:
         raise ValueError("its targets do not fit")

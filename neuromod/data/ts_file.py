@@ -153,7 +153,9 @@ def padded(series: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.float32
     lengths = np.array([len(part) for part in series], np.int64)
     size = len(series) * int(lengths.max()) * series[0].shape[1]
     if size > MOST_ENTRIES:
-        raise UsageError(f"padded to the longest trial, the data have {size:,} values, at most {MOST_ENTRIES:,} are read")
+        raise UsageError(
+            f"padded to the longest trial, the data have {size:,} values, at most {MOST_ENTRIES:,} are read"
+        )
     inputs = np.zeros((len(series), int(lengths.max()), series[0].shape[1]), np.float32)
     for row, part in zip(inputs, series, strict=True):
         row[: len(part)] = part
