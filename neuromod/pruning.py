@@ -136,7 +136,7 @@ def prune(
         raise UsageError(f"--keep {keep:g} is out of range: needed more than 0 and at most 1")
     known = evaluation.skills_of(network)
     if not known and threshold is None and keep is None:
-        raise UsageError("this network has no tasks and no data to measure accuracy on; give --threshold or --keep")
+        raise UsageError("this network has no tasks to measure accuracy on, nor data; give --threshold or --keep")
 
     check: Any = None
     before: evaluation.Evaluation | None = None

@@ -42,8 +42,8 @@ def read_ts(path: Path) -> Series:
     Parameters
     ----------
     path : Path
-        A header of ``@key value`` lines with ``@classLabel true NAMES`` or ``@targetLabel true``, then ``@data`` and one
-        line a trial: the values of each channel separated by commas, channels by colons, the label last.
+        A header of ``@key value`` lines with ``@classLabel true NAMES`` or ``@targetLabel true``, then ``@data`` and
+        one line a trial: the values of each channel separated by commas, channels by colons, the label last.
 
     Raises
     ------
