@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromod import __version__
-from neuromod.reporting import frontier, function, hardware, room, sections, summary
+from neuromod.reporting import answers, frontier, function, hardware, room, sections, summary
 from neuromod.reporting.findings import Findings
 from neuromod.reporting.modules import modules
 from neuromod.reporting.template import fill, read
@@ -59,6 +59,7 @@ def render(findings: Findings, *, run_name: str, path: Path | None = None) -> st
         "cores": hardware.cores(findings),
         "traffic": sections.traffic(findings),
         "tasks": sections.tasks(findings),
+        "answers": answers.answers(findings),
         "limits": room.limits(findings),
         "variance": function.variance_map(findings),
         "pareto": frontier.frontier(path) if path is not None else None,
