@@ -97,6 +97,8 @@ def checked_targets(targets: Any, valid: Array, class_names: Sequence[str] | Non
         If they have another shape or type, or there is nothing to tell apart.
     """
     targets = _numbers("targets", targets)
+    if class_names is not None:
+        class_names = checked_names("class_names", class_names, np.size(class_names))
     n, steps = valid.shape
     shapes = f"({n},) or ({n}, {steps}) whole numbers for classes, or ({n}, n_out) or ({n}, {steps}, n_out) for values"
     if targets.dtype.kind == "f":
@@ -118,7 +120,7 @@ def checked_targets(targets: Any, valid: Array, class_names: Sequence[str] | Non
             "values to learn are float"
         )
     if class_names:
-        names = tuple(str(name) for name in class_names)
+        names = tuple(class_names)
         if len(set(names)) != len(names):
             raise UsageError("class_names holds a name twice")
         wrong = labels[(labels < 0) | (labels >= len(names))]
