@@ -51,9 +51,6 @@ class DataSettings:
         Channels that the units of a file of spikes are summed into; 0 for one a unit.
     split_seed : int
         Seed of the trials that are held out where the file does not say which.
-    all_steps : float
-        Share of the loss that asks for a trial's class at all of its steps, not only where the answer is read: what is
-        known early is learned faster and generalises better. 0 for values.
     input_noise : float
         Standard deviation of noise that is added to the standardised inputs of training trials.
     balance : bool
@@ -69,7 +66,6 @@ class DataSettings:
     dt_ms: float = 0.0
     channels: int = 0
     split_seed: int = 0
-    all_steps: float = 0.5
     input_noise: float = 0.0
     balance: bool = False
     patience: int = 0
@@ -290,7 +286,6 @@ def check(settings: Settings) -> None:
         ("data.dt_ms", settings.data.dt_ms, 0, 1e6),
         ("data.channels", settings.data.channels, 0, 65536),
         ("data.split_seed", settings.data.split_seed, 0, 2**63 - 1),
-        ("data.all_steps", settings.data.all_steps, 0, 1),
         ("data.input_noise", settings.data.input_noise, 0, 1e3),
         ("data.patience", settings.data.patience, 0, 1e9),
         ("seed", settings.seed, 0, 2**63 - 1),

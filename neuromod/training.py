@@ -196,8 +196,7 @@ def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.P
     y = model.logits(used, h)
     smoothing = training.label_smoothing
     if isinstance(packed, PackedData):
-        share_of_all = settings.data.all_steps
-        loss, score = data_batches.loss_and_score(y, packed, label_smoothing=smoothing, all_steps=share_of_all)
+        loss, score = data_batches.loss_and_score(y, packed, label_smoothing=smoothing)
     else:
         losses = functional.cross_entropy(y, packed.targets, reduction="none", label_smoothing=smoothing)
         loss = (losses * packed.weights).sum()

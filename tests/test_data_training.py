@@ -72,7 +72,7 @@ def test_the_loss_is_that_of_the_answers(kind: str) -> None:
     y = rng.normal(size=(*trials.mask.shape, trials.n_classes)).astype(np.float32)
     order = np.argsort(-trials.mask.sum(axis=0), kind="stable")
     rows = torch.from_numpy(y[:, order][trials.mask[:, order]])
-    loss, score = batches.loss_and_score(rows, packed, label_smoothing=0.0, all_steps=0.0)
+    loss, score = batches.loss_and_score(rows, packed, label_smoothing=0.0)
     found = neuromod.trials.outputs(y, trials)
     if trials.values:
         assert float(loss) == pytest.approx(((found - trials.answers) ** 2).mean(axis=1).mean(), rel=1e-4) or (

@@ -53,12 +53,6 @@ class PackedData(model.Packed):
         Classes or values.
     importance : (answers,) float32 tensor
         Weight of each answer in the loss; they sum to one.
-    all_rows : (m,) int64 tensor
-        Rows at which the class of the trial is asked for, too.
-    of_trial : (m,) int64 tensor
-        Answer that each of them asks for.
-    row_importance : (m,) float32 tensor
-        Weight of each; they sum to one.
     """
 
     reads: torch.Tensor
@@ -66,9 +60,6 @@ class PackedData(model.Packed):
     shares: torch.Tensor
     wanted: torch.Tensor
     importance: torch.Tensor
-    all_rows: torch.Tensor
-    of_trial: torch.Tensor
-    row_importance: torch.Tensor
 
 
 def prepare(settings: Settings, data: Trials) -> Material:
@@ -138,14 +129,6 @@ def pack(trials: Trials, class_weights: Array, *, device: torch.device) -> Packe
     if trials.readout == "every":
         # Every trial counts the same, however long it is.
         weights = weights / counts[trial]
-    asked = ordered.mask if ordered.read is None else ordered.read
-    owner, at_step = np.nonzero(asked.T)
-    row_weights = np.zeros(0)
-    if trials.values or trials.readout == "every":
-        owner, at_step = owner[:0], at_step[:0]
-    else:
-        row_weights = (weights / asked.sum(axis=0))[owner]
-        row_weights /= row_weights.sum()
 
     def tensor(array: Array, kind: torch.dtype) -> torch.Tensor:
         return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
@@ -157,9 +140,6 @@ def pack(trials: Trials, class_weights: Array, *, device: torch.device) -> Packe
         shares=tensor(share, torch.float32),
         wanted=tensor(wanted, torch.float32 if trials.values else torch.int64),
         importance=tensor(weights / weights.sum(), torch.float32),
-        all_rows=tensor(rows[at_step, owner], torch.int64),
-        of_trial=tensor(owner, torch.int64),
-        row_importance=tensor(row_weights, torch.float32),
     )
 
 
@@ -170,9 +150,7 @@ def answers_of(y: torch.Tensor, packed: PackedData) -> torch.Tensor:
     return found
 
 
-def loss_and_score(
-    y: torch.Tensor, packed: PackedData, *, label_smoothing: float, all_steps: float
-) -> tuple[torch.Tensor, torch.Tensor]:
+def loss_and_score(y: torch.Tensor, packed: PackedData, *, label_smoothing: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss of the readouts of all rows, and the share of right answers, or R² of values, in this batch.
 
     Parameters
@@ -183,8 +161,6 @@ def loss_and_score(
         The trials.
     label_smoothing : float
         Share of each class that is spread over all classes.
-    all_steps : float
-        Share of the loss that asks for the class of a trial at all of its steps.
 
     Returns
     -------
@@ -195,13 +171,5 @@ def loss_and_score(
     if packed.wanted.is_floating_point():
         loss = (((found - packed.wanted) ** 2).mean(dim=1) * packed.importance).sum()
         return loss, 1 - loss.detach()
-
-    def entropy(outputs: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        losses = functional.cross_entropy(outputs, wanted, reduction="none", label_smoothing=label_smoothing)
-        return (losses * weights).sum()
-
-    loss = entropy(found, packed.wanted, packed.importance)
-    if all_steps and len(packed.all_rows):
-        every = entropy(y[packed.all_rows], packed.wanted[packed.of_trial], packed.row_importance)
-        loss = (1 - all_steps) * loss + all_steps * every
-    return loss, (found.detach().argmax(dim=1) == packed.wanted).float().mean()
+    losses = functional.cross_entropy(found, packed.wanted, reduction="none", label_smoothing=label_smoothing)
+    return (losses * packed.importance).sum(), (found.detach().argmax(dim=1) == packed.wanted).float().mean()
