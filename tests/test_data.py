@@ -290,6 +290,8 @@ def test_order_and_padding_of_trials_do_not_matter(seed: int, readout: str, valu
     trials = Trials.from_arrays(x, wanted, lengths=lengths, readout=readout, split=split)
     order = rng.permutation(n)
     padded = np.concatenate([x, rng.normal(size=(n, 3, 2))], axis=1)
-    moved = Trials.from_arrays(padded[order], wanted[order], lengths=lengths[order], readout=readout, split=split[order])
+    moved = Trials.from_arrays(
+        padded[order], wanted[order], lengths=lengths[order], readout=readout, split=split[order]
+    )
     one, other = neuromod.evaluate(net, trials), neuromod.evaluate(net, moved)
     assert one.accuracy == pytest.approx(other.accuracy, abs=1e-9)

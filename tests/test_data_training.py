@@ -16,7 +16,7 @@ import neuromod
 from neuromod import Trials, checkpoints, cli, config, rundir, scores, training
 from neuromod.agreement import allowed_gap
 from neuromod.analysis.variance import class_variance
-from neuromod.data import batches, defaults, scaling
+from neuromod.data import batches, defaults
 from neuromod.errors import UsageError
 from neuromod.files import sha256
 
@@ -135,7 +135,8 @@ def test_r2_and_its_interval_against_the_definition_and_resampling() -> None:
     rng = np.random.default_rng(0)
     wanted = rng.normal(size=(300, 2)) * [1, 9]
     found = wanted + rng.normal(size=(300, 2)) * [0.5, 3]
-    by_hand = np.mean([1 - ((f - w) ** 2).sum() / ((w - w.mean()) ** 2).sum() for w, f in zip(wanted.T, found.T)])
+    pairs = zip(wanted.T, found.T, strict=True)
+    by_hand = np.mean([1 - ((f - w) ** 2).sum() / ((w - w.mean()) ** 2).sum() for w, f in pairs])
     assert scores.r2(wanted, found) == pytest.approx(by_hand)
     assert scores.nrmse(wanted, found) == pytest.approx(np.sqrt(1 - by_hand))
     low, high = scores.interval(wanted, found, np.arange(300))
@@ -291,3 +292,17 @@ def test_data_that_changed_in_a_run_make_it_stale(tmp_path: Path, monkeypatch: p
     neuromod.data.storage.save(trials, Path("a/data.safetensors"))
     done = CliRunner().invoke(cli.group, ["prune", "--run", "a"])
     assert "data.safetensors has changed" in str(done.exception)
+
+
+def test_a_sweep_over_data_makes_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("mine.npz", **{key: value for key, value in made().items() if key != "readout"})
+    found = run_cli(
+        "sweep", "--data", "mine.npz", "--strengths", "0.1", "--seeds", "0-1", "--set", "network.neurons=9", "--set",
+        "training.steps=20", "--out", "sweep",
+    )  # fmt: skip
+    assert (found["trials"], found["failed"]) == (2, {}), found
+    table = Path("sweep/results.csv").read_text().splitlines()
+    row = dict(zip(table[0].split(","), table[1].split(","), strict=False))
+    assert row["tasks"] == "mine.npz"
+    assert 0 <= float(row["train.test_score"]) <= 1

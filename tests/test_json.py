@@ -111,7 +111,9 @@ def test_every_key_is_documented(command: str, printed) -> None:
     assert found - known == set()
 
 
-@pytest.mark.parametrize("command", ["train", "import", "prune", "map", "sweep", "tasks", "data", "targets", "runs", "report"])
+@pytest.mark.parametrize(
+    "command", ["train", "import", "prune", "map", "sweep", "tasks", "data", "targets", "runs", "report"]
+)
 def test_every_documented_key_is_printed(command: str, printed) -> None:
     text = (DOCS / "json.md").read_text(encoding="utf-8").split(f"## neuromod {command}\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`.*?) \|", text, flags=re.MULTILINE)

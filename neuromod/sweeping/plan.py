@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromod import config
+from neuromod.data import defaults
 from neuromod.errors import UsageError
 
 THEN = ("prune", "analyze")
@@ -136,6 +137,9 @@ def make_plan(
     if not name or not all(part.isalnum() or part in "-_." for part in name) or name.startswith("."):
         raise UsageError(f"the name of a sweep becomes a folder: needed letters, digits, - and _, found {name!r}")
     fixed = {**settings, **(more_settings or {})}
+    if fixed.get("data.file"):
+        # What suits the data is chosen once, so that it stands among the settings of each trial.
+        fixed = {**defaults.suited(defaults.read_for(fixed)), **fixed}
     trials: dict[str, Trial] = {}
     for grid in grids:
         if not isinstance(grid, Mapping):
