@@ -302,7 +302,7 @@ def test_a_sweep_over_data_makes_one_table(tmp_path: Path, monkeypatch: pytest.M
         "training.steps=20", "--out", "sweep",
     )  # fmt: skip
     assert (found["trials"], found["failed"]) == (2, {}), found
-    table = Path("sweep/results.csv").read_text().splitlines()
+    table = Path("sweep/table.csv").read_text().splitlines()
     row = dict(zip(table[0].split(","), table[1].split(","), strict=False))
     assert row["tasks"] == "mine.npz"
     assert 0 <= float(row["train.test_score"]) <= 1
