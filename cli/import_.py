@@ -110,7 +110,9 @@ def import_stage(
     UsageError
         If the file cannot be read or the folder not be written.
     """
-    from neuromod import importing, rundir
+    from dataclasses import asdict
+
+    from neuromod import commands, importing, rundir
     from neuromod.data import facts, storage
     from neuromod.data.storage import with_data
     from neuromod.evaluation import evaluate
@@ -147,6 +149,7 @@ def import_stage(
     run.record(
         "import",
         arguments={"file": file.name, "recurrent": choice.recurrent, "input": choice.inputs, "readout": choice.readout},
+        given=commands.as_record("import", {"file": file, **asdict(choice)}),
         seconds=time.perf_counter() - started,
         inputs=[],
         outputs=outputs,

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neuromod import bimt, chip, config, continuing, model, tasks
+from neuromod import bimt, config, continuing, model, tasks
 from neuromod.errors import UsageError
 from neuromod.files import write_bytes
 from neuromod.network import Network
 from neuromod.settings import Settings
+from neuromod.training_plan import TrainingPlan, make_plan
 from neuromod.trials import Trials
 
 SCHEMA = "neuromod/checkpoint/2"
@@ -70,6 +71,8 @@ class State:
         Swaps of neurons so far.
     seconds : float
         Time spent on these steps.
+    neurons_per_core : int or None
+        What a core held when training began; None without cores.
     best : Best or None
         Where training may end early.
     """
@@ -82,6 +85,7 @@ class State:
     activity: npt.NDArray[np.float32]
     swaps: int = 0
     seconds: float = 0.0
+    neurons_per_core: int | None = None
     best: Best | None = None
 
 
@@ -106,7 +110,13 @@ def device_of(settings: Settings) -> torch.device:
     return torch.device("cuda" if use else "cpu")
 
 
-def start(settings: Settings, *, data: Trials | None = None, network: Network | None = None) -> State:
+def start(
+    settings: Settings,
+    *,
+    data: Trials | None = None,
+    network: Network | None = None,
+    plan: TrainingPlan | None = None,
+) -> State:
     """Return the state before the first step.
 
     Parameters
@@ -117,7 +127,10 @@ def start(settings: Settings, *, data: Trials | None = None, network: Network | 
         The user's own trials, learned instead of tasks.
     network : Network, optional
         A trained network to go on with, of as many neurons as the settings say.
+    plan : TrainingPlan, optional
+        What `training_plan.make_plan` makes of the settings; made here if omitted.
     """
+    cores = (plan or make_plan(settings)).cores
     device = device_of(settings)
     generator = torch.Generator().manual_seed(seed_of(settings, INITIAL, 0))
     probe = data or tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
@@ -130,11 +143,21 @@ def start(settings: Settings, *, data: Trials | None = None, network: Network | 
     batch = settings.training.batch if data is None else min(settings.training.batch, data.counts()["train"])
     rest = torch.zeros(batch, settings.network.neurons, device=device)
     n = settings.network.neurons
-    cores = chip.of_settings(settings)
     positions = bimt.grid_positions(n) if cores is None else cores.positions(n)
     if network is not None and network.positions is not None and cores is None:
         positions = np.array(network.positions)
-    return State(0, parameters, optimizer, positions, rest, np.ones(n, np.float32))
+    return State(
+        0, parameters, optimizer, positions, rest, np.ones(n, np.float32),
+        neurons_per_core=None if cores is None else cores.capacity,
+    )  # fmt: skip
+
+
+def _even_share(settings: Settings) -> int | None:
+    plan = make_plan(settings)
+    if plan.cores is None or settings.chip.neurons_per_core:
+        return None
+    share = -(-settings.network.neurons // plan.cores.grid.cores)
+    return int(min(share, plan.cores.target.limit("neurons")))
 
 
 def save(path: Path, settings: Settings, state: State) -> None:
@@ -145,6 +168,7 @@ def save(path: Path, settings: Settings, state: State) -> None:
         "step": state.step,
         "swaps": state.swaps,
         "seconds": state.seconds,
+        "neurons_per_core": state.neurons_per_core,
         "carried": state.carried,
         "positions": torch.from_numpy(state.positions),
         "activity": torch.from_numpy(state.activity),
@@ -182,7 +206,9 @@ def load(path: Path, settings: Settings, *, data: Trials | None = None) -> State
         if content["schema"] != SCHEMA:
             raise ValueError(f"its schema is {content['schema']!r}")
         found = content["settings"]
-        state = start(settings, data=data)
+        # Version 0.1.0 wrote no capacity; unless told otherwise it took an even share without slack.
+        held = content["neurons_per_core"] if "neurons_per_core" in content else _even_share(settings)
+        state = start(settings, data=data, plan=make_plan(settings, neurons_per_core=held))
         with torch.no_grad():
             for name, tensor in state.parameters.items():
                 tensor.copy_(content["parameters"][name])

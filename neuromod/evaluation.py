@@ -118,16 +118,15 @@ def evaluate(network: Network, trials: Trials, *, runner: Callable[[Array], Arra
 
 
 def has_tasks(network: Network) -> bool:
-    """Whether a network brings data, or its `info` says what its tasks are, so that it can be measured on trials."""
-    return network.data is not None or all(key in network.info for key in _NEEDED)
+    """Whether a network brings data or says what its tasks are, so that it can be judged on trials: the only test."""
+    return network.data is not None or all(network.info.get(key) for key in _NEEDED)
 
 
 def skills_of(network: Network) -> tuple[str, ...]:
     """Names of what a network was trained for: its tasks, or the classes of its data; none if it names neither."""
     if network.data is not None:
         return network.data.class_names or network.data.names
-    known = network.info.get("tasks")
-    return tuple(known) if isinstance(known, list | tuple) else ()
+    return tuple(network.info["tasks"]) if has_tasks(network) else ()
 
 
 def random_trials(network: Network, n_trials: int, *, steps: int, seed: Seed) -> Trials:
@@ -185,13 +184,13 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed, split: str = "tes
             trials = trials.take(np.sort(some))
         return _checked(network, trials, "data have")
     info = network.info
-    missing = [key for key in _NEEDED if key not in info]
     if isinstance(info.get("data"), dict):
         raise UsageError(
             f"the network was trained on the data {info['data'].get('name')}, which are not here; "
             "what needs trials, as accuracy and the spiking formats do, is not to be had without them"
         )
-    if missing:
+    if not has_tasks(network):
+        missing = [key for key in _NEEDED if not info.get(key)]
         raise UsageError(
             f"the network does not say on which tasks it was trained (no {', '.join(missing)} in its info); "
             "what needs trials, as accuracy and the spiking formats do, is not to be had for it; "
