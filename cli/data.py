@@ -56,8 +56,8 @@ def command(
         },
     }
     if plot is not None:
-        from neuromod import plots
         from neuromod.data.figures import examples
+        from neuromod.plotting import overview as plots
 
         plots.save(examples(data), plot)
         content["plot"] = str(plot)

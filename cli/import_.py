@@ -12,7 +12,7 @@ from .options import data_options, output_options
 from .output import Talk
 
 if TYPE_CHECKING:
-    from neuromod.importing.imported import Choice
+    from neuromod.importing.result import Choice
     from neuromod.trials import Trials
 
 
@@ -71,7 +71,7 @@ def command(
       neuromod import model.onnx --data recordings.npz
     """
     from neuromod.data import read_trials
-    from neuromod.importing.imported import Choice
+    from neuromod.importing.result import Choice
 
     trials = None
     if data is not None:
@@ -112,10 +112,12 @@ def import_stage(
     """
     from dataclasses import asdict
 
-    from neuromod import commands, importing, rundir
+    from neuromod import importing
     from neuromod.data import facts, storage
     from neuromod.data.storage import with_data
-    from neuromod.evaluation import evaluate
+    from neuromod.metrics.accuracy import evaluate
+    from neuromod.runs import commands
+    from neuromod.runs import run as rundir
 
     started = time.perf_counter()
     talk.say(f"Reading {file} …")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def start_of(path: Path, given: dict[str, Any]) -> Network:
     """Return the network of the run that training goes on from, and note it and its size in what is given."""
-    from neuromod import rundir
     from neuromod.errors import UsageError
+    from neuromod.runs import run as rundir
 
     source = rundir.open_run(path)
     if source.state("prune")[0] == "fresh":

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from neuromod.activity import Activity, find_activity
 from neuromod.errors import UsageError
+from neuromod.hardware.target_files import load_target, target_names
+from neuromod.hardware.targets import Target
+from neuromod.mapping.placement import Placement
+from neuromod.metrics.activity import Activity, find_activity
 from neuromod.network import Network
-from neuromod.placement import Placement
-from neuromod.target_files import load_target, target_names
-from neuromod.targets import Target
-from neuromod.traffic import TrafficReport
-from neuromod.traffic import estimate as estimate_traffic
+from neuromod.traffic.report import TrafficReport
+from neuromod.traffic.report import estimate as estimate_traffic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from neuromod.placers.problem import Effort
-    from neuromod.settings import Settings
-    from neuromod.training import Progress
+    from neuromod.mapping.problem import Effort
+    from neuromod.training.loop import Progress
+    from neuromod.training.settings import Settings
     from neuromod.trials import Trials
 
 
@@ -50,7 +50,7 @@ def train(
     start : Network, optional
         A trained network to go on with, its positions too; ``start.freeze`` in `more` keeps parts of it.
     tasks, neurons, steps, regularizer, strength, seed, device
-        The settings that the command has an option for; see `neuromod.settings`.
+        The settings that the command has an option for; see `neuromod.training.settings`.
     more : mapping of str to value, optional
         Any other setting, as ``{"training.batch": 32}``.
     on_step : callable, optional
@@ -77,8 +77,9 @@ def train(
     >>> net.n, net.n_in, net.n_out
     (16, 53, 17)
     """
-    from neuromod import checkpoints, config, training
     from neuromod.data import defaults, read_trials
+    from neuromod.training import checkpoints, config
+    from neuromod.training import loop as training
     from neuromod.trials import Trials
 
     flags: dict[str, Any] = {
@@ -165,7 +166,7 @@ def place(
     >>> neuromod.place(net, cores=(1, 2), neurons_per_core=2).core_of.tolist()
     [0, 0, 1, 1]
     """
-    from neuromod import mapping
+    from neuromod.mapping import search as mapping
 
     return mapping.place(
         network,

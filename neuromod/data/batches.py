@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from neuromod import model
 from neuromod.data.scaling import Scaling, fit, standardised
-from neuromod.settings import Settings
+from neuromod.training import model
+from neuromod.training.settings import Settings
 from neuromod.trials import Array, Trials
 
 
@@ -78,7 +78,7 @@ def batches(settings: Settings, material: Material, first: int, device: torch.de
 
     The trials are shuffled anew each time that all were seen; those of a step depend on the seed and its number only.
     """
-    from neuromod.checkpoints import TRIALS, seed_of
+    from neuromod.training.checkpoints import TRIALS, seed_of
 
     n, size = material.train.n_trials, batch_size(settings, material.data)
     orders: dict[int, Array] = {}

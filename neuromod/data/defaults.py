@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from neuromod import config
 from neuromod.data.reading import read_trials
 from neuromod.errors import UsageError
-from neuromod.settings import Settings
+from neuromod.training import config
+from neuromod.training.settings import Settings
 from neuromod.trials import Trials
 
 # Time step of data that do not tell theirs; only its ratio to the time constant changes what is learned.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromod import scores
+from neuromod.metrics import scores
 from neuromod.trial_arrays import SPLITS
 from neuromod.trials import Trials
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuromod.plots import OKABE_ITO
+from neuromod.plotting.overview import OKABE_ITO
 from neuromod.trials import Trials
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from neuromod.checkpoints import Best, State
 from neuromod.data.batches import Material
 from neuromod.data.scaling import folded
-from neuromod.evaluation import evaluate
+from neuromod.metrics.accuracy import evaluate
 from neuromod.network import Network
-from neuromod.settings import Settings
+from neuromod.training.checkpoints import Best, State
+from neuromod.training.settings import Settings
 
 # What `network_of` of the training is.
 Finish = Callable[[Settings, State, Material], Network]

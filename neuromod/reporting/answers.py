@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.evaluation import Evaluation, evaluate
+from neuromod.metrics.accuracy import Evaluation, evaluate
 from neuromod.network import Array
+from neuromod.reporting.figures.svg import Element, document, element, figure, number, ticks
 from neuromod.reporting.findings import Findings
-from neuromod.reporting.svg import Element, document, element, figure, number, ticks
-from neuromod.reporting.words import percent, tidy
+from neuromod.reporting.numbers import percent, tidy
 from neuromod.trials import Trials
 
 # Trials that are run for the report, examples that are drawn, classes up to which a matrix is shown, points and lines.
