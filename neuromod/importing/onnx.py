@@ -129,8 +129,9 @@ def _own(model: onnx.ModelProto, properties: dict[str, str], path: Path) -> Netw
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise UsageError(f"cannot read {path}: it does not hold a valid network ({error})") from error
     step = model.graph.name == "step"
-    # Whatever was changed in the graph would otherwise be lost without a word.
-    if _skeleton(model.graph) != _skeleton(build(network, step=step).graph):
+    # Whatever was changed in the graph would otherwise be lost without a word. Version 0.1.0 wrote another form.
+    forms = [build(network, step=step, captured=captured).graph for captured in (False, True)]
+    if _skeleton(model.graph) not in map(_skeleton, forms):
         raise UsageError(f"cannot read {path}: its graph is not the one that neuromod writes for its weights")
     for name, value in (("alpha", network.alpha), ("keep", 1 - network.alpha)):
         if _array(arrays[name]) != np.float32(value):
