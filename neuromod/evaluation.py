@@ -22,7 +22,7 @@ _NEEDED = ("tasks", "semantics", "dt_ms")
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Accuracy on trials: the share whose answer at the last step is right.
+    """Accuracy on trials: the share of answers that are right, one at the last step of each trial if nothing else is said.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ class Evaluation:
         Mean over the tasks that have trials.
     accuracy_per_task : dict of str to float
         Of each of these tasks.
-    decisions : (trial,) int64
-        Class decided for in each trial.
+    decisions : (answer,) int64
+        Class decided for in each trial, or wherever the trials are read.
     n_trials : int
         Number of trials.
     """
@@ -80,8 +80,9 @@ def evaluate(network: Network, trials: Trials, *, runner: Callable[[Array], Arra
     y = network.run(trials.inputs)[0] if runner is None else runner(trials.inputs)
     decided = decisions(y, trials)
     right = decided == trials.answers
-    counts = np.bincount(trials.task, minlength=len(trials.names))
-    solved = np.bincount(trials.task, weights=right, minlength=len(trials.names))
+    task = trials.task[trials.trial_of_answer]
+    counts = np.bincount(task, minlength=len(trials.names))
+    solved = np.bincount(task, weights=right, minlength=len(trials.names))
     per_task = {
         name: float(part / whole) for name, part, whole in zip(trials.names, solved, counts, strict=True) if whole
     }

@@ -31,6 +31,10 @@ class Trials:
         The tasks that were asked for.
     n_classes : int
         Number of classes, 17 but for foreign tasks.
+    readout : {"last", "every"}
+        Where the answer is read: at the last step, or at every step of `read`.
+    read : (time, trial) bool, optional
+        The steps at which there is an answer to be read, for the readout ``every``.
     """
 
     inputs: Array
@@ -39,6 +43,8 @@ class Trials:
     task: Array
     names: tuple[str, ...]
     n_classes: int = 17
+    readout: str = "last"
+    read: Array | None = None
 
     @property
     def n_trials(self) -> int:
@@ -52,14 +58,28 @@ class Trials:
         return last
 
     @property
+    def reads(self) -> Array:
+        """Steps at which an answer is read, (time, trial) bool: one a trial for the readout ``last``."""
+        if self.readout == "every" and self.read is not None:
+            return self.read
+        alone = np.zeros_like(self.mask)
+        alone[self.last_step, np.arange(self.n_trials)] = True
+        return alone
+
+    @property
     def answers(self) -> Array:
-        """Class wanted at each trial's last step, (trial,) int64."""
-        answers: Array = self.targets[self.last_step, np.arange(self.n_trials)]
+        """Class wanted wherever one is read, trial by trial, (answer,) int64."""
+        answers: Array = self.targets.T[self.reads.T]
         return answers
+
+    @property
+    def trial_of_answer(self) -> Array:
+        """Trial that each of `answers` belongs to, (answer,) int64."""
+        return np.repeat(np.arange(self.n_trials), self.reads.sum(axis=0))
 
 
 def decisions(y: Array, trials: Trials) -> Array:
-    """Class that a readout decides for in each trial: the largest output at the trial's last step.
+    """Class that a readout decides for: the largest output at each trial's last step, or at every step that is read.
 
     Parameters
     ----------
@@ -70,8 +90,8 @@ def decisions(y: Array, trials: Trials) -> Array:
 
     Returns
     -------
-    (trial,) int64
-        Decided classes; a trial is solved where they equal `trials.answers`.
+    (answer,) int64
+        Decided classes, to be compared with `trials.answers`: one a trial for the readout ``last``.
 
     Raises
     ------
@@ -81,5 +101,5 @@ def decisions(y: Array, trials: Trials) -> Array:
     y = np.asarray(y)
     if y.ndim != 3 or y.shape[:2] != trials.mask.shape:
         raise UsageError(f"the readout must have the shape {trials.mask.shape} + (n_out,), found {y.shape}")
-    decided: Array = y[trials.last_step, np.arange(trials.n_trials)].argmax(axis=1).astype(np.int64)
+    decided: Array = y.swapaxes(0, 1)[trials.reads.T].argmax(axis=1).astype(np.int64)
     return decided
