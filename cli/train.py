@@ -36,6 +36,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     from neuromod import checkpoints, chip, config, evaluation, training, wiring
     from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
+    from neuromod.tasks import foreign
 
     checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
     state = None
@@ -73,6 +74,8 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     names = network.info["tasks"]
     trials = evaluation.trials_for(network, settings.training.test_trials * len(names), seed=settings.seed + 2**62)
     score = evaluation.evaluate(network, trials)
+    if where := foreign.where_read(trials):
+        talk.say(where)
     result = {
         "run": str(run.path),
         "accuracy": score.accuracy,

@@ -22,7 +22,7 @@ _NEEDED = ("tasks", "semantics", "dt_ms")
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Accuracy on trials: the share of answers that are right, one at the last step of each trial if nothing else is said.
+    """Accuracy on trials: the share of answers that are right, in most tasks one at the last step of each trial.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class Progress:
     loss : float
         Task loss, mean since the last log.
     accuracy : float
-        Share of training trials whose last step is right, since the last log.
+        Share of the answers in training trials that are right, since the last log.
     wiring_length : float
         Σ of the Manhattan distances of all non-zero recurrent weights, in pitch units.
     wiring_cost : float
@@ -183,7 +183,7 @@ def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.P
         chip_steps.swap_neurons(settings, state)
     if chip_steps.cuts_after(settings, state.step):
         chip_steps.cut_to_limits(settings, state)
-    right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]
+    right = y.detach()[packed.asked].argmax(dim=1) == packed.targets[packed.asked]
     return float(loss.detach()), float(right.float().mean())
 
 

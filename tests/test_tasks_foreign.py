@@ -8,11 +8,12 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import torch
 
-from neuromod import Network, evaluate
+from neuromod import Network, evaluate, model
 from neuromod.errors import UsageError
 from neuromod.tasks import decisions, generate, resolve
-from neuromod.tasks.foreign import steps_read
+from neuromod.tasks.foreign import steps_read, where_read
 
 
 class Discrete:
@@ -148,6 +149,29 @@ def test_neither_silence_nor_answering_throughout_is_accurate_where_the_time_mat
     perfect = evaluate(answering(0), trials, runner=lambda _: np.eye(3)[trials.targets])
     assert perfect.accuracy == 1
     assert perfect.decisions.shape == (80,)
+
+
+@pytest.mark.usefixtures("neurogym")
+def test_training_counts_the_same_answers():
+    trials = generate("neurogym:Timing-v0", 6, seed=1)
+    packed = model.pack(
+        trials.inputs, trials.targets, trials.mask, response_weight=3, device=torch.device("cpu"), reads=trials.read
+    )
+    assert sorted(packed.targets[packed.asked].tolist()) == sorted(trials.answers) == [0] * 6 + [1] * 6
+    heavy = packed.weights > packed.weights.min()
+    assert heavy[packed.asked].all()
+    assert heavy.sum() == 6 * 3
+
+
+@pytest.mark.usefixtures("neurogym")
+def test_the_rule_is_said_where_it_is_another():
+    said = where_read(generate("neurogym:Timing-v0", 6, seed=1))
+    assert said == (
+        "accuracy is read at the last step of each answer and, where it is over before the trial is, at the step "
+        "before it begins: 2 a trial"
+    )
+    assert where_read(generate("neurogym:Waiting-v0", 6, seed=1)) is None
+    assert where_read(generate("go", 6, seed=1)) is None
 
 
 def test_without_neurogym(monkeypatch):

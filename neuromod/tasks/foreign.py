@@ -81,6 +81,17 @@ def generate_foreign(name: str, n_trials: int, *, dt_ms: int, rng: np.random.Gen
     )
 
 
+def where_read(trials: Trials) -> str | None:
+    """Say in words where answers are read, if that is not the last step of each trial of an environment."""
+    if trials.read is None or not trials.names[0].startswith("neurogym:"):
+        return None
+    timed = (trials.answers == 0).any()
+    before = " and, where it is over before the trial is, at the step before it begins" if timed else ""
+    return (
+        f"accuracy is read at the last step of each answer{before}: {len(trials.answers) / trials.n_trials:.2g} a trial"
+    )
+
+
 def steps_read(targets: Array) -> Array:
     """Say at which steps of a trial there is an answer to be read.
 
