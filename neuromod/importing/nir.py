@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,8 @@ import numpy as np
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.exporting.nir import nir_package
-from neuromod.importing.imported import Choice, Imported, read_unnamed
+from neuromod.exporting.nir import FORMAT, nir_package
+from neuromod.importing.imported import Choice, Imported, notes_of_placement, read_unnamed
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
 from neuromod.network import Array, Network
 
@@ -32,13 +35,14 @@ def read(path: Path, choice: Choice) -> Imported:
     UsageError
         If the file cannot be read or holds what no network here can be.
     """
-    network = read_unnamed(read_network, path)
+    left: list[str] = []
+    network = read_unnamed(lambda path: _read(path, left), path)
     about = network.info["nir"]
     kinds = ", ".join(sorted({group["type"] for group in about["groups"]}))
     notes = [f"it is a spiking network of {kinds} neurons: it can be mapped, estimated with rates, and exported as NIR"]
     if not about["dt_known"]:
         notes.append(f"NIR has no time step, so one of {DEFAULT_DT_S:g} s is assumed")
-    return Imported(network, "NIR", notes=tuple(notes))
+    return Imported(network, "NIR", notes=(*notes, *left))
 
 
 def read_network(path: Path) -> Network:
@@ -59,6 +63,11 @@ def read_network(path: Path) -> Network:
         If the file cannot be read, is too large, points to other files, or holds what cannot be represented; the
         message names the node.
     """
+    return _read(path, [])
+
+
+def _read(path: Path, left: list[str]) -> Network:
+    """Read a file; what it carries that the network does not hold is added to `left`, in words."""
     nir = nir_package()
     check_file(path)
     try:
@@ -67,9 +76,33 @@ def read_network(path: Path) -> Network:
     except Exception as error:  # nir raises whatever the missing key leads to
         raise UsageError(f"cannot read {path}: nir does not understand it ({type(error).__name__}: {error})") from error
     try:
-        return to_network(graph, where=str(path))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        return _as_exported(to_network(graph, where=str(path)), graph.metadata, left)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise UsageError(f"cannot use {path}: its values do not fit each other ({error})") from error
+
+
+def _as_exported(network: Network, said: Mapping[str, Any], left: list[str]) -> Network:
+    """Add what a file of ours says of its neurons, which NIR has no words for."""
+    if _text(said.get("format", "")) != FORMAT:
+        return network
+    about, form = json.loads(_text(said["about"])), _text(said["form"])
+    if about["network"]["n"] != network.n:
+        left.append(f"its positions and numbers are those of another network, of {about['network']['n']} neurons")
+        return network
+    kept = {"neuron_ids": np.asarray(about["network"]["neuron_ids"])}
+    if "positions" in about:
+        kept["positions"] = np.asarray(about["positions"])
+    if "rates" in about and form == "imported":
+        kept["rates"] = np.asarray(about["rates"])
+    elif "rates" in about:
+        left.append("the rates that it carries are those of the rate network that it was made from, and are not taken")
+    if form != "imported":
+        left.append(
+            "it was made from a rate network: it has two more input channels, a constant 1 and one that is 1 in the "
+            "first step only, and its tasks are not taken, as it does not run here"
+        )
+    left += notes_of_placement(about.get("placement"))
+    return replace(network, **kept)  # type: ignore[arg-type]
 
 
 def to_network(graph: Any, *, where: str) -> Network:
