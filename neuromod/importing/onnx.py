@@ -15,7 +15,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.onnx import FORMAT, MAX_BYTES, build
-from neuromod.importing.imported import Choice, Imported, notes_of_placement, read_unnamed
+from neuromod.importing.result import Choice, Imported, notes_of_placement, read_unnamed
 from neuromod.network import Array, Network
 
 # Where a file says nothing, this is the time step of the imported network.
@@ -44,7 +44,7 @@ def _left(path: Path) -> list[str]:
     """What a file of ours carries that no network holds."""
     properties = {prop.key: prop.value for prop in load(path).metadata_props}
     try:
-        return notes_of_placement(json.loads(properties["neuromod.placement"]))
+        return notes_of_placement(json.loads(properties["neuromod.mapping.placement"]))
     except (KeyError, ValueError, RecursionError):
         return []
 

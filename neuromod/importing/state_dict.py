@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, build, check_archive
+from neuromod.importing.result import Choice, Imported, build, check_archive
 
 Array = npt.NDArray[Any]
 
