@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.nir import nir_package
-from neuromod.importing.imported import Choice, Imported, read_unnamed
+from neuromod.importing.imported import Choice, Imported, build, read_unnamed
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
 from neuromod.network import Array, Network
 
@@ -32,13 +33,13 @@ def read(path: Path, choice: Choice) -> Imported:
     UsageError
         If the file cannot be read or holds what no network here can be.
     """
-    network = read_unnamed(read_network, path)
-    about = network.info["nir"]
+    found = read_unnamed(_imported, path)
+    about = found.network.info["nir"]
     kinds = ", ".join(sorted({group["type"] for group in about["groups"]}))
     notes = [f"it is a spiking network of {kinds} neurons: it can be mapped, estimated with rates, and exported as NIR"]
     if not about["dt_known"]:
         notes.append(f"NIR has no time step, so one of {DEFAULT_DT_S:g} s is assumed")
-    return Imported(network, "NIR", notes=tuple(notes))
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def read_network(path: Path) -> Network:
@@ -59,6 +60,10 @@ def read_network(path: Path) -> Network:
         If the file cannot be read, is too large, points to other files, or holds what cannot be represented; the
         message names the node.
     """
+    return _imported(path).network
+
+
+def _imported(path: Path) -> Imported:
     nir = nir_package()
     check_file(path)
     try:
@@ -67,7 +72,9 @@ def read_network(path: Path) -> Network:
     except Exception as error:  # nir raises whatever the missing key leads to
         raise UsageError(f"cannot read {path}: nir does not understand it ({type(error).__name__}: {error})") from error
     try:
-        return to_network(graph, where=str(path))
+        return _convert(graph, str(path))
+    except UsageError:
+        raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise UsageError(f"cannot use {path}: its values do not fit each other ({error})") from error
 
@@ -80,6 +87,10 @@ def to_network(graph: Any, *, where: str) -> Network:
     UsageError
         If it holds what no network here can be.
     """
+    return _convert(graph, where).network
+
+
+def _convert(graph: Any, where: str) -> Imported:
     flat = flatten(graph, where)
     groups: list[dict[str, Any]] = []
     start = 0
@@ -130,9 +141,13 @@ def to_network(graph: Any, *, where: str) -> Network:
         node = flat.nodes[readout]
         about["readout"] = {key: _parameter(flat, readout, node, key, n_out) for key in TRACE}
     dt = float(np.asarray(known)) if known is not None else DEFAULT_DT_S
-    return Network(
-        w_rec=w_rec, w_in=w_in, w_out=w_out, bias=bias, bias_out=bias_out, dt_s=dt, tau_s=dt, info={"nir": about}
-    )
+    parts: dict[str, Any] = {"w_rec": w_rec, "w_in": w_in, "w_out": w_out, "bias": bias, "bias_out": bias_out}
+    if not flat.wide:
+        parts = {name: part.astype(np.float32) for name, part in parts.items()}
+    network, notes = build({**parts, "dt_s": dt, "tau_s": dt}, "NIR")
+    used = {*flat.known, *at, flat.input, flat.output, readout}
+    ignored = tuple(f"{type(node).__name__} {name}" for name, node in flat.nodes.items() if name not in used)
+    return Imported(replace(network, info={"nir": about}), "NIR", ignored, notes)
 
 
 def _readout(flat: Flat) -> str | None:
