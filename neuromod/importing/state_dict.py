@@ -199,7 +199,9 @@ def _account(left: dict[str, Array], taken: dict[str, Array], choice: Choice, la
     notes = []
     n = len(next(iter(taken.values())))
     for name, value in sorted(left.items()):
-        of = next((weight for weight, array in taken.items() if _masks(name, value, array)), None)
+        # A mask that names its weight is that one's alone.
+        named = {weight: array for weight, array in taken.items() if weight in name} or taken
+        of = next((weight for weight, array in named.items() if _masks(name, value, array)), None)
         if of is not None:
             raise UsageError(
                 f"{name} looks like a mask or signs of {of}, and a state dict does not tell how they are applied; "

@@ -91,7 +91,10 @@ def finish(m: Model, path: Path) -> Callable[[importing.Imported], bool]:
     nodes = [*m.before, helper.make_node("RNN", m.rnn, ["Y", "Y_h"], **flags), *m.after]
     kind = kinds[m.dtype]
     enters = [helper.make_tensor_value_info("x", kind, shape)]
-    enters += [helper.make_tensor_value_info(k, kinds.get(v.dtype.type, TensorProto.INT32), s) for k, (v, s) in m.more_inputs.items()]
+    enters += [
+        helper.make_tensor_value_info(k, kinds.get(v.dtype.type, TensorProto.INT32), s)
+        for k, (v, s) in m.more_inputs.items()
+    ]
     leaves = [helper.make_tensor_value_info(name, kind, None) for name in m.outputs]
     held = [numpy_helper.from_array(v, k) for k, v in m.tensors.items()]
     graph = helper.make_graph(nodes, "g", enters, leaves, held)
@@ -153,7 +156,13 @@ def start_by(kind: str, value: float) -> Callable[[Model], None]:
             m.node("Unsqueeze", ["b", m.axes(0)], "bb", first=True)
             m.node("Concat", [m.axes(1), "bb", m.axes(m.n)], "hs", first=True, axis=0)
             if kind == "shape":
-                m.node("ConstantOfShape", ["hs"], "h0", first=True, value=numpy_helper.from_array(np.full(1, value, m.dtype)))
+                m.node(
+                    "ConstantOfShape",
+                    ["hs"],
+                    "h0",
+                    first=True,
+                    value=numpy_helper.from_array(np.full(1, value, m.dtype)),
+                )
             else:
                 m.node("Expand", [m.put("z", np.full((1, 1, m.n), value)), "hs"], "h0", first=True)
         elif kind == "input":
@@ -166,7 +175,12 @@ def start_by(kind: str, value: float) -> Callable[[Model], None]:
         elif kind == "random":
             m.node("RandomUniform", [], "h0", first=True, shape=[1, m.batch, m.n], low=0.5, high=1.5)
         elif kind == "tile":
-            m.node("Tile", [m.put("z", np.full((1, 1, m.n), value)), m.put("times", [1, m.batch, 1], np.int64)], "h0", first=True)
+            m.node(
+                "Tile",
+                [m.put("z", np.full((1, 1, m.n), value)), m.put("times", [1, m.batch, 1], np.int64)],
+                "h0",
+                first=True,
+            )
         elif kind == "sum":
             m.node("Add", [m.put("z", state), m.put("q", np.zeros(1))], "h0", first=True)
         elif kind == "overridable":
@@ -607,8 +621,8 @@ _KINDS: dict[str, tuple[Callable[[Model], None], str | None]] = {
     "flatten of the last state": (flattened_last, EQUAL),
     "readout squeezed": (squeezed, EQUAL),
     **{f"last step: {k}": (last_by(k), EQUAL) for k in ("Y_h", "Y_h gather", "gather", "gather list", "number", "slice")},
-    **{f"steps: {k}": (last_by(k), REFUSED) for k in ("first", "all but one", "reversed", "mean", "max")},
-    "steps: one trial": (last_by("one trial"), None),
+    **{f"steps: {k}": (last_by(k), REFUSED) for k in ("first", "reversed", "mean", "max")},
+    **{f"steps: {k}": (last_by(k), None) for k in ("one trial", "all but one")},
     "gemm, alpha and beta": (gemm, EQUAL),
     "several linear layers": (deep, EQUAL),
     "constant minus readout": (turned_minus, EQUAL),
