@@ -221,7 +221,7 @@ class Weights:
 
 
 def resolve(state: StateDict) -> Weights:
-    """Multiply out the factors that PyTorch keeps: ``_orig`` and ``_mask`` (pruning), ``_g`` and ``_v`` (weight norm)."""
+    """Multiply out factors that PyTorch keeps: ``_orig`` and ``_mask`` of pruning, ``_g`` and ``_v`` of weight norm."""
     held = state.tensors
     tensors, made_of, lost = dict(held), dict[str, tuple[str, ...]](), dict(state.unread)
 

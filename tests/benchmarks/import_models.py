@@ -1,7 +1,7 @@
 """Generated ONNX files, state dicts and NIR graphs with a known transformation, each read and held against an oracle.
 
-``python tests/benchmarks/import_models.py [FILES] [SEED]`` reads that many files and prints, for each reader and transformation,
-how many came out equal, how many were refused, and the files that came out silently different: there must be none.
+``python tests/benchmarks/import_models.py [FILES] [SEED]`` reads at least that many files and prints, for each reader
+and transformation, how many came out equal, were refused, or came out silently different: nothing may.
 The oracles are onnxruntime, the PyTorch module itself, and a NumPy simulation of the NIR graph node by node.
 """
 
@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from neuromod.errors import UsageError
 
 Rng = np.random.Generator
 
-# What a reader made of a file: as the oracle says, refused in a sentence, or else. "must" outcomes: where a refusal is a fault.
+# What a reader made of a file: what the oracle says, a refusal in a sentence, or something else.
 EQUAL, REFUSED, DIFFERENT = "equal", "refused", "different"
 
 

@@ -66,13 +66,13 @@ def simulate(nodes: Nodes, edges: Edges, x: Any, dt: float = 1e-3) -> Any:
     kinds = {name: type(node).__name__ for name, node in nodes.items()}
     out = []
 
-    def value(name: str, path: tuple[str, ...] = ()) -> Any:
+    def value(name: str, now: Any) -> Any:
         node, kind = nodes[name], kinds[name]
         if kind == "Input":
             return now
         if kind in ("LIF", "CubaLIF", "IF"):
             return given[name]
-        total = sum((value(a, (*path, name)) for a, b in edges if b == name), np.zeros(1))
+        total = sum((value(a, now) for a, b in edges if b == name), np.zeros(1))
         if kind in ("Linear", "Affine"):
             return node.weight @ total + (node.bias if kind == "Affine" else 0)
         return total * node.scale if kind == "Scale" else total
@@ -82,7 +82,7 @@ def simulate(nodes: Nodes, edges: Edges, x: Any, dt: float = 1e-3) -> Any:
         for name, node in nodes.items():
             if kinds[name] not in ("LIF", "CubaLIF", "IF"):
                 continue
-            drive = sum((value(a) for a, b in edges if b == name), np.zeros(1))
+            drive = sum((value(a, now) for a, b in edges if b == name), np.zeros(1))
             v, i = state.get(name, (0.0, 0.0))
             if kinds[name] == "CubaLIF":
                 i = i + dt / node.tau_syn * (-i + node.w_in * drive)
@@ -97,7 +97,7 @@ def simulate(nodes: Nodes, edges: Edges, x: Any, dt: float = 1e-3) -> Any:
             state[name] = np.where(spikes, 0.0, v), i
             fired[name] = spikes.astype(float)
         given.update(fired)
-        out.append(np.ravel(value("output")))
+        out.append(np.ravel(value("output", now)))
     return np.stack(out)
 
 

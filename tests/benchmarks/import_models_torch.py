@@ -210,13 +210,14 @@ def spiking(names: str) -> Change:
         w, v, f = net.rnn.weight_hh_l0, net.rnn.weight_ih_l0, net.fc.weight
         one = torch.tensor(1.0)
         of: dict[str, State] = {
-            "snnTorch": {"fc1.weight": v, "lif1.threshold": one, "lif1.graded_spikes_factor": one, "lif1.beta": one * 0.9,
+            "snnTorch": {"fc1.weight": v, "lif1.threshold": one, "lif1.graded_spikes_factor": one,
+                         "lif1.beta": one * 0.9,
                          "lif1.reset_mechanism_val": one, "lif1.recurrent.weight": w, "fc2.weight": f},
             "snnTorch, leaky": {"fc1.weight": v, "a.threshold": one, "a.beta": one, "a.recurrent.weight": w},
             "Norse": {"0.input_weights": v, "0.recurrent_weights": w, "1.weight": f},
             "sinabs": {"lin.weight": v, "spk.tau_mem": one, "spk.rec_connect.weight": w, "spk.spike_threshold": one},
             "SpikingJelly": {"fc.weight": v, "node.w": one, "rec.weight": w},
-            "Rockpool": {"w_in": v, "w_rec": w, "tau_mem": torch.ones(n), "tau_syn": torch.ones(n), "threshold": torch.ones(n)},
+            "Rockpool": {"w_in": v, "w_rec": w, "tau_mem": torch.ones(n), "threshold": torch.ones(n)},
             "Lava": {"fc.weight": v, "rec.weight": w, "neuron.voltage_decay": one, "neuron.current_decay": one},
             "by its module": {"cuba_lif.weight": v, "lif.weight_hh": w},
         }  # fmt: skip
