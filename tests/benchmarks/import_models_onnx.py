@@ -9,7 +9,11 @@ import numpy as np
 from import_models import EQUAL, REFUSED, Case
 from onnx_changes import (
     batch_first,
+    chain,
     channels_first,
+    einsum,
+    einsum_over_time,
+    einsum_turned,
     flat_and_back,
     flattened_last,
     frozen_shape,
@@ -113,6 +117,10 @@ _KINDS: dict[str, tuple[Callable[[Model], None], str | None]] = {
     "outputs: two readouts": (second_readout(False), REFUSED),
     "outputs: the input": (input_as_output, REFUSED),
     "outputs: classes": (class_too, REFUSED),
+    **{f"operators at random, {k}": (chain, None) for k in range(8)},
+    "einsum": (einsum, EQUAL),
+    "einsum, turned": (einsum_turned, EQUAL),
+    "einsum over time": (einsum_over_time, REFUSED),
     "unused parts": (unused, EQUAL),
     "activation Tanh": (rnn_with(activations=["Tanh"]), REFUSED),
     "activation LeakyRelu": (rnn_with(activations=["LeakyRelu"], activation_alpha=[0.1]), REFUSED),

@@ -220,3 +220,76 @@ def last_by(kind: str) -> Callable[[Model], None]:
         readout(m, "hl" if not kind.startswith("Y_h") else "h")
 
     return change
+
+
+# Anything.
+
+
+def chain(m: Model) -> None:
+    """Operators at random between the states and the output, of which many make no sense."""
+    m.rearranged, shape, name = True, [m.steps, 1, m.batch, m.n], "Y"
+    for k in range(int(m.rng.integers(1, 8))):
+        at, rank = int(m.rng.integers(max(1, len(shape)))), len(shape)
+        kinds = ["Unsqueeze", "Add", "Mul"] + ["Transpose", "Reshape", "Gather", "Slice", "MatMul", "Flatten"] * (
+            rank > 0
+        )
+        kind, given, flags = str(m.rng.choice(kinds + ["Squeeze"] * (1 in shape))), [name], {}
+        if kind == "Unsqueeze":
+            given.append(m.axes(at))
+            shape.insert(at, 1)
+        elif kind == "Squeeze":
+            at = int(m.rng.choice([k for k, size in enumerate(shape) if size == 1]))
+            given.append(m.axes(at))
+            shape.pop(at)
+        elif kind in ("Add", "Mul"):
+            size = shape[-1:] if m.rng.integers(2) else [1] * int(m.rng.integers(rank + 1))
+            given.append(m.put(f"k{k}", m.rng.random(size) + 0.5))
+        elif kind == "Transpose":
+            order = m.rng.permutation(rank).tolist()
+            flags, shape = {"perm": order}, [shape[k] for k in order]
+        elif kind == "Reshape":
+            shape = [int(size) for size in m.rng.permutation(shape)]
+            if m.rng.integers(2) and len(shape) > 1:
+                shape[at % (len(shape) - 1) : at % (len(shape) - 1) + 2] = [
+                    int(np.prod(shape[at % (len(shape) - 1) : at % (len(shape) - 1) + 2]))
+                ]
+            free = int(m.rng.integers(-1, len(shape)))
+            given.append(m.put(f"s{k}", [-1 if j == free else size for j, size in enumerate(shape)], np.int64))
+        elif kind == "Gather":
+            index = int(m.rng.integers(-1, shape[at]))
+            given.append(m.put(f"i{k}", index, np.int64))
+            flags = {"axis": at}
+            shape.pop(at)
+        elif kind == "Slice":
+            first = int(m.rng.integers(-shape[at], shape[at]))
+            given += [m.axes(first), m.axes(2**63 - 1), m.axes(at), m.axes(1)]
+            shape[at] = len(range(shape[at])[first:])
+        elif kind == "MatMul":
+            new = int(m.rng.integers(1, 4))
+            given.append(m.put(f"w{k}", m.rng.normal(size=(shape[-1], new))))
+            shape[-1] = new
+        elif kind == "Flatten":
+            flags = {"axis": at}
+            shape = [int(np.prod(shape[:at])), int(np.prod(shape[at:]))]
+        name = m.node(kind, given, f"v{k}", **flags)
+    m.outputs = [name]
+
+
+def einsum(m: Model) -> None:
+    squeeze(m)
+    m.node("Einsum", ["h", "V"], "p", equation="tbn,no->tbo")
+    m.node("Add", ["p", "c"], "y")
+
+
+def einsum_turned(m: Model) -> None:
+    squeeze(m)
+    m.put("V", m.tensors["V"].T)
+    m.node("Einsum", ["V", "h"], "p", equation="on,tbn->bto")
+    m.node("Add", ["p", "c"], "y")
+    m.view = lambda y, h: [y.transpose(1, 0, 2)]
+
+
+def einsum_over_time(m: Model) -> None:
+    squeeze(m)
+    m.node("Einsum", ["h", "V"], "p", equation="tbn,no->bo")
+    m.node("Add", ["p", "c"], "y")

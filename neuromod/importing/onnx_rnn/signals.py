@@ -108,6 +108,21 @@ def _gemm(inputs: list[Any], flags: dict[str, Any]) -> Signal | None:
     return made if made is None or c is None else _shift(made, c * np.float64(flags.get("beta", 1.0)))
 
 
+def _einsum(inputs: list[Any], flags: dict[str, Any]) -> Signal | None:
+    """A product with a matrix, written as a sum over one letter."""
+    terms, _, result = flags["equation"].decode().replace(" ", "").partition("->")
+    order = slice(None) if isinstance(inputs[0], Signal) else slice(None, None, -1)
+    (signal, matrix), (of_signal, of_matrix) = inputs[order], terms.split(",")[order]
+    old, new = (set(of_matrix) - other for other in (set(result), set(of_signal)))
+    if matrix.ndim != 2 or not len(old) == len(new) == 1 or len(of_signal) != len(set(of_signal)):
+        return None
+    letters = of_signal.replace(min(old), min(new))
+    if sorted(result) != sorted(letters) or len(letters) != len(signal.axes):
+        return None
+    made = _linear(signal, letters.index(min(new)), matrix if of_matrix[0] == min(new) else matrix.T)
+    return made and _transpose([made], {"perm": [letters.index(letter) for letter in result]})
+
+
 def _along(signal: Signal, values: Array) -> tuple[Signal, Array] | None:
     """Spread a constant that broadcasts over the signal, if it differs between features alone, over these."""
     extra = values.ndim - len(signal.axes)
@@ -140,6 +155,10 @@ def _scale(signal: Signal, values: Array) -> Signal | None:
 def _either(change: Callable[[Signal, Array], Signal | None]) -> Callable[[list[Any], dict[str, Any]], Signal | None]:
     """Apply a change that does not ask which of two inputs is the signal."""
     return lambda inputs, flags: change(*(inputs if isinstance(inputs[0], Signal) else inputs[::-1]))
+
+
+def _over(inputs: list[Any], flags: dict[str, Any]) -> Signal | None:
+    return _scale(inputs[0], 1 / inputs[1].astype(np.float64)) if isinstance(inputs[0], Signal) else None
 
 
 def _minus(inputs: list[Any], flags: dict[str, Any]) -> Signal | None:
@@ -230,8 +249,8 @@ def _select(signal: Signal, at: int, start: int, stop: int, step: int) -> Signal
         axes = list(signal.axes)
         axes[at] = ()
         return replace(signal, axes=tuple(axes), time=None)
-    known = None if names or signal.feature is None else with_feature(signal, at)
-    return known and _linear(known, at, np.eye(number)[start:stop:step])
+    known = None if chosen is None or signal.feature is None else with_feature(signal, at)
+    return known and _linear(known, at, np.equal.outer(chosen or (), range(number)))
 
 
 def _slice(inputs: list[Any], flags: dict[str, Any]) -> Signal | None:
@@ -257,8 +276,7 @@ def _gather(inputs: list[Any], flags: dict[str, Any]) -> Signal | None:
 
 
 def _dropout(inputs: list[Any], flags: dict[str, Any]) -> Signal | None:
-    training = inputs[2] if len(inputs) > 2 else None
-    return None if training is not None and np.any(training) else inputs[0]
+    return None if len(inputs) > 2 and inputs[2] is not None and np.any(inputs[2]) else inputs[0]
 
 
 ON_SIGNALS: Mapping[str, Callable[[list[Any], dict[str, Any]], Signal | None]] = {
@@ -273,11 +291,10 @@ ON_SIGNALS: Mapping[str, Callable[[list[Any], dict[str, Any]], Signal | None]] =
     "Gather": _gather,
     "MatMul": _product,
     "Gemm": _gemm,
+    "Einsum": _einsum,
     "Add": _either(_shift),
     "Sub": _minus,
     "Mul": _either(_scale),
-    "Div": lambda inputs, flags: (
-        _scale(inputs[0], 1 / inputs[1].astype(np.float64)) if isinstance(inputs[0], Signal) else None
-    ),
+    "Div": _over,
     "Neg": lambda inputs, flags: _scale(inputs[0], np.full(1, -1.0)),
 }
