@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import warnings
 from pathlib import Path
@@ -247,6 +248,13 @@ def test_checkpoints_name_what_lies_beside_the_model(tmp_path):
     found = read(save(tmp_path, step=1, trainer=inner, loss=torch.tensor(0.5)))
     assert found.network.n_synapses == 2
     assert found.ignored == ("loss", "trainer.ema_decay")
+
+
+def test_an_archive_over_several_disks_is_refused(tmp_path):
+    end = b"PK\x05\x06" + bytes(18)
+    (tmp_path / "m.pt").write_bytes(bytes(60) + b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 2) + end)
+    with pytest.raises(UsageError, match=r"no readable checkpoint.*multiple disks"):
+        read(tmp_path / "m.pt")
 
 
 # NIR.

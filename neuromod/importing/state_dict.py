@@ -48,9 +48,10 @@ _MASK = re.compile(
 _START = re.compile(
     r"(^|\.)(h_?0|hx|x_?0|r_?0|hidden_?0|(init|initial)_?(h|hidden|state)|(h|hidden|state)_?init(ial)?)$", re.I
 )
-_NORM = re.compile(r"(^|\.)(running_mean|running_var|(layer|batch|group|rms|instance)?_?norm\d*|[lb]n\d*)(\.|$)", re.I)
+_NORM = re.compile(r"(^|\.)(running_mean|running_var|\w*norm\w*|[lb]n(_\w+)?\d*)(\.|$)", re.I)
 _LEAK = re.compile(r"(^|\.)(alphas?|leak(_rate)?|decay|taus?|time_constants?)$", re.I)
-_SCALE = re.compile(r"(scales?|zero_points?)$", re.I)
+_SCALE = re.compile(r"(^|[._])(scales?|zero_points?)$", re.I)
+_GAIN = re.compile(r"(^|[._])(gains?|scales?|g)$", re.I)
 
 
 def read(path: Path, choice: Choice) -> Imported:

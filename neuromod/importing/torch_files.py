@@ -51,7 +51,11 @@ def load(path: Path) -> StateDict:
         return _load_safetensors(path)
     import torch
 
-    if zipfile.is_zipfile(path):
+    try:
+        zipped = zipfile.is_zipfile(path)
+    except zipfile.BadZipFile as error:
+        raise UsageError(f"it is no readable checkpoint of tensors alone ({error})") from error
+    if zipped:
         check_archive(path)
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)

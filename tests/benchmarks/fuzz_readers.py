@@ -208,6 +208,18 @@ def _make_onnx(path: Path) -> None:
     shutil.rmtree(folder)
 
 
+def _make_rnn(path: Path) -> None:
+    """An RNN as PyTorch writes it: by batches, a first state of zeros made of shapes, a readout of the last step."""
+    import onnx_changes
+    import onnx_models
+
+    m = onnx_models.start(np.random.default_rng(3))
+    onnx_changes.start_by("shape", 0.0)(m)
+    m.after.clear()
+    onnx_changes.flat_and_back("shape")(m)
+    onnx_models.finish(m, path)
+
+
 def _make_nir(path: Path) -> None:
     from neuromod.conversion import activities, balance, convert
     from neuromod.evaluation import trials_for
@@ -240,6 +252,20 @@ def _make_pt(path: Path) -> None:
     import torch
 
     torch.save(_state_dict(), path)
+
+
+def _make_trained(path: Path) -> None:
+    """A checkpoint of a pruned network beside its optimiser and loss."""
+    import torch
+    from torch.nn.utils import prune
+
+    rnn = torch.nn.RNN(5, 4, nonlinearity="relu")
+    prune.random_unstructured(rnn, "weight_hh_l0", 0.5)
+    optimizer = torch.optim.Adam(rnn.parameters())
+    rnn(torch.ones(2, 1, 5))[0].sum().backward()
+    optimizer.step()
+    held = {"model": rnn.state_dict(), "optimizer": optimizer.state_dict(), "loss": torch.tensor(0.5), "epoch": 1}
+    torch.save(held, path)
 
 
 def _make_checkpoint(path: Path) -> None:
@@ -326,7 +352,9 @@ READERS = (
     Reader("import csv", "edges.csv", _text("source,target,weight\n" + _EDGES.replace(" ", ",")), _read_network,
            mutate_text),
     Reader("import ONNX", "model.onnx", _make_onnx, _read_network, mutate_onnx),
+    Reader("import ONNX RNN", "rnn.onnx", _make_rnn, _read_network, mutate_onnx),
     Reader("import NIR", "model.nir", _make_nir, _read_network, mutate_hdf5),
     Reader("import state dict", "model.safetensors", _make_state_dict, _read_network, mutate_safetensors),
     Reader("import pt", "model.pt", _make_pt, _read_network, mutate_bytes),
+    Reader("import checkpoint", "trained.pt", _make_trained, _read_network, mutate_bytes),
 )  # fmt: skip

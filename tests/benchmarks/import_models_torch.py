@@ -250,8 +250,10 @@ _KINDS: dict[str, tuple[Change, str | None]] = {
     **{f"start: {k.replace('__', '.')}": (beside(**{k: lambda n: torch.rand(1, 1, n)}), REFUSED) for k in
        ("h0", "rnn__h0", "init_hidden", "initial_state", "h_init", "x0")},
     **{f"normalised: {k.replace('__', '.')}": (beside(**{k: torch.ones}), REFUSED) for k in
-       ("bn__running_mean", "layer_norm__weight", "ln__weight", "norm1__bias")},
+       ("bn__running_mean", "layer_norm__weight", "ln__weight", "ln_f__weight", "norm1__bias")},
     **{f"leak: {k}": (beside(**{k: torch.tensor(0.2)}), REFUSED) for k in ("alpha", "tau", "rnn.leak", "decay")},
+    **{f"gain: {k}": (beside(**{k: torch.tensor(1.5)}), REFUSED) for k in ("g", "gain", "rnn.scale")},
+    "gain: none": (beside(g=torch.tensor(1.0)), EQUAL),
     "leak: none": (beside(alpha=torch.tensor(1.0)), EQUAL),
     "LoRA": (beside(rnn__lora_A=lambda n: torch.ones(2, n)), REFUSED),
     "checkpoint: state_dict": (checkpoint(lambda s, net: {"state_dict": s, "epoch": 3, "optimizer": adam(net)}), EQUAL),

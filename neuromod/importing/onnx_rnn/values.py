@@ -24,6 +24,8 @@ _FOLDED = {
 _MOVED = {"Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Tile",
           "Transpose", "Unsqueeze"}  # fmt: skip
 _MAX_FOLDED = 2**26
+# A constant that long is no shape, so that its values do not matter for one.
+_MAX_SHAPE = 1024
 _DOMAINS = ("", "ai.onnx")
 
 
@@ -111,12 +113,20 @@ class Interpreter:
 
 def _shapes(model: onnx.ModelProto) -> dict[str, list[int | str]]:
     """Shapes of the values as ONNX infers them; a size is a number, or a name where only a run of the file tells it."""
-    bare = onnx.ModelProto()
-    bare.CopyFrom(model)
+    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    graph = bare.graph
+    graph.name = "shapes"
+    graph.node.extend(model.graph.node)
+    graph.input.extend(model.graph.input)
     # What the file itself says of its values may be wrong.
-    del bare.graph.value_info[:]
-    for info in bare.graph.output:
+    graph.output.extend(onnx.ValueInfoProto(name=info.name, type=info.type) for info in model.graph.output)
+    for info in graph.output:
         info.type.tensor_type.ClearField("shape")
+    for tensor in model.graph.initializer:
+        if np.prod(tensor.dims, dtype=object) < _MAX_SHAPE:
+            graph.initializer.append(tensor)
+        else:
+            graph.initializer.add(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
     for info in bare.graph.input:
         for k, size in enumerate(info.type.tensor_type.shape.dim):
             if not size.dim_param and size.dim_value <= 0:
