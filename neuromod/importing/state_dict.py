@@ -220,6 +220,8 @@ def _account(left: dict[str, Array], taken: dict[str, Array], choice: Choice, la
             raise UsageError(
                 f"{name} may say how its units leak, which is not read from a state dict; give --tau-ms and --dt-ms"
             )
+        if _GAIN.search(name) and np.any(value != 1):
+            raise UsageError(f"{name} may scale what was taken, which a state dict does not tell; multiply it in first")
         if (
             "bias" in name
             and name.startswith(module)

@@ -222,7 +222,7 @@ def _squeeze(inputs: list[Any], flags: dict[str, Any]) -> Signal | None:
     # Without a list, whatever turns out to be 1 in a run goes.
     fixed = all(isinstance(d.size, int) for dimensions in axes for d in dimensions)
     gone = {k % len(axes) for k in given} if given is not None else {k for k, a in enumerate(axes) if not a}
-    if any(axes[k] for k in gone) or (given is None and not fixed):
+    if any(axes[k] for k in gone) or (given is None and not fixed) or given == []:
         return None
     return replace(signal, axes=tuple(a for k, a in enumerate(axes) if k not in gone))
 
