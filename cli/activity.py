@@ -103,18 +103,18 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
     """Count or read the activity; return it and the digest of the export whose spikes they are, if any."""
     from neuromod import activity
     from neuromod.errors import UsageError
-    from neuromod.evaluation import trials_for
+    from neuromod.evaluation import has_tasks, trials_for
 
     if source not in ("rates", "spikes"):
         return activity.read_rates(Path(source), network), None
     if source == "rates":
-        if "tasks" in network.info:
+        if has_tasks(network):
             talk.say(f"Counting active steps on {activity.TRIALS} task trials …")
         found = activity.find_activity(network)
         if found.kind == "every-step":
             talk.say("The network brings no rates and no tasks: every neuron counts once a step.")
         return found, None
-    if "tasks" not in network.info:
+    if not has_tasks(network):
         raise UsageError(
             "--activity spikes needs a network with tasks, and this one brings none; "
             "give its rates in a file: --activity FILE"

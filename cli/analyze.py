@@ -28,7 +28,7 @@ def analyze_stage(
     plot: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the run's network, write `analysis.json`, return what ``--json`` prints."""
-    from neuromod import analysis
+    from neuromod import analysis, commands
     from neuromod.analysis import figures
     from neuromod.files import write_json
     from neuromod.network import Network
@@ -66,6 +66,7 @@ def analyze_stage(
     run.record(
         "analyze",
         arguments=arguments,
+        given=commands.as_record("analyze", arguments),
         seconds=time.monotonic() - begun,
         inputs=inputs,
         outputs=[analysis.FILE],

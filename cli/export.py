@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuromod.exporting.formats import FORMATS, options_of
+
 from .options import held_run_option, output_options, plot_option, seed_option
 from .output import Talk, table
-from .spiking import DEFAULTS, sizes, spiking_options, wishes_of, write_nir, write_snn
+from .spiking import choose_aloud, settings_of, spiking_options
 
 if TYPE_CHECKING:
     from neuromod.network import Network
     from neuromod.placement import Placement
     from neuromod.rundir import Run
 
-FORMATS = ("onnx", "snn", "nir", "sanafe")
+# Shown with the help; the formats' own lines are in `FORMATS`.
+_HELP = """Write the pruned network so that other runtimes load it.
 
-# What is written unless something is asked for: the others take packages or time that not everybody has.
-DEFAULT = ("onnx", "snn")
+\b
+{formats}
+
+\b
+Examples:
+  neuromod export --format onnx
+  neuromod export --format snn --substeps 10
+  neuromod export --format nir --weight-bits 8
+"""
 
 
-@click.command("export", short_help="Write ONNX, a spiking snnTorch model, NIR or SANA-FE files.")
+def _help() -> str:
+    return _HELP.format(formats="\n".join(f"  {name:6s} {format.about}" for name, format in FORMATS.items()))
+
+
+def _format_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that one format alone offers."""
+    for name, option in reversed([item for format in FORMATS.values() for item in format.options.items()]):
+        function = click.option(
+            f"--{name.replace('_', '-')}",
+            type=click.Choice(option.choices),
+            default=option.default,
+            show_default=option.default is not None,
+            help=option.help,
+        )(function)
+    return function
+
+
+@click.command("export", help=_help(), short_help="Write ONNX, a spiking snnTorch model, NIR or SANA-FE files.")
 @click.option(
     "--format",
     "formats",
@@ -34,44 +60,23 @@ DEFAULT = ("onnx", "snn")
     help="What to write; may be given more than once.  [default: onnx and snn; of a network without tasks onnx; of one "
     "from NIR nir]",
 )
-@click.option("--quantize", type=click.Choice(["int8"]), help="onnx: also write files with 8-bit weights.")
+@_format_options
 @spiking_options
-@click.option(
-    "--nir-form",
-    type=click.Choice(["cuba", "literal"]),
-    default="cuba",
-    show_default=True,
-    help="nir: neuron and trace in one node, as most importers want it, or each by itself.",
-)
 @plot_option("accuracy and spikes over the substeps that were tried")
 @seed_option
 @held_run_option
 @output_options
 def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, **options: Any) -> None:
-    """Write the pruned network so that other runtimes load it.
-
-    \b
-      onnx   exports/network.onnx (a sequence) and exports/network_step.onnx (one step), for onnxruntime and others
-      snn    exports/snn/, a spiking network that loads with torch and snntorch
-      nir    exports/network.nir (soft reset) and exports/network_hard.nir, for simulators and chip tools
-      sanafe exports/sanafe/arch.yaml and net.yaml, the placement in the SANA-FE simulator of chips, and referee.py
-
-    \b
-    Examples:
-      neuromod export --format onnx
-      neuromod export --format snn --substeps 10
-      neuromod export --format nir --weight-bits 8
-    """
     wanted = tuple(name for name in FORMATS if name in formats) or None
     if "all" in formats:
-        # Without a placement there is nothing to tell SANA-FE.
-        wanted = FORMATS if run.state("map")[0] != "missing" else tuple(name for name in FORMATS if name != "sanafe")
+        placed = run.state("map")[0] != "missing"
+        wanted = tuple(name for name, format in FORMATS.items() if placed or not format.needs_placement)
     result = export_stage(run, formats=wanted, talk=talk, **options)
     if plot is not None:
         from neuromod import plots, stageplots
 
-        spiking = result.get("snn") or result.get("nir", {}).get("soft") or {}
-        plots.save(stageplots.substeps(spiking.get("sweep", ())), plot)
+        sweep = next((part["sweep"] for _, part in _parts(result) if "sweep" in part), ())
+        plots.save(stageplots.substeps(sweep), plot)
         result["plot"] = str(plot)
     lines = table([[file["path"], f"{file['bytes']:,} bytes"] for file in result["files"]], header=["file", "size"])
     talk.result(result, "\n".join([lines, *_costs(result), *_next(run, result)]))
@@ -79,26 +84,26 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
 
 def _next(run: Run, result: dict[str, Any]) -> list[str]:
     """Say what proves each of the files."""
-    lines = []
-    if set(result["formats"]) - {"sanafe"}:
-        lines.append(f"`{run.command('neuromod verify')}` proves them.")
-    if "sanafe" in result["formats"]:
-        lines.append(
-            f"`python {run.file('exports/sanafe/referee.py')}` compares the counts, where SANA-FE is installed."
-        )
-    return lines
+    written = [FORMATS[name] for name in result["formats"]]
+    lines = [f"`{run.command('neuromod verify')}` proves them."] if any(format.variants for format in written) else []
+    return lines + [format.proof.format(folder=run.file("exports")) for format in written if format.proof]
+
+
+def _parts(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What was said about each network that was written, with its name."""
+    parts = []
+    for name in result["formats"]:
+        inner = {key: part for key, part in result[name].items() if isinstance(part, dict) and "substeps" in part}
+        parts += [(f"{name}, {key} reset", part) for key, part in inner.items()] or [(name, result[name])]
+    return parts
 
 
 def _costs(result: dict[str, Any]) -> list[str]:
     """Say what each network costs in a time step."""
-    parts: dict[str, Any] = {name: result[name] for name in ("onnx", "snn") if name in result}
-    parts |= {
-        f"nir, {reset} reset": result["nir"][reset] for reset in ("soft", "hard") if reset in result.get("nir", {})
-    }
     lines = []
-    for name, part in parts.items():
-        counts = part["operations_per_step"]
-        if counts["macs"] is not None:
+    for name, part in _parts(result):
+        counts = part.get("operations_per_step", {})
+        if counts.get("macs") is not None:
             lines.append(
                 f"{name}: {counts['macs']:,.0f} multiplications and {counts['acs']:,.0f} additions at synapses per "
                 f"time step ({counts['dense']:,.0f} without regard to zeros), "
@@ -108,21 +113,17 @@ def _costs(result: dict[str, Any]) -> list[str]:
 
 
 def export_stage(
-    run: Run,
-    *,
-    talk: Talk,
-    formats: tuple[str, ...] | None = None,
-    quantize: str | None = None,
-    nir_form: str = "cuba",
-    seed: int = 0,
-    **spiking: Any,
+    run: Run, *, talk: Talk, formats: tuple[str, ...] | None = None, seed: int = 0, **options: Any
 ) -> dict[str, Any]:
-    """Write the formats and return the object that ``--json`` prints; `spiking` are options of `spiking_options`.
+    """Write the formats and return the object that ``--json`` prints.
 
-    Without `formats`, what the network can be written in by default. Nothing is written if one of them cannot be.
+    `options` are those of `spiking_options` and of the formats. Without `formats`, what the network can be written in
+    by default. Nothing is written if one of them cannot be.
     """
+    from neuromod import commands
+    from neuromod.exporting.writers import Job
+    from neuromod.exporting.writing import write_all
     from neuromod.network import Network
-    from neuromod.placement import Placement
 
     if run.state("prune")[0] == "missing" and run.state("import")[0] == "missing":
         from .prune import prune_stage
@@ -134,101 +135,94 @@ def export_stage(
     formats = _formats(network, formats, talk=talk)
     inputs, placement = [name], None
     if run.state("map")[0] != "missing":
-        run.require("map")
-        placement = Placement.load(run.file("placement.json"))
+        placement = _placement(run)
         inputs.append("placement.json")
     else:
         talk.say(f"There is no placement, so the files carry none; `{run.command('neuromod map')}` makes one.")
-    wishes = wishes_of({**DEFAULTS, **spiking, "seed": seed}, placement)
-    writers: dict[str, Callable[[], tuple[dict[str, Any], list[str]]]] = {
-        "onnx": lambda: _onnx(run, network, placement, quantize=quantize),
-        "snn": lambda: write_snn(run, network, placement, wishes, talk=talk),
-        "nir": lambda: write_nir(run, network, placement, wishes, talk=talk, form=nir_form),
-        "sanafe": lambda: _sanafe(run, network, placement),
-    }
-    arguments = {
-        "onnx": {"quantize": quantize},
-        "snn": asdict(wishes),
-        "nir": {**asdict(wishes), "form": nir_form},
-        "sanafe": {},
-    }
+    _check(run, network, placement, formats)
+    settings = settings_of(options, placement, seed=seed)
+    job = Job(
+        network,
+        run.file("exports"),
+        placement,
+        settings=settings,
+        options=options,
+        rates=lambda: _rates(run),
+        choose=lambda network, settings: choose_aloud(network, settings, talk=talk),
+    )
+    done = write_all(job, formats, references=run.file("spiking"))
     result: dict[str, Any] = {"run": str(run.path), "formats": list(formats), "placement": placement is not None}
     files: list[dict[str, Any]] = []
-    for kind in formats:
-        begun = time.monotonic()
-        part, outputs = writers[kind]()
-        part["seconds"] = round(time.monotonic() - begun, 3)
+    for kind, written in done.items():
+        sizes: list[dict[str, Any]] = [
+            {"path": str(path.relative_to(run.path)), "bytes": path.stat().st_size} for path in written.files
+        ]
+        part = {"files": sizes, **written.figures, "seconds": written.seconds}
+        own = {key.removeprefix(f"{kind}_"): value for key, value in options_of(kind, options).items()}
         run.record(
             f"export-{kind}",
-            arguments=arguments[kind],
-            seconds=part["seconds"],
+            arguments={**(asdict(settings) if FORMATS[kind].converts else {}), **own},
+            given=commands.as_record(f"export-{kind}", {**options, "seed": seed}),
+            seconds=written.seconds,
             inputs=inputs,
-            outputs=outputs,
+            outputs=_outputs(kind, [file["path"] for file in sizes], list(written.conversions)),
             result=part,
         )
         # Nothing in a run is absolute; what is printed opens from where the user is.
-        there = [{**file, "path": str(run.file(file["path"]))} for file in part["files"]]
+        there = [{**file, "path": str(run.file(file["path"]))} for file in sizes]
         result[kind] = {**part, "files": there}
         files += there
     return {**result, "files": files}
 
 
 def _formats(network: Network, asked: tuple[str, ...] | None, *, talk: Talk) -> tuple[str, ...]:
-    """Complete and check the formats before anything is written."""
-    from neuromod.errors import UsageError
+    """What to write if nothing was asked for."""
     from neuromod.evaluation import has_tasks
 
+    if asked is not None:
+        return asked
     if "nir" in network.info:
-        return asked or ("nir",)
-    if asked is None:
-        if not has_tasks(network):
-            talk.say("The network names no tasks, which spiking exports are calibrated on: writing ONNX alone.")
-            return ("onnx",)
-        return DEFAULT
-    spiking = [name for name in asked if name in ("snn", "nir")]
-    if spiking and not has_tasks(network):
-        raise UsageError(
-            f"the format {spiking[0]} is calibrated on trials of the network's tasks, and this network names none; "
-            "--format onnx needs none, and a network that spikes already can be imported as NIR"
-        )
-    return asked
+        return ("nir",)
+    usual = tuple(name for name, format in FORMATS.items() if format.default)
+    if has_tasks(network):
+        return usual
+    talk.say("The network names no tasks, which spiking exports are calibrated on: writing ONNX alone.")
+    return tuple(name for name in usual if not FORMATS[name].needs_tasks)
 
 
-def _onnx(
-    run: Run, network: Network, placement: Placement | None, *, quantize: str | None
-) -> tuple[dict[str, Any], list[str]]:
-    from neuromod.evaluation import trials_for
-    from neuromod.exporting import onnx, onnx_int8
-    from neuromod.operations import count_rate
-
-    folder = run.file("exports")
-    # Left over from before, they would be verified against a network that they are not.
-    for stale in folder.glob("network_int8*.onnx"):
-        stale.unlink()
-    paths = onnx.write(network, folder, placement=placement)
-    if quantize:
-        paths += onnx_int8.write_int8(network, folder, placement=placement)
-    # Tasks are not needed for the files, only to count what inputs cause.
-    trials = trials_for(network, 200, seed=3) if "tasks" in network.info else None
-    counts = count_rate(network, trials.inputs, trials.mask) if trials else count_rate(network)
-    part = {
-        "files": sizes(run, paths),
-        "opset": onnx.OPSET,
-        "ir_version": onnx.IR_VERSION,
-        "operations_per_step": counts.to_dict(),
-    }
-    return part, [str(path.relative_to(run.path)) for path in paths]
-
-
-def _sanafe(run: Run, network: Network, placement: Placement | None) -> tuple[dict[str, Any], list[str]]:
-    from neuromod import target_files
-    from neuromod.activity import Activity
+def _check(run: Run, network: Network, placement: Placement | None, formats: tuple[str, ...]) -> None:
     from neuromod.errors import StageError
-    from neuromod.exporting import sanafe
+    from neuromod.exporting.writing import check
 
-    if placement is None:
-        raise StageError("the format sanafe is about the placement, and there is none yet; run `neuromod map`")
-    target = target_files.parse_target(run.file("target.toml").read_text(encoding="utf-8"), where="target.toml")
-    rates = Activity.load(run.file("activity.safetensors")).rates
-    paths = sanafe.write(network, placement, rates, target, run.file("exports/sanafe"))
-    return {"files": sizes(run, paths)}, [str(path.relative_to(run.path)) for path in paths]
+    for name in formats:
+        if FORMATS[name].needs_placement and placement is None:
+            raise StageError(
+                f"the format {name} is about the placement, and there is none yet; run `{run.command('neuromod map')}`"
+            )
+        check(network, placement, name)
+
+
+def _placement(run: Run) -> Placement:
+    """The run's placement, with the target as it was when the placement was made."""
+    from neuromod import target_files
+    from neuromod.placement import Placement
+
+    run.require("map")
+    found, path = Placement.load(run.file("placement.json")), run.file("target.toml")
+    if not path.is_file():
+        return found
+    return replace(found, hardware=target_files.parse_target(path.read_text(encoding="utf-8"), where="target.toml"))
+
+
+def _rates(run: Run) -> Any:
+    from neuromod.activity import Activity
+
+    return Activity.load(run.file("activity.safetensors")).rates
+
+
+def _outputs(kind: str, files: list[str], spiking: list[str]) -> list[str]:
+    """What is watched of an export: its files, folders as a whole, and the spiking networks that were written."""
+    variants = FORMATS[kind].variants
+    folders = [f"exports/{name}" for variant in variants.values() for name in variant.files]
+    wholes = [next((whole for whole in folders if file.startswith(f"{whole}/")), file) for file in files]
+    return [*dict.fromkeys(wholes), *(f"spiking/{variants[name].reference}" for name in spiking)]

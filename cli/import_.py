@@ -76,7 +76,9 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
     UsageError
         If the file cannot be read or the folder not be written.
     """
-    from neuromod import importing, rundir
+    from dataclasses import asdict
+
+    from neuromod import commands, importing, rundir
 
     started = time.perf_counter()
     talk.say(f"Reading {file} …")
@@ -100,6 +102,7 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
     run.record(
         "import",
         arguments={"file": file.name, "recurrent": choice.recurrent, "input": choice.inputs, "readout": choice.readout},
+        given=commands.as_record("import", {"file": file, **asdict(choice)}),
         seconds=time.perf_counter() - started,
         inputs=[],
         outputs=["network.safetensors"],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .activity import load_network_and_activity, network_with_activity
+from .advice import in_commands
 from .options import CoresType, held_run_option, output_options, plot_option, seed_option
 from .output import Talk, table
 
@@ -121,10 +122,11 @@ def map_stage(
     """
     from neuromod import (
         bounds,
+        commands,
         coregraph,
         limits,
         mapping,
-        objectives,
+        packet_costs,
         placement,
         placers,
         precompile,
@@ -133,15 +135,30 @@ def map_stage(
         traffic,
     )
     from neuromod.activity import describe as describe_activity
+    from neuromod.errors import DoesNotFitError
     from neuromod.files import write_text
     from neuromod.placers.problem import Effort
 
     started = time.perf_counter()
+    given = commands.as_record(
+        "map",
+        {
+            "cores": cores,
+            "target": target,
+            "neurons_per_core": neurons_per_core,
+            "placer": placer,
+            "objective": objective,
+            "effort": effort,
+            "seconds": seconds,
+            "seed": seed,
+            "activity": activity,
+        },
+    )
     # Refused before anything is done: pruning, which may come first, takes long.
     if target is not None:
         target_files.load_target(target)
     placers.find_placer(placer)
-    objectives.check_objective(objective)
+    packet_costs.check_objective(objective)
     precompile.begin()
 
     def tell(share: float) -> None:
@@ -150,16 +167,21 @@ def map_stage(
 
     work = Effort(effort, seconds, tell)
     name, network, active = network_with_activity(run, talk=talk, source=activity)
-    target, cores, neurons_per_core = _trained_for(network, target, cores, neurons_per_core)
+    target, cores = _trained_for(network, target, cores)
     target_text = target_files.read_text(target)
     chip = target_files.parse_target(target_text, where=target)
     grid = mapping.choose_grid(chip, cores)
-    capacity, origin = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
+    capacity, origin = limits.capacity_of(network, chip, grid, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
-    found = mapping.place(
-        network, rates=active.rates, cores=(grid.rows, grid.columns), target=chip, neurons_per_core=neurons_per_core,
-        placer=placer, objective=objective, seed=seed, effort=work,
-    )  # fmt: skip
+    try:
+        found = mapping.place(
+            network, rates=active.rates, cores=(grid.rows, grid.columns), target=chip,
+            neurons_per_core=neurons_per_core, placer=placer, objective=objective, seed=seed, effort=work,
+        )  # fmt: skip
+    except DoesNotFitError as error:
+        # On another grid than that trained for, its capacity would not be taken unasked.
+        typed = {**given, "neurons_per_core": neurons_per_core}
+        raise in_commands(error, run, typed, network=network, name=name) from None
     load = routing.measure(network, found.core_of, grid, active.rates)
     bound = bounds.bound_hops(load.packets, load.destinations, active.rates, grid).best
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
@@ -202,6 +224,7 @@ def map_stage(
             "seed": seed,
             "activity": activity,
         },
+        given=given,
         seconds=time.perf_counter() - started,
         inputs=[name, "activity.safetensors"],
         outputs=["placement.json", "placement.csv", "cores.graphml", "target.toml"],
@@ -211,23 +234,20 @@ def map_stage(
 
 
 def _trained_for(
-    network: Network, target: str | None, cores: tuple[int, int] | None, neurons_per_core: int | None
-) -> tuple[str, tuple[int, int] | None, int | None]:
+    network: Network, target: str | None, cores: tuple[int, int] | None
+) -> tuple[str, tuple[int, int] | None]:
     """Complete what was not asked for by what the network was trained for."""
     from neuromod import grown, target_files
 
     found = grown.grown_on(network)
     if found is None:
-        return target or "generic-mesh", cores, neurons_per_core
+        return target or "generic-mesh", cores
     grid, _ = found
     chip = network.info["chip"]
     if target is None:
         # A user's own file may be elsewhere by now.
         target = chip["target"] if chip["target"] in target_files.target_names() else "generic-mesh"
-    cores = cores or (grid.rows, grid.columns)
-    if neurons_per_core is None and cores == (grid.rows, grid.columns) and target == chip["target"]:
-        neurons_per_core = int(chip["neurons_per_core"])
-    return target, cores, neurons_per_core
+    return target, cores or (grid.rows, grid.columns)
 
 
 def draw_cores(run: Run, path: Path) -> None:

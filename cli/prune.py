@@ -34,11 +34,23 @@ def prune_stage(
     dict
         The fields of `neuromod.pruning.Pruning` but the network, and the target.
     """
-    from neuromod import pruning
+    from neuromod import commands, pruning
     from neuromod.errors import UsageError
     from neuromod.network import Network
     from neuromod.quantization import bits_of
 
+    given = commands.as_record(
+        "prune",
+        {
+            "threshold": threshold,
+            "keep": keep,
+            "target": target,
+            "weight_bits": weight_bits,
+            "max_accuracy_drop": max_accuracy_drop,
+            "trials_per_task": trials_per_task,
+            "seed": seed,
+        },
+    )
     if target is not None and weight_bits is not None:
         raise UsageError("give --target or --weight-bits, not both")
 
@@ -94,6 +106,7 @@ def prune_stage(
     run.record(
         "prune",
         arguments=arguments,
+        given=given,
         seconds=time.monotonic() - begun,
         inputs=["network.safetensors"],
         outputs=["pruned.safetensors"],
@@ -158,12 +171,22 @@ def prune_packets_stage(
             "groups_after": done.groups_after,
         },
     }
+    given = run.given("prune")
+    this = {
+        "map": run.given("map"),
+        "max_accuracy_drop": max_accuracy_drop,
+        "trials_per_task": trials_per_task,
+        "seed": seed,
+    }
+    # What pruning by packets left depends on the placement that it saw, and on those before.
+    given["packets"] = [*(given.get("packets") or []), this]
     run.record(
         "prune",
         arguments={
             **earlier["arguments"],
             "packets": {"max_accuracy_drop": max_accuracy_drop, "trials_per_task": trials_per_task, "seed": seed},
         },
+        given=given,
         seconds=time.monotonic() - begun,
         inputs=["network.safetensors"],
         outputs=["pruned.safetensors"],

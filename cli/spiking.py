@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from neuromod.conversion_settings import OPTIONS, ConversionSettings
 
 from .output import Talk
 
 if TYPE_CHECKING:
     from neuromod.network import Network
     from neuromod.placement import Placement
-    from neuromod.rundir import Run
-    from neuromod.substeps import Candidate, Conversion, Wishes
+    from neuromod.substeps import Candidate, Conversion
 
 
-# What the options are if they are not given; also for other commands that export.
-DEFAULTS: dict[str, Any] = {
-    "substeps": None,
-    "mode": "hold",
-    "reset": "soft",
-    "input": "constant",
-    "tune": "needed",
-    "tune_steps": 200,
-    "weight_bits": None,
-    "weight_steps": "row",
-    "max_accuracy_drop": 0.01,
-    "min_agreement": 0.95,
-}
+DEFAULTS: dict[str, Any] = {option: getattr(ConversionSettings(), name) for option, name in OPTIONS.items()}
 
 
 def spiking_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,23 +89,12 @@ _OPTIONS = (
 )
 
 
-def wishes_of(options: Mapping[str, Any], placement: Placement | None) -> Wishes:
-    """Turn the options into `Wishes`."""
-    from neuromod.substeps import Wishes
-
-    return Wishes(
-        substeps=(options["substeps"],) if options["substeps"] else (),
-        mode=options["mode"],
-        reset=options["reset"],
-        input=options["input"],
-        tune=options["tune"],
-        tune_steps=options["tune_steps"],
-        weight_bits=_bits(options["weight_bits"], placement),
-        granularity=options["weight_steps"],
-        max_accuracy_drop=options["max_accuracy_drop"],
-        min_agreement=options["min_agreement"],
-        seed=options["seed"],
-    )
+def settings_of(options: Mapping[str, Any], placement: Placement | None, *, seed: int = 0) -> ConversionSettings:
+    """Turn the options into `ConversionSettings`; what is not given is left to those."""
+    given = {name: options[option] for option, name in OPTIONS.items() if option in options}
+    given["substeps"] = (given["substeps"],) if given.get("substeps") else ()
+    given["weight_bits"] = _bits(given.get("weight_bits"), placement)
+    return ConversionSettings(**given, seed=seed)
 
 
 def _bits(text: str | int | None, placement: Placement | None) -> int | None:
@@ -134,66 +110,14 @@ def _bits(text: str | int | None, placement: Placement | None) -> int | None:
         raise UsageError("--weight-bits target needs a placement; run `neuromod map --target NAME`, or give a number")
     from neuromod.quantization import bits_of
 
-    return bits_of(placement.target)
+    return bits_of(placement.hardware or placement.target)
 
 
-def write_snn(
-    run: Run, network: Network, placement: Placement | None, wishes: Wishes, *, talk: Talk
-) -> tuple[dict[str, Any], list[str]]:
-    """Convert and write ``exports/snn``."""
-    from neuromod.exporting import snn
-
-    chosen = _choose(network, wishes, talk=talk)
-    paths = snn.write(chosen.spiking, run.file("exports/snn"), network=network, placement=placement)
-    chosen.spiking.save(run.file("spiking/snn.safetensors"))
-    part = {"files": sizes(run, paths), **_report(chosen, network)}
-    return part, ["exports/snn", "spiking/snn.safetensors"]
-
-
-def write_nir(
-    run: Run, network: Network, placement: Placement | None, wishes: Wishes, *, talk: Talk, form: str
-) -> tuple[dict[str, Any], list[str]]:
-    """Convert and write ``exports/network.nir`` with a soft reset and ``exports/network_hard.nir``."""
-    from neuromod.exporting import nir
-
-    nir.nir_package()
-    if "nir" in network.info:
-        path = nir.save(nir.rebuild(network, placement=placement), run.file("exports/network.nir"))
-        return {"files": sizes(run, [path]), "form": "imported"}, ["exports/network.nir"]
-    base = replace(wishes, mode="continuous", delay=0, floor=None, input="constant")
-    variants = {
-        "network": replace(base, reset="soft"),
-        # A hard reset loses what is above the threshold, and needs more of everything.
-        "network_hard": replace(
-            base,
-            reset="hard",
-            tune="never" if base.tune == "never" else "always",
-            tune_steps=2 * base.tune_steps,
-            substeps=base.substeps or (10, 20),
-        ),
-    }
-    part: dict[str, Any] = {"files": [], "form": form}
-    outputs = []
-    for name, wanted in variants.items():
-        talk.say(f"{wanted.reset} reset:")
-        chosen = _choose(network, wanted, talk=talk)
-        path = run.file(f"exports/{name}.nir")
-        nir.write(chosen.spiking, path, network=network, placement=placement, form=form)  # type: ignore[arg-type]
-        chosen.spiking.save(run.file(f"spiking/{name}_nir.safetensors"))
-        part["files"] += sizes(run, [path])
-        part[wanted.reset] = _report(chosen, network)
-        outputs += [f"exports/{name}.nir", f"spiking/{name}_nir.safetensors"]
-    return part, outputs
-
-
-def sizes(run: Run, paths: list[Path]) -> list[dict[str, Any]]:
-    """Return paths, relative to the run, with bytes."""
-    return [{"path": str(path.relative_to(run.path)), "bytes": path.stat().st_size} for path in paths]
-
-
-def _choose(network: Network, wishes: Wishes, *, talk: Talk) -> Conversion:
+def choose_aloud(network: Network, settings: ConversionSettings, *, talk: Talk) -> Conversion:
+    """Choose a spiking network, and say what is tried and what is odd about it."""
     from neuromod.substeps import choose
 
+    talk.say(f"{settings.reset} reset:")
     talk.say("substeps  percentile  tuned  accuracy  (rate)  agreement            state error  spikes/neuron/step")
 
     def show(c: Candidate) -> None:
@@ -204,18 +128,18 @@ def _choose(network: Network, wishes: Wishes, *, talk: Talk) -> Conversion:
             f"{c.accuracy_rate:6.3f}  {interval}{c.state_error:14.3f}{c.spikes_per_neuron_per_step:20.3f}"
         )
 
-    chosen = choose(network, wishes, on_try=show)
+    chosen = choose(network, settings, on_try=show)
     if (before := chosen.chosen.accuracy_unrounded) is not None:
         tuned = " and fine-tuned" if chosen.chosen.tuned else ""
         talk.say(
-            f"Accuracy {before:.3f} before the weights were rounded to {wishes.weight_bits} bits{tuned}, "
+            f"Accuracy {before:.3f} before the weights were rounded to {settings.weight_bits} bits{tuned}, "
             f"{chosen.chosen.accuracy:.3f} after."
         )
     if not chosen.met:
         talk.warn(
-            f"nothing that was tried keeps the accuracy within {wishes.max_accuracy_drop:g} and at least "
-            f"{wishes.min_agreement:g} of the decisions with 95 % confidence; took {chosen.chosen.substeps} substeps, "
-            "the best of it"
+            f"nothing that was tried keeps the accuracy within {settings.max_accuracy_drop:g} and at least "
+            f"{settings.min_agreement:g} of the decisions with 95 % confidence; took {chosen.chosen.substeps} "
+            "substeps, the best of it"
         )
     for ids, what in (
         (chosen.silent, "never fire{} in {} trials"),
@@ -224,28 +148,6 @@ def _choose(network: Network, wishes: Wishes, *, talk: Talk) -> Conversion:
         if ids:
             names = ", ".join(map(str, ids[:10])) + (" …" if len(ids) > 10 else "")
             one = len(ids) == 1
-            verb = what.format("s" if one else "", wishes.n_trials)
+            verb = what.format("s" if one else "", settings.n_trials)
             talk.warn(f"{len(ids)} {'neuron' if one else 'neurons'} {verb}: {names}")
     return chosen
-
-
-def _report(chosen: Conversion, network: Network) -> dict[str, Any]:
-    from neuromod.evaluation import trials_for
-    from neuromod.operations import count_spiking
-
-    spiking = chosen.spiking
-    trials = trials_for(network, 200, seed=3)
-    return {
-        "mode": spiking.mode,
-        "reset": spiking.reset,
-        "input": spiking.input,
-        "substeps": spiking.substeps,
-        "weight_bits": spiking.weight_bits,
-        "tuned": chosen.chosen.tuned,
-        "within_tolerance": chosen.met,
-        "chosen": asdict(chosen.chosen),
-        "sweep": [asdict(candidate) for candidate in chosen.sweep],
-        "silent_neurons": list(chosen.silent),
-        "saturated_neurons": list(chosen.saturated),
-        "operations_per_step": count_spiking(spiking, trials.inputs, trials.mask).to_dict(),
-    }

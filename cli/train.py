@@ -33,7 +33,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     import dataclasses
     import json
 
-    from neuromod import checkpoints, chip, config, evaluation, training, wiring
+    from neuromod import checkpoints, config, evaluation, training, training_plan, wiring
     from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
 
@@ -42,6 +42,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     if resume and checkpoint.exists():
         state = checkpoints.load(checkpoint, settings)
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
+    plan = training_plan.make_plan(settings, neurons_per_core=state.neurons_per_core if state else None)
     kept = _lines_until(metrics, state.step) if state else []
     write_text(metrics, "".join(kept))
     write_text(run.file("config.toml"), config.dump(settings))
@@ -62,6 +63,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
             network = training.train(
                 settings,
                 state=state,
+                plan=plan,
                 on_step=on_step,
                 on_checkpoint=lambda state: checkpoints.save(checkpoint, settings, state),
                 should_stop=should_stop,
@@ -84,8 +86,8 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         "steps": settings.training.steps,
         "seconds": round(seconds, 3),
     }
-    if cores := chip.of_settings(settings):
-        result["chip"] = _fit(network, cores, talk)
+    if plan.cores:
+        result["chip"] = _fit(network, plan.cores, talk)
     run.record(
         "train",
         arguments=config.to_dict(settings),
@@ -99,7 +101,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
 
 def _fit(network: Network, cores: Chip, talk: Talk) -> dict[str, Any]:
     """Say on which cores the network was trained, and whether it keeps their limits as it is."""
-    from neuromod import limits
+    from neuromod import explanation, limits
     from neuromod.grown import grown_on
 
     found = grown_on(network)
@@ -107,7 +109,7 @@ def _fit(network: Network, cores: Chip, talk: Talk) -> dict[str, Any]:
     grid, core_of = found
     violations = limits.find_violations(network, core_of, grid, cores.target, cores.capacity)
     if violations:
-        words = limits.explain(violations, network, grid, cores.target, cores.capacity)
+        words = explanation.describe(violations, network, grid, cores.target, cores.capacity)
         talk.warn(f"the trained network {words}")
     return {
         "grid": str(grid),
@@ -179,7 +181,11 @@ def describe(result: dict[str, Any]) -> str:
     help="What wires cost: their length, or what packets between cores cost.  [default: distance]",
 )
 @click.option("--cores", type=CoresType(), help="Cores to train for, rows x columns, as 4x4.")
-@click.option("--neurons-per-core", type=click.IntRange(1), help="Neurons that a core holds; an even share if omitted.")
+@click.option(
+    "--neurons-per-core",
+    type=click.IntRange(1),
+    help="Neurons that a core holds; an even share with 5 % slack if omitted.",
+)
 @click.option("--target", help="Chip whose limits, weight bits and energies to train for: a name or a TOML file.")
 @click.option("--semantics", help="Meaning of the tasks: go-cue or neurogym-2.3.  [default: go-cue]")
 @click.option("--seed", type=int, help="Random seed.  [default: 0]")

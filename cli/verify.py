@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from neuromod.exporting import formats
 
 from .options import held_run_option, output_options, plot_option
 from .output import Talk, table
@@ -15,50 +16,6 @@ from .output import Talk, table
 if TYPE_CHECKING:
     from neuromod.network import Network
     from neuromod.rundir import Run
-
-
-@dataclass(frozen=True)
-class Export:
-    """What one entry of ``verify.json`` is about.
-
-    Parameters
-    ----------
-    step : str
-        The step that wrote it.
-    files : tuple of str
-        Its files; all must be there.
-    target : str
-        What the runner is given: a file, or the folder of the files.
-    reference : str
-        The spiking network that was exported, if it is one.
-    always : bool
-        Whether it is reported as not verified even if it was never written.
-    options : str
-        Of `neuromod export` that write it, beside the format.
-    """
-
-    step: str
-    files: tuple[str, ...]
-    target: str
-    reference: str = ""
-    always: bool = False
-    options: str = ""
-
-
-EXPORTS = {
-    "onnx": Export("onnx", ("exports/network.onnx", "exports/network_step.onnx"), "exports", always=True),
-    "onnx_int8": Export(
-        "onnx",
-        ("exports/network_int8.onnx", "exports/network_int8_weights.onnx"),
-        "exports",
-        options=" --quantize int8",
-    ),
-    "snn": Export("snn", ("exports/snn",), "exports/snn", "spiking/snn.safetensors", always=True),
-    "nir": Export("nir", ("exports/network.nir",), "exports/network.nir", "spiking/network_nir.safetensors"),
-    "nir_hard": Export(
-        "nir", ("exports/network_hard.nir",), "exports/network_hard.nir", "spiking/network_hard_nir.safetensors"
-    ),
-}
 
 
 @click.command("verify", short_help="Run the exported files elsewhere and compare.")
@@ -160,63 +117,53 @@ def verify_stage(
 
     A failed verification is in the object (``passed`` is false) and is not raised.
     """
-    from neuromod import verification
-    from neuromod.errors import StageError, VerificationError
-    from neuromod.evaluation import has_tasks
+    from neuromod import commands, verification
+    from neuromod.errors import StageError
     from neuromod.files import write_json
     from neuromod.network import Network
     from neuromod.placement import Placement
     from neuromod.spiking import SpikingNetwork
 
     begun = time.monotonic()
-    there = {name: all(run.file(file).exists() for file in export.files) for name, export in EXPORTS.items()}
+    variants = formats.variants()
+    files = {kind: [f"exports/{file}" for file in variant.files] for kind, (_, variant) in variants.items()}
+    there = {kind: all(run.file(file).exists() for file in needed) for kind, needed in files.items()}
     if not any(there.values()):
         raise StageError(f"{run.path} has no export to verify; run `{run.command('neuromod export')}`")
     name = run.network_file()
     network = Network.load(run.file(name))
     placement = Placement.load(run.file("placement.json")) if run.state("map")[0] == "fresh" else None
-    arguments: dict[str, Any] = {
-        "n_trials": n_trials,
-        "max_error": max_error,
-        "min_agreement": min_agreement,
-        "max_accuracy_gap": max_accuracy_gap,
-        "seed": seed,
-    }
-    spiking_limits = {"min_agreement": min_agreement, "max_accuracy_gap": max_accuracy_gap}
-    limits = {"onnx": {"max_error": max_error}, "snn": spiking_limits, "nir": spiking_limits}
+    limits = {"max_error": max_error, "min_agreement": min_agreement, "max_accuracy_gap": max_accuracy_gap}
+    arguments: dict[str, Any] = {"n_trials": n_trials, **limits, "seed": seed}
     result: dict[str, Any] = {"schema": "neuromod/verify/1", "run": str(run.path)}
     inputs = [name]
-    for kind, export in EXPORTS.items():
+    for kind, (step, variant) in variants.items():
         if not there[kind]:
-            written = (run.step(f"export-{export.step}") or {"outputs": {}})["outputs"]
-            if export.always or any(file in written for file in export.files):
-                reason = f"there is no {kind} export; {_advice(run, network, export.step, export.options)}"
+            written = (run.step(f"export-{step}") or {"outputs": {}})["outputs"]
+            if variant.always or any(file in written for file in files[kind]):
+                reason = f"there is no {kind} export; {_advice(run, network, step, variant.options)}"
                 result[kind] = {"verified": False, "passed": False, "reason": reason}
             continue
-        _require_inputs(run, f"export-{export.step}")
-        if kind == "onnx_int8" and not has_tasks(network):
-            reason = "8-bit files are judged by their accuracy, and the network names no tasks"
-            result[kind] = {"verified": False, "passed": False, "reason": reason}
-            continue
+        _require_inputs(run, f"export-{step}")
         talk.say(f"Running the {kind} export …")
-        options: dict[str, Any] = dict(limits.get(kind.removesuffix("_hard"), {}))
-        if export.reference and "nir" not in network.info:
-            options["spiking"] = SpikingNetwork.load(run.file(export.reference))
-        try:
-            part = verification.RUNNERS[kind](
-                run.file(export.target), network, placement=placement, n_trials=n_trials, seed=seed, **options
-            )
-        except VerificationError as error:
-            part = {"verified": True, "passed": False, "reason": str(error)}
-        if part.get("reasons"):
-            part["reason"] = "; ".join(part["reasons"])
+        reference = f"spiking/{variant.reference}" if variant.reference and "nir" not in network.info else ""
+        part = verification.verify_variant(
+            kind,
+            run.file("exports") / variant.target,
+            network,
+            spiking=SpikingNetwork.load(run.file(reference)) if reference else None,
+            placement=placement,
+            n_trials=n_trials,
+            seed=seed,
+            limits=limits,
+        )
         if part.get("state_bounded") is False:
             talk.warn(
                 "the network's state grows without bound when trials follow each other without a reset; "
                 "the ONNX files were compared trial by trial"
             )
         result[kind] = part
-        inputs += [*export.files, *([export.reference] if "spiking" in options else [])]
+        inputs += [*files[kind], *([reference] if reference else [])]
     verified = [part for part in _parts(result).values() if part["verified"]]
     result["passed"] = bool(verified) and all(part["passed"] for part in verified)
     result["seed"] = seed
@@ -225,6 +172,7 @@ def verify_stage(
     run.record(
         "verify",
         arguments=arguments,
+        given=commands.as_record("verify", arguments),
         seconds=result["seconds"],
         inputs=inputs,
         outputs=["verify.json"],
@@ -237,15 +185,16 @@ def _advice(run: Run, network: Network, step: str, options: str) -> str:
     """Say how to make an export that is not there, or why there can be none."""
     from neuromod.evaluation import has_tasks
 
-    if "nir" in network.info and step != "nir":
+    if "nir" in network.info and not formats.FORMATS[step].takes_spikes:
         return "a network imported from NIR is exported as NIR alone"
-    if step == "snn" and not has_tasks(network):
+    if formats.FORMATS[step].needs_tasks and "nir" not in network.info and not has_tasks(network):
         return "it is calibrated on trials of tasks, and the network names none"
-    return f"run `{run.command(f'neuromod export --format {step}{options}')}`"
+    again = run.again(f"export-{step}") or (f"neuromod export --format {step}",)
+    return f"run `{run.command(*(text if options in text else text + options for text in again))}`"
 
 
 def _parts(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: result[name] for name in EXPORTS if name in result}
+    return {name: result[name] for name in formats.variants() if name in result}
 
 
 def _require_inputs(run: Run, step: str) -> None:
@@ -259,5 +208,5 @@ def _require_inputs(run: Run, step: str) -> None:
     for item, known in record["inputs"].items():
         if not run.file(item).exists() or sha256(run.file(item)) != known:
             raise StageError(
-                f"{step} of {run.path} is stale: {item} has changed since; run `{run.command(run.mend(step))}`"
+                f"{step} of {run.path} is stale: {item} has changed since; run `{run.command(*run.mend(step))}`"
             )

@@ -204,9 +204,9 @@ def find_activity(network: Network, *, n_trials: int = TRIALS, seed: int = TRIAL
     Activity
         From `count_active_steps`, or from `given`.
     """
-    from neuromod.evaluation import trials_for
+    from neuromod.evaluation import has_tasks, trials_for
 
-    if "tasks" not in network.info:
+    if not has_tasks(network):
         return given(network)
     return count_active_steps(network, trials_for(network, n_trials, seed=seed))
 

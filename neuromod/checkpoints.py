@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neuromod import bimt, chip, config, model, tasks
+from neuromod import bimt, config, model, tasks
 from neuromod.errors import UsageError
 from neuromod.files import write_bytes
 from neuromod.settings import Settings
+from neuromod.training_plan import TrainingPlan, make_plan
 
 SCHEMA = "neuromod/checkpoint/2"
 
@@ -46,6 +47,8 @@ class State:
         Swaps of neurons so far.
     seconds : float
         Time spent on these steps.
+    neurons_per_core : int or None
+        What a core held when training began; None without cores.
     """
 
     step: int
@@ -56,6 +59,7 @@ class State:
     activity: npt.NDArray[np.float32]
     swaps: int = 0
     seconds: float = 0.0
+    neurons_per_core: int | None = None
 
 
 def seed_of(settings: Settings, purpose: int, index: int) -> int:
@@ -79,8 +83,9 @@ def device_of(settings: Settings) -> torch.device:
     return torch.device("cuda" if use else "cpu")
 
 
-def start(settings: Settings) -> State:
-    """Return the state before the first step."""
+def start(settings: Settings, *, plan: TrainingPlan | None = None) -> State:
+    """Return the state before the first step of a plan, which is made of the settings if omitted."""
+    cores = (plan or make_plan(settings)).cores
     device = device_of(settings)
     generator = torch.Generator().manual_seed(seed_of(settings, INITIAL, 0))
     probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
@@ -90,9 +95,19 @@ def start(settings: Settings) -> State:
     optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
     rest = torch.zeros(settings.training.batch, settings.network.neurons, device=device)
     n = settings.network.neurons
-    cores = chip.of_settings(settings)
     positions = bimt.grid_positions(n) if cores is None else cores.positions(n)
-    return State(0, parameters, optimizer, positions, rest, np.ones(n, np.float32))
+    return State(
+        0, parameters, optimizer, positions, rest, np.ones(n, np.float32),
+        neurons_per_core=None if cores is None else cores.capacity,
+    )  # fmt: skip
+
+
+def _even_share(settings: Settings) -> int | None:
+    plan = make_plan(settings)
+    if plan.cores is None or settings.chip.neurons_per_core:
+        return None
+    share = -(-settings.network.neurons // plan.cores.grid.cores)
+    return int(min(share, plan.cores.target.limit("neurons")))
 
 
 def save(path: Path, settings: Settings, state: State) -> None:
@@ -103,6 +118,7 @@ def save(path: Path, settings: Settings, state: State) -> None:
         "step": state.step,
         "swaps": state.swaps,
         "seconds": state.seconds,
+        "neurons_per_core": state.neurons_per_core,
         "carried": state.carried,
         "positions": torch.from_numpy(state.positions),
         "activity": torch.from_numpy(state.activity),
@@ -136,7 +152,9 @@ def load(path: Path, settings: Settings) -> State:
         if content["schema"] != SCHEMA:
             raise ValueError(f"its schema is {content['schema']!r}")
         found = content["settings"]
-        state = start(settings)
+        # Version 0.1.0 wrote no capacity; unless told otherwise it took an even share without slack.
+        held = content["neurons_per_core"] if "neurons_per_core" in content else _even_share(settings)
+        state = start(settings, plan=make_plan(settings, neurons_per_core=held))
         with torch.no_grad():
             for name, tensor in state.parameters.items():
                 tensor.copy_(content["parameters"][name])

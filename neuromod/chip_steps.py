@@ -7,10 +7,10 @@ import math
 import numpy as np
 import torch
 
-from neuromod import chip, fitting, regularizers, rounding, swapping
+from neuromod import fitting, regularizers, rounding, swapping
 from neuromod.checkpoints import State
 from neuromod.core_swapping import swap_between_cores
-from neuromod.settings import Settings
+from neuromod.training_plan import TrainingPlan
 
 # Share of the training from which weights are rounded to the bits of a chip and its limits are kept in full.
 _LAST_PHASE = 0.85
@@ -19,71 +19,70 @@ _LAST_PHASE = 0.85
 _LISTEN_EVERY = 100
 
 
-def _limited(settings: Settings) -> chip.Chip | None:
-    """Return the cores that a network is trained for, if weights must be cut to fit them."""
-    cores = chip.of_settings(settings)
-    return cores if cores is not None and fitting.is_limited(cores.target) else None
+def _is_limited(plan: TrainingPlan) -> bool:
+    """Whether weights must be cut to fit the cores that a network is trained for."""
+    return plan.cores is not None and fitting.is_limited(plan.cores.target)
 
 
-def used_parameters(settings: Settings, state: State) -> dict[str, torch.Tensor]:
+def used_parameters(plan: TrainingPlan, state: State) -> dict[str, torch.Tensor]:
     """Return the parameters with the bits that the chip has for weights, in the last phase."""
-    cores = chip.of_settings(settings)
-    late = state.step >= math.ceil(_LAST_PHASE * settings.training.steps)
+    cores = plan.cores
+    late = state.step >= math.ceil(_LAST_PHASE * plan.settings.training.steps)
     if cores is None or cores.weight_bits is None or not late:
         return state.parameters
     return rounding.round_weights(state.parameters, cores.weight_bits)
 
 
-def listens_after(settings: Settings, step: int) -> bool:
+def listens_after(plan: TrainingPlan, step: int) -> bool:
     """Whether activity is measured anew after this step."""
-    cores = chip.of_settings(settings)
+    cores = plan.cores
     return cores is not None and cores.links is not None and step % _LISTEN_EVERY == 0
 
 
-def swaps_after(settings: Settings, step: int) -> bool:
+def swaps_after(plan: TrainingPlan, step: int) -> bool:
     """Whether neurons may change places after this step."""
-    every = settings.wiring.swap_every
+    every = plan.settings.wiring.swap_every
     # A swap would break limits that are kept in full.
-    fixed = _limited(settings) is not None and step > _LAST_PHASE * settings.training.steps
-    return regularizers.FAMILY[settings.wiring.regularizer].swaps and every > 0 and step % every == 0 and not fixed
+    fixed = _is_limited(plan) and step > _LAST_PHASE * plan.settings.training.steps
+    return regularizers.FAMILY[plan.settings.wiring.regularizer].swaps and every > 0 and step % every == 0 and not fixed
 
 
-def swap_neurons(settings: Settings, state: State) -> None:
+def swap_neurons(plan: TrainingPlan, state: State) -> None:
     """Exchange neurons where that lowers the wiring cost; the function stays as it is."""
-    cores = chip.of_settings(settings)
+    cores = plan.cores
     w_rec = state.parameters["w_rec"].detach().cpu().numpy()
     if cores is None or cores.links is None:
-        anchors = regularizers.anchors(settings.wiring, state.parameters)
+        anchors = regularizers.anchors(plan.settings.wiring, state.parameters, plan.plane)
         done = swapping.swap(w_rec, state.positions, anchors=anchors)
         state.positions = done.positions
         state.swaps += len(done.pairs)
         return
-    activity = state.activity if settings.wiring.activity else np.ones_like(state.activity)
+    activity = state.activity if plan.settings.wiring.activity else np.ones_like(state.activity)
     found = swap_between_cores(w_rec, cores.core_of(state.positions), activity, cores.links, cores.capacity)
     state.positions = cores.move(state.positions, found.core_of)
     state.swaps += found.exchanges
 
 
-def still_alive(settings: Settings, state: State) -> dict[str, torch.Tensor]:
+def still_alive(plan: TrainingPlan, state: State) -> dict[str, torch.Tensor]:
     """Which weights may still be other than zero, once limits are being tightened: what was cut stays cut."""
-    if _limited(settings) is None or state.step / settings.training.steps < settings.wiring.ramp_to:
+    if not _is_limited(plan) or state.step / plan.settings.training.steps < plan.settings.wiring.ramp_to:
         return {}
     return {name: state.parameters[name].detach() != 0 for name in ("w_rec", "w_in")}
 
 
-def cuts_after(settings: Settings, step: int) -> bool:
+def cuts_after(plan: TrainingPlan, step: int) -> bool:
     """Whether weights beyond the limits of the target are cut after this step."""
-    if _limited(settings) is None:
+    if not _is_limited(plan):
         return False
-    started = step >= settings.wiring.ramp_to * settings.training.steps
-    return step == settings.training.steps or (started and step % _LISTEN_EVERY == 0)
+    started = step >= plan.settings.wiring.ramp_to * plan.settings.training.steps
+    return step == plan.settings.training.steps or (started and step % _LISTEN_EVERY == 0)
 
 
-def cut_to_limits(settings: Settings, state: State) -> None:
+def cut_to_limits(plan: TrainingPlan, state: State) -> None:
     """Zero the weakest weights until they keep the limits of the target, which tighten until the last phase."""
-    cores = _limited(settings)
+    cores = plan.cores
     assert cores is not None
-    share, start = state.step / settings.training.steps, settings.wiring.ramp_to
+    share, start = state.step / plan.settings.training.steps, plan.settings.wiring.ramp_to
     tight = 1.0 if share >= _LAST_PHASE or start >= _LAST_PHASE else (share - start) / (_LAST_PHASE - start)
     w_rec, w_in = state.parameters["w_rec"], state.parameters["w_in"]
     recurrent, inputs = fitting.cut(

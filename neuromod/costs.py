@@ -27,8 +27,19 @@ def synaptic_events(network: Network, activity: Activity) -> npt.NDArray[np.floa
     return events
 
 
+def packets_sent(traffic: Traffic, target: Target) -> npt.NDArray[np.float64]:
+    """Packets that each core sends per step, (cores,): one for each spike where they branch, else for each core."""
+    return traffic.multicast_sent if target.branches else traffic.packets.sum(axis=1)
+
+
 def estimate_energy(
-    network: Network, activity: Activity, target: Target, traffic: Traffic, events: npt.NDArray[np.float64]
+    network: Network,
+    activity: Activity,
+    target: Target,
+    traffic: Traffic,
+    events: npt.NDArray[np.float64],
+    *,
+    chips: int | None = 1,
 ) -> dict[str, Any]:
     """Energy of a step in picojoules, split into synaptic events, neurons, packets and hops.
 
@@ -44,21 +55,21 @@ def estimate_energy(
         Of the placement; with branching packets where the target's routers branch them.
     events : (n,) float64
         Of `synaptic_events`.
+    chips : int or None, default 1
+        Chips that hold neurons, of `neuromod.usage.chips_used`; None if unknown.
 
     Returns
     -------
     dict
         For each part its ``count`` per step, ``pj`` or None, the ``kind`` of its figures and what is ``unknown``; their
-        sum ``total_pj`` or None; and ``static_mw`` or None.
+        sum ``total_pj`` or None; and ``static_mw`` of all ``chips`` together or None.
     """
-    branching = target.routing == "multicast"
-    links = traffic.multicast_links if branching else traffic.links
-    sent = activity.rates @ (traffic.destinations > 0) if branching else traffic.packets.sum()
+    links = traffic.multicast_links if target.branches else traffic.links
     spikes = float(activity.rates.sum())
     parts = {
         "synaptic_event": _part(target, {"energy_synaptic_event": float(events.sum())}),
         "neuron": _part(target, {"energy_neuron": float(network.n), "energy_spike": spikes}, count=network.n),
-        "packet": _part(target, {"energy_packet": float(sent)}),
+        "packet": _part(target, {"energy_packet": float(packets_sent(traffic, target).sum())}),
         "hop": _part(target, {"energy_hop_x": float(links[:2].sum()), "energy_hop_y": float(links[2:].sum())}),
     }
     known = [part["pj"] for part in parts.values()]
@@ -66,7 +77,8 @@ def estimate_energy(
     return {
         **parts,
         "total_pj": None if None in known else sum(known),
-        "static_mw": static,
+        "static_mw": None if static is None or chips is None else static * chips,
+        "chips": chips,
         "static_kind": target.figure("static_power").kind,
     }
 
@@ -119,7 +131,7 @@ def estimate_time(
     loads = {
         "latency_neuron": np.bincount(core_of, minlength=k).astype(np.float64),
         "latency_synaptic_event": np.bincount(core_of, weights=events, minlength=k),
-        "latency_packet": traffic.packets.sum(axis=1),
+        "latency_packet": packets_sent(traffic, target),
     }
     at = grid.routers()
     down, across = np.abs(at[:, None] - at[None]).transpose(2, 0, 1)

@@ -23,7 +23,7 @@ def cut(network: Network, threshold: float, *, weight_bits: int | None = None) -
     With `weight_bits`, weights that these bits round to zero are removed, too.
 
     A neuron that no input reaches has a constant activity once it has settled; what it adds to others goes into
-    their biases.
+    their biases. In a spiking network, one imported from NIR, it stays.
 
     Raises
     ------
@@ -51,7 +51,8 @@ def cut(network: Network, threshold: float, *, weight_bits: int | None = None) -
     if not (reached & needed).any():
         raise UsageError(f"pruning at {threshold:g} leaves no path from input to readout; keep more")
     tonic = ~reached & needed
-    settled = _settle(thinned, tonic)
+    # Spikes do not settle: of a network imported from NIR such neurons stay.
+    settled = None if "nir" in network.info else _settle(thinned, tonic)
     if settled is None:
         # Without a steady state these neurons are part of the function.
         return thinned.subset(np.flatnonzero(needed))
@@ -62,6 +63,28 @@ def cut(network: Network, threshold: float, *, weight_bits: int | None = None) -
         bias_out=thinned.bias_out + thinned.w_out @ settled,
     )
     return folded.subset(keep)
+
+
+def threshold_for(network: Network, count: int) -> float:
+    """Return the threshold that keeps `count` recurrent weights; fewer where magnitudes are equal."""
+    magnitudes = np.sort(np.abs(network.w_rec.data))
+    if count >= len(magnitudes):
+        return 0.0
+    return float(magnitudes[len(magnitudes) - count - 1])
+
+
+def count_above(network: Network, threshold: float) -> int:
+    """Count the recurrent weights that a threshold keeps."""
+    return int((np.abs(network.w_rec.data) > threshold).sum())
+
+
+def share_of(count: int, n: int) -> float:
+    """Shortest decimal number that says `count` of n x n weights."""
+    for digits in range(1, 17):
+        share = float(f"{count / n**2:.{digits}g}")
+        if round(share * n**2) == count:
+            return share
+    return count / n**2
 
 
 def _settle(network: Network, tonic: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neuromod.explanation import Advice
+
 
 class NeuromodError(Exception):
     """Base of every error that is the user's to mend; its message is one clear sentence.
@@ -19,9 +25,31 @@ class UsageError(NeuromodError, ValueError):
 
 
 class DoesNotFitError(NeuromodError):
-    """A network that does not fit its target; the message lists every violation (exit code 3)."""
+    """A network that does not fit its target; the message lists every violation (exit code 3).
+
+    Parameters
+    ----------
+    facts : str
+        What does not fit, one line for each violation.
+    advice : sequence of neuromod.explanation.Advice
+        What helps, each by itself.
+    words : str, optional
+        The advice in words; in terms of arguments if omitted.
+    """
 
     exit_code = 3
+
+    def __init__(self, facts: str, advice: Sequence[Advice] = (), *, words: str = "") -> None:
+        self.facts, self.advice = facts, tuple(advice)
+        self.words = words or ", or ".join(item.text for item in self.advice)
+        super().__init__(f"{facts}\n  {'try':<11}: {self.words}" if self.words else facts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.facts, self.advice, self.words)
+
+
+def _rebuild(facts: str, advice: Sequence[Advice], words: str) -> DoesNotFitError:
+    return DoesNotFitError(facts, advice, words=words)
 
 
 class VerificationError(NeuromodError):

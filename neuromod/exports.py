@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from neuromod.activity import find_activity
-from neuromod.errors import UsageError, VerificationError
+from neuromod.errors import UsageError
 from neuromod.network import Network
 from neuromod.notebook import html_table
 from neuromod.placement import Placement
-from neuromod.target_files import load_target
 
 if TYPE_CHECKING:
+    from neuromod.activity import Activity
+    from neuromod.conversion_settings import ConversionSettings
     from neuromod.spiking import SpikingNetwork
-    from neuromod.substeps import Conversion, Wishes
+    from neuromod.substeps import Conversion
+    from neuromod.targets import Target
 
 Format = Literal["onnx", "snn", "nir", "sanafe"]
 
@@ -38,7 +39,11 @@ class Export:
     conversion : Conversion or None
         How the spiking network was chosen, with its figures; None for formats that do not spike.
     spiking : SpikingNetwork or None
-        The spiking network that was written.
+        The spiking network that was written; of several the first.
+    targets : mapping of str to Path
+        What the runner of each variant is given, as ``onnx`` and ``onnx_int8``, or ``nir`` and ``nir_hard``.
+    references : mapping of str to SpikingNetwork
+        The spiking network of each variant that has one.
     """
 
     format: Format
@@ -47,6 +52,8 @@ class Export:
     placement: Placement | None = None
     conversion: Conversion | None = None
     spiking: SpikingNetwork | None = None
+    targets: Mapping[str, Path] = field(default_factory=dict)
+    references: Mapping[str, SpikingNetwork] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         rows = [(path.name, f"{path.stat().st_size:,} bytes" if path.exists() else "gone") for path in self.files]
@@ -90,8 +97,11 @@ def export(
     *,
     format: Format = "onnx",
     placement: Placement | None = None,
-    wishes: Wishes | None = None,
-    quantize: Literal["int8"] | None = None,
+    target: Target | None = None,
+    activity: Activity | None = None,
+    settings: ConversionSettings | None = None,
+    wishes: ConversionSettings | None = None,
+    **options: Any,
 ) -> Export:
     """Write a network so that other runtimes load it, as `neuromod export` does.
 
@@ -100,15 +110,23 @@ def export(
     network : Network
         What to export.
     folder : Path or str
-        Where to: ``network.onnx`` and ``network_step.onnx``, the folder ``snn``, ``network.nir``, or ``sanafe``.
+        Where to: ``network.onnx`` and ``network_step.onnx``, the folder ``snn``, ``network.nir`` (soft reset) and
+        ``network_hard.nir``, or the folder ``sanafe``. All files are written, or none is touched.
     format : {'onnx', 'snn', 'nir', 'sanafe'}
         What to write.
     placement : Placement, optional
         Cores of the neurons, for the metadata; ``sanafe`` needs it.
-    wishes : Wishes, optional
-        What the spiking network is to be like, see `substeps.Wishes`; for ``snn`` and ``nir``.
-    quantize : {'int8'}, optional
-        For ``onnx``: also write files with weights of 8 bits.
+    target : Target, optional
+        For ``sanafe``: whose figures it gets; if omitted those of the target that the placement was made for.
+    activity : Activity, optional
+        For ``sanafe``: how often each neuron sends; `activity.find_activity` if omitted.
+    settings : ConversionSettings, optional
+        What the spiking network is to be like, see `substeps.ConversionSettings`; for ``snn`` and ``nir``.
+    wishes : ConversionSettings, optional
+        The name that `settings` had in 0.1.0.
+    **options : str
+        ``quantize="int8"`` for ``onnx``: also write files with weights of 8 bits. ``nir_form="literal"`` for ``nir``:
+        neurons and traces as nodes of their own.
 
     Returns
     -------
@@ -118,8 +136,8 @@ def export(
     Raises
     ------
     UsageError
-        If the format is unknown, a package is missing, the network cannot be said in the format, or the folder cannot
-        be written.
+        If the format or an option is unknown, a package is missing, the network cannot be said in the format, or the
+        folder cannot be written.
 
     Examples
     --------
@@ -132,18 +150,42 @@ def export(
     ...     [path.name for path in neuromod.export(net, folder).files]
     ['network.onnx', 'network_step.onnx']
     """
-    folder = Path(folder)
-    if format == "onnx":
-        from neuromod.exporting import onnx, onnx_int8
+    from neuromod.conversion_settings import ConversionSettings
+    from neuromod.exporting.formats import FORMATS
+    from neuromod.exporting.writers import Job
+    from neuromod.exporting.writing import check, check_options, write_all
 
-        paths = onnx.write(network, folder, placement=placement)
-        paths += onnx_int8.write_int8(network, folder, placement=placement) if quantize else []
-        return Export(format, tuple(paths), folder, placement)
-    if format == "sanafe":
-        return _export_sanafe(network, folder, placement)
-    if format not in ("snn", "nir"):
-        raise UsageError(f"the format {format!r} is unknown: needed onnx, snn, nir or sanafe")
-    return _export_spiking(network, folder, format, placement, wishes)
+    if settings is not None and wishes is not None:
+        raise UsageError("settings and wishes are two names of the same: give one, not both")
+    check(network, placement, format)
+    check_options(format, options)
+    folder = Path(folder)
+    job = Job(
+        network,
+        folder,
+        placement,
+        target,
+        settings or wishes or ConversionSettings(),
+        options,
+        rates=None if activity is None else lambda: activity.rates,
+    )
+    done = write_all(job, [format])[format]
+    targets = {
+        kind: folder / variant.target
+        for kind, variant in FORMATS[format].variants.items()
+        if all(any((folder / file) in (path, *path.parents) for path in done.files) for file in variant.files)
+    }
+    chosen = next(iter(done.conversions.values()), None)
+    return Export(
+        format,
+        done.files,
+        next(iter(targets.values()), done.files[0].parent),
+        placement,
+        chosen,
+        chosen.spiking if chosen else None,
+        targets,
+        {kind: found.spiking for kind, found in done.conversions.items()},
+    )
 
 
 def verify(
@@ -165,18 +207,19 @@ def verify(
     n_trials, seed : int
         Trials, drawn anew, and their seed.
     **limits : float
-        ``max_error`` for ONNX; ``min_agreement`` and ``max_accuracy_gap`` for spiking formats.
+        ``max_error`` for ONNX, and ``max_accuracy_drop`` for its files of 8 bits; ``min_agreement`` and
+        ``max_accuracy_gap`` for spiking formats.
 
     Returns
     -------
     Verification
-        A file that does not behave as the network is reported in it, not raised. Files with weights of 8 bits must
-        pass, too; their figures are under ``int8``.
+        A file that does not behave as the network is reported in it, not raised, and so is what cannot be verified.
+        All variants that were written must pass; figures of the second one are under ``int8`` or ``hard``.
 
     Raises
     ------
     UsageError
-        If the network does not say what its tasks are, or the format has no runtime.
+        If a limit is not one of the format's.
 
     Examples
     --------
@@ -187,60 +230,35 @@ def verify(
     ...     neuromod.verify(net, neuromod.export(net, folder), n_trials=20).passed
     True
     """
-    from neuromod.verification import RUNNERS
+    from neuromod.exporting.formats import FORMATS
+    from neuromod.verification import limits_of, verify_variant
 
-    if exported.format not in RUNNERS:
-        raise UsageError(f"an export of the format {exported.format} is not verified here: it is a placement")
-    options: dict[str, Any] = dict(limits)
-    if exported.spiking is not None:
-        options["spiking"] = exported.spiking
-
-    def run(kind: str, **options: Any) -> dict[str, Any]:
-        try:
-            return RUNNERS[kind](
-                exported.target, network, placement=exported.placement, n_trials=n_trials, seed=seed, **options
-            )
-        except VerificationError as error:
-            return {"verified": True, "passed": False, "reasons": [str(error)]}
-
-    figures = run(exported.format, **options)
-    reasons = figures.get("reasons") or ([figures["reason"]] if figures.get("reason") else [])
-    if any("int8" in path.name for path in exported.files):
-        figures["int8"] = run("onnx_int8")
-        reasons = [*reasons, *figures["int8"]["reasons"]]
-        figures["passed"] = figures["passed"] and figures["int8"]["passed"]
-    return Verification(exported.format, figures["passed"], figures["verified"], tuple(reasons), figures)
-
-
-def _export_spiking(
-    network: Network, folder: Path, format: Literal["snn", "nir"], placement: Placement | None, wishes: Wishes | None
-) -> Export:
-    from dataclasses import replace
-
-    from neuromod.exporting import nir, snn
-    from neuromod.substeps import Wishes, choose
-
-    wishes = wishes or Wishes()
-    if format == "snn":
-        chosen = choose(network, wishes)
-        target = folder / "snn"
-        paths = snn.write(chosen.spiking, target, network=network, placement=placement)
-        return Export(format, tuple(paths), target, placement, chosen, chosen.spiking)
-    nir.nir_package()
-    target = folder / "network.nir"
-    if "nir" in network.info:
-        return Export(format, (nir.save(nir.rebuild(network, placement=placement), target),), target, placement)
-    # NIR has no words for a delay, a floor of the membrane or random input.
-    chosen = choose(network, replace(wishes, mode="continuous", delay=0, floor=None, input="constant"))
-    path = nir.write(chosen.spiking, target, network=network, placement=placement)
-    return Export(format, (path,), target, placement, chosen, chosen.spiking)
-
-
-def _export_sanafe(network: Network, folder: Path, placement: Placement | None) -> Export:
-    from neuromod.exporting import sanafe
-
-    if placement is None:
-        raise UsageError("the format sanafe is about the placement; give placement=neuromod.place(network, …)")
-    rates, target = find_activity(network).rates, load_target(placement.target)
-    paths = sanafe.write(network, placement, rates, target, folder / "sanafe")
-    return Export("sanafe", tuple(paths), folder / "sanafe", placement)
+    format = FORMATS[exported.format]
+    known = {limit: None for kind in format.variants for limit in limits_of(kind)}
+    for limit in limits:
+        if limit not in known:
+            there = f"it has {', '.join(known)}" if known else "it has none"
+            raise UsageError(f"{limit} is no limit of the format {exported.format}; {there}")
+    if not exported.targets:
+        reason = f"nothing here runs the format {exported.format}: {format.proof.format(folder=exported.target.parent)}"
+        return Verification(exported.format, False, False, (reason,), {"verified": False, "passed": False})
+    parts = {
+        kind: verify_variant(
+            kind,
+            target,
+            network,
+            spiking=exported.references.get(kind),
+            placement=exported.placement,
+            n_trials=n_trials,
+            seed=seed,
+            limits=limits,
+        )
+        for kind, target in exported.targets.items()
+    }
+    verified = [part for part in parts.values() if part["verified"]]
+    passed = bool(verified) and all(part["passed"] for part in verified)
+    reasons = [why for part in parts.values() for why in part.get("reasons") or [part.get("reason")] if why]
+    first, *others = parts
+    more = {kind.removeprefix(f"{exported.format}_"): parts[kind] for kind in others}
+    figures = {**parts[first], **more, "passed": passed, "verified": bool(verified)}
+    return Verification(exported.format, passed, bool(verified), tuple(reasons), figures)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import json
 import os
+import secrets
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,12 @@ from neuromod.errors import UsageError
 
 # One metadata key with sorted JSON: safetensors writes several keys in an order that differs between processes.
 _METADATA_KEY = "neuromod"
+
+# Of Linux: paths relative to the working folder, and to exchange two of them.
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+# End of the name of what is moved aside where two paths cannot be exchanged in one step.
+_ASIDE = ".moved-aside"
 
 
 @contextlib.contextmanager
@@ -34,12 +43,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix stays last, because some writers choose the format by it.
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        name = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+        # The system takes the umask off the mode. To ask for the umask would change that of all threads for a moment.
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        temporary = name
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -51,6 +58,113 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder`, which takes its place, as a whole, only when the body succeeded.
+
+    Raises
+    ------
+    UsageError
+        If the folder cannot be written; the old one, if any, is untouched.
+    """
+    with publishing(folder.parent) as staged:
+        (staged / folder.name).mkdir()
+        yield staged / folder.name
+
+
+@contextlib.contextmanager
+def publishing(root: Path, parts: Sequence[str] = (".",), *, old: Sequence[str] = ()) -> Iterator[Path]:
+    """Give an empty folder whose entries take their places under `root`, all or none, when the body succeeded.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; made if need be, and removed again if nothing comes of it.
+    parts : sequence of str
+        Folders under `root` whose entries are files and folders that are replaced as a whole.
+    old : sequence of str
+        Names under `root` that go unless something new takes their place.
+
+    Raises
+    ------
+    UsageError
+        If something cannot be written; what was there is untouched.
+    """
+    staged: Path | None = None
+    made = not root.exists()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=".export-", dir=root))
+        yield staged
+        moves = [
+            (new, root / part / new.name)
+            for part in parts
+            for new in sorted((staged / part).iterdir() if (staged / part).is_dir() else ())
+        ]
+        gone = [name for name in old if os.path.lexists(root / name) and not (staged / name).exists()]
+        _move_all(moves, [(root / name, staged / f".gone-{k}") for k, name in enumerate(gone)])
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {root}: {error.strerror or error}; free some space or choose another folder"
+        ) from error
+    finally:
+        if staged is not None:
+            shutil.rmtree(staged, ignore_errors=True)
+        if made:
+            with contextlib.suppress(OSError):
+                root.rmdir()  # only if it is empty
+
+
+def _move_all(moves: Iterable[tuple[Path, Path]], away: Iterable[tuple[Path, Path]]) -> None:
+    """Move each path to its place, where the old one comes back to the path; undo it all if one cannot be."""
+    done: list[tuple[Path, Path]] = []
+    try:
+        for new, place in [*moves, *away]:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _take_place(new, place)
+            done.append((new, place))
+    except OSError:
+        for new, place in reversed(done):
+            _take_place(place, new)
+        raise
+
+
+def _take_place(new: Path, place: Path) -> None:
+    if not os.path.lexists(place):
+        os.rename(new, place)
+    elif not _exchange(new, place):
+        # Where this is interrupted, `recover` puts the old one back.
+        aside = place.with_name(f".{place.name}{_ASIDE}")
+        os.rename(place, aside)
+        try:
+            os.rename(new, place)
+        except OSError:
+            os.rename(aside, place)
+            raise
+        os.rename(aside, new)
+
+
+def recover(folder: Path) -> None:
+    """Put back what a process that was killed had moved aside in a folder; see `publishing`."""
+    for aside in folder.glob(f".*{_ASIDE}"):
+        place = aside.with_name(aside.name.removesuffix(_ASIDE).removeprefix("."))
+        if not place.exists():
+            os.rename(aside, place)
+        elif aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink()
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two paths in one step of the kernel's; False where it has none."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What a placement needs of a target's resources, and everything in which it does not fit."""
+"""What a placement needs of a target's resources, and everything in which it does not fit, in numbers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.errors import UsageError
 from neuromod.grid import Grid
+from neuromod.grown import grown_on
 from neuromod.network import Network
 from neuromod.placers.problem import CoreLimits
 from neuromod.targets import Target
 from neuromod.usage import bits_of_synapse, chip_of_core, chips_of, count_usage, synapses_of_neurons
+
+# Cores of a grid, 128x128: what all pairs of them cost takes some gigabytes there.
+MOST_CORES = 16_384
+# Room that a core has beyond an even share of the neurons, where the target does not say how many it holds.
+_SLACK = 0.05
 
 # Resource -> how a message names it, with `needed` and `limit` put in.
 _OF_A_CORE = {
@@ -38,7 +44,8 @@ class Violation:
     Parameters
     ----------
     resource : str
-        Which, a limit of `neuromod.targets.FIGURES`, or ``cores``.
+        Which, a limit of `neuromod.targets.FIGURES`; ``cores``, a grid of more chips than can be joined; or ``total``,
+        a grid of fewer cores than it takes.
     core : tuple of int or None
         Row and column; None for the whole grid.
     neuron : int or None
@@ -60,10 +67,34 @@ class Violation:
     text: str
 
 
-def decide_capacity(target: Target, grid: Grid, n: int, neurons_per_core: int | None = None) -> tuple[int, str]:
+def decide_capacity(
+    target: Target,
+    grid: Grid,
+    n: int,
+    neurons_per_core: int | None = None,
+    *,
+    spread: bool = False,
+    option: str = "neurons_per_core",
+) -> tuple[int, str]:
     """Neurons that a core takes, and where that number comes from, in words.
 
     It is `neurons_per_core` if given, else the target's limit, else an even share with 5 % slack.
+
+    Parameters
+    ----------
+    target : Target
+        Says how many neurons a core can hold.
+    grid : Grid
+        The cores.
+    n : int
+        Number of neurons.
+    neurons_per_core : int, optional
+        What is asked for.
+    spread : bool, default False
+        Take no more than the even share with its slack where the target's limit is larger: training for a grid is
+        about the packets between its cores, and on one core that holds all neurons there are none.
+    option : str, default neurons_per_core
+        How messages name what is asked for.
 
     Raises
     ------
@@ -73,19 +104,46 @@ def decide_capacity(target: Target, grid: Grid, n: int, neurons_per_core: int | 
     limit = target.limit("neurons")
     if neurons_per_core is not None:
         if neurons_per_core < 1:
-            raise UsageError(f"--neurons-per-core must be at least 1, found {neurons_per_core}")
+            raise UsageError(f"{option} = {neurons_per_core}: a core holds at least 1 neuron")
         if neurons_per_core > limit:
-            raise UsageError(f"--neurons-per-core {neurons_per_core:,} is above what {target.name} holds, {limit:,.0f}")
+            raise UsageError(f"{option} = {neurons_per_core:,} is above what {target.name} holds, {limit:,.0f}")
         return neurons_per_core, "as asked for"
-    if math.isfinite(limit):
+    share = math.ceil((1 + _SLACK) * n / grid.cores)
+    if math.isfinite(limit) and not (spread and share < limit):
         return int(limit), f"the limit of {target.name}"
-    return math.ceil(1.05 * n / grid.cores), "an even share with 5 % slack"
+    return share, f"an even share with {_SLACK:.0%} slack".replace("%", " %")
+
+
+def capacity_of(network: Network, target: Target, grid: Grid, neurons_per_core: int | None = None) -> tuple[int, str]:
+    """Neurons that a core takes of a network, and where that number comes from, in words.
+
+    It is `neurons_per_core` if given, else what the network was trained for if that was this grid of this target, else
+    as `decide_capacity`.
+
+    Raises
+    ------
+    UsageError
+        If `neurons_per_core` is below 1 or above the target's limit, or the network's note of its cores is unreadable.
+    """
+    found = grown_on(network)
+    if neurons_per_core is None and found is not None:
+        trained = network.info["chip"]
+        if found[0] == grid and trained["target"] == target.name:
+            try:
+                capacity = int(trained["neurons_per_core"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise UsageError(
+                    f"the network's note of the cores it was trained for is unreadable: {error!r}"
+                ) from error
+            if 1 <= capacity <= target.limit("neurons"):
+                return capacity, "as trained for"
+    return decide_capacity(target, grid, network.n, neurons_per_core)
 
 
 def limits_of_search(target: Target, grid: Grid) -> CoreLimits:
     """Limits of a target that a placer keeps while it searches; the others do not depend on the placement alone."""
     return CoreLimits(
-        synapses=min(target.limit("synapses"), _synapses_by_memory(target)),
+        synapses=min(target.limit("synapses"), synapses_by_memory(target)),
         in_axons=target.limit("in_axons"),
         out_axons=target.limit("out_axons"),
         destinations=target.limit("destinations"),
@@ -94,7 +152,7 @@ def limits_of_search(target: Target, grid: Grid) -> CoreLimits:
     )
 
 
-def _synapses_by_memory(target: Target) -> float:
+def synapses_by_memory(target: Target) -> float:
     """Synapses that the memory of a core holds; infinite where it is not known what a synapse takes of it."""
     bits, memory = bits_of_synapse(target), target.limit("synapse_memory_bits")
     return memory // bits if bits and math.isfinite(memory) else math.inf
@@ -167,22 +225,26 @@ def _of_neurons(
     return found
 
 
-def refuse_impossible(network: Network, grid: Grid, target: Target, capacity: int) -> None:
-    """Refuse a network that no placement on this grid can fit.
+def find_impossible(network: Network, grid: Grid, target: Target, capacity: int) -> list[Violation]:
+    """Find what no placement on this grid can keep; an empty list means that a placement may be found.
 
-    Raises
-    ------
-    DoesNotFitError
-        With everything that is wrong: too few cores, too large a grid, neurons beyond a limit of their own.
+    Too few cores, too large a grid, neurons beyond a limit of their own.
     """
-    found = _of_neurons(network, synapses_of_neurons(network), np.arange(network.n), None, target)
+    found = find_stuck(network, target)
     chips = chips_of(grid, target)
     if chips > target.limit("max_chips"):
         limit = int(target.limit("max_chips"))
         text = f"a grid of {grid} takes {chips:,} chips, limit {limit:,}"
         found.append(Violation("cores", None, None, chips, limit, 0, text))
-    if found or any(cores > grid.cores for cores in cores_needed(network, target, capacity).values()):
-        raise DoesNotFitError(explain(found, network, grid, target, capacity))
+    least = max(cores_needed(network, target, capacity).values(), default=1)
+    if least > grid.cores:
+        found.append(Violation("total", None, None, least, grid.cores, 0, f"needs at least {least:,} cores"))
+    return found
+
+
+def find_stuck(network: Network, target: Target) -> list[Violation]:
+    """Find neurons beyond a limit of their own, which no placement can keep."""
+    return _of_neurons(network, synapses_of_neurons(network), np.arange(network.n), None, target)
 
 
 def cores_needed(network: Network, target: Target, capacity: int) -> dict[str, int]:
@@ -191,76 +253,36 @@ def cores_needed(network: Network, target: Target, capacity: int) -> dict[str, i
     needs = {
         "neurons": (network.n, float(capacity)),
         "synapses": (synapses, target.limit("synapses")),
-        "synapse memory": (synapses, _synapses_by_memory(target)),
+        "synapse memory": (synapses, synapses_by_memory(target)),
     }
     return {name: math.ceil(total / limit) for name, (total, limit) in needs.items() if math.isfinite(limit)}
 
 
-def explain(
-    found: list[Violation],
-    network: Network,
-    grid: Grid,
-    target: Target,
-    capacity: int,
-    *,
-    fitting: Grid | None = None,
-) -> str:
-    """Say in words, one line for each violation, what does not fit and what to try.
+def most_cores(target: Target) -> int:
+    """Cores that there can be: those of all chips that can be joined, and no more than can be mapped onto."""
+    if target.chip is None:
+        return MOST_CORES
+    return int(min(MOST_CORES, target.chip.cores * target.limit("max_chips")))
 
-    Parameters
-    ----------
-    found : list of Violation
-        What is exceeded.
-    network, grid, target, capacity
-        As for `find_violations`.
-    fitting : Grid, optional
-        A larger grid on which a placement was found that fits.
+
+def is_allowed(grid: Grid, target: Target) -> bool:
+    """Whether there can be such a grid of a target's chips, and it can be mapped onto."""
+    return grid.cores <= MOST_CORES and chips_of(grid, target) <= target.limit("max_chips")
+
+
+def larger_grid(grid: Grid, cores: int, target: Target) -> Grid | None:
+    """Return the smallest grid of at least `cores` cores whose sides keep about the ratio of the grid's.
+
+    None if the chips of the target cannot make one.
     """
-    lines = [f"does not fit {target.name} on {grid} cores."]
-    for item in found:
-        where = "all cores" if item.core is None else f"core {item.core}"
-        lines.append(f"  {where:<11}: {item.text}")
-    needed = cores_needed(network, target, capacity)
-    least = max(needed.values(), default=1)
-    parts = [f"{cores:,} by {name}" for name, cores in needed.items()]
-    if parts:
-        parts[0] = parts[0].replace(" by", " cores by" if least > 1 else " core by")
-        lines.append(f"  {'total':<11}: needs at least {', '.join(parts)}; the grid has {grid.cores:,}")
-    lines.append(f"  {'try':<11}: {', or '.join(_advise(found, network, grid, target, capacity, fitting))}")
-    return "\n".join(lines)
-
-
-def _advise(
-    found: list[Violation], network: Network, grid: Grid, target: Target, capacity: int, fitting: Grid | None
-) -> list[str]:
-    needed = cores_needed(network, target, capacity)
-    least = max(needed.values(), default=1)
-    resources = {item.resource for item in found}
-    advice = []
-    if "cores" in resources and target.chip is not None:
-        advice.append(f"--cores {target.chip}")
-    elif fitting is not None:
-        advice.append(f"--cores {fitting}, where it fits")
-    elif least > grid.cores:
-        advice.append(f"--cores {larger_grid(grid, least)}")
-    kept = [item.needed / max(item.limit, 1) for item in found if item.resource not in ("neurons", "cores")]
-    if kept:
-        advice.append(f"neuromod prune --keep {network.n_synapses / network.n**2 / max(kept):.1g}")
-    crowded = "neurons" in resources or needed.get("neurons", 0) > grid.cores
-    if capacity < target.limit("neurons") and (crowded or resources & {"out_axons", "destinations"}):
-        advice.append("a larger --neurons-per-core")
-    elif crowded or not advice:
-        advice.append("a smaller network")
-    return advice
-
-
-def larger_grid(grid: Grid, cores: int) -> Grid:
-    """Return the smallest grid of at least `cores` cores whose sides keep about the ratio of the grid's."""
     shape = math.log(grid.rows / grid.columns)
     options = []
-    for rows in range(1, cores + 1):
+    for rows in range(1, min(cores, MOST_CORES) + 1):
         columns = -(-cores // rows)
         bend = abs(math.log(rows / columns) - shape)
-        options.append((bend > math.log(2), rows * columns, bend, rows, columns))
+        if is_allowed(replace(grid, rows=rows, columns=columns), target):
+            options.append((bend > math.log(2), rows * columns, bend, rows, columns))
+    if not options:
+        return None
     _, _, _, rows, columns = min(options)
     return replace(grid, rows=rows, columns=columns)

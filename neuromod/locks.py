@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from neuromod.errors import UsageError
+from neuromod.files import recover
 
 # What `files.replacing` and the writers of folders name their temporary files.
 _LEFTOVER = re.compile(r"^\..+-[a-z0-9_]{8}(\.[A-Za-z0-9]+)?$")
@@ -56,8 +57,11 @@ def hold(folder: Path) -> Iterator[None]:
 
 def _clear(folder: Path) -> None:
     """Remove temporary files of processes that were killed; whoever holds the lock has none yet."""
-    for place in (folder, folder / "exports", folder / "spiking"):
-        for path in place.iterdir() if place.is_dir() else ():
+    below = [path for name in ("exports", "spiking") for path in (folder / name).glob("**/") if path.is_dir()]
+    for place in (folder, *below):
+        recover(place)
+        # A folder below may have gone with the one above it.
+        for path in list(place.iterdir()) if place.is_dir() else ():
             if _LEFTOVER.match(path.name):
                 with contextlib.suppress(OSError):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
-from neuromod import limits
+from neuromod import limits, remedies
+from neuromod.activity import find_activity
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.explanation import describe
 from neuromod.grid import Grid
+from neuromod.limits import MOST_CORES, Violation
 from neuromod.network import Network
-from neuromod.objectives import check_objective, cost_matrix
+from neuromod.packet_costs import Objective, check_objective, cost_matrix, packet_cost
 from neuromod.placement import Placement
 from neuromod.placers import DEFAULT
 from neuromod.placers import place as search
 from neuromod.placers.problem import Effort
 from neuromod.target_files import load_target
 from neuromod.targets import Target
-
-# Larger grids that are tried to find the least one that fits, and the neurons up to which that is quick.
-_GRIDS_TRIED, _QUICK = 6, 20_000
-
-# Cores of a grid, 128x128: what all pairs of them cost takes some gigabytes there.
-MOST_CORES = 16_384
 
 
 def choose_grid(target: Target, cores: tuple[int, int] | None = None) -> Grid:
@@ -63,17 +62,17 @@ def place(
     network : Network
         The network, with positions or without.
     rates : (n,) float, spikes per time step, optional
-        Activity of the neurons; the network's own `rates`, else one spike a step, if omitted.
+        Activity of the neurons; that of `activity.find_activity` if omitted.
     cores : (rows, columns), optional
         Grid of cores; 4x4, or the chip's if that is smaller, if omitted.
     target : Target or str, default generic-mesh
         The target, its name, or the path of its file.
     neurons_per_core : int, optional
-        Capacity of a core; see `limits.decide_capacity` for what it is if omitted.
+        Capacity of a core; see `limits.capacity_of` for what it is if omitted.
     placer : str, default annealing
         Name of the method, a key of `neuromod.placers.PLACERS`.
     objective : str, default hops
-        What is to be small, one of `neuromod.objectives.OBJECTIVES`.
+        What is to be small, one of `neuromod.packet_costs.OBJECTIVES`.
     seed : int, default 0
         Equal seeds give equal placements.
     effort : Effort, optional
@@ -105,43 +104,40 @@ def place(
     grid = choose_grid(chip, cores)
     goal = check_objective(objective)
     if rates is None:
-        rates = np.ones(network.n) if network.rates is None else network.rates
-    capacity, _ = limits.decide_capacity(chip, grid, network.n, neurons_per_core)
-    limits.refuse_impossible(network, grid, chip, capacity)
-    core_of = search(
-        network, rates, grid, capacity, placer=placer, seed=seed, objective=goal,
-        cost=cost_matrix(goal, grid, chip), limits=limits.limits_of_search(chip, grid), effort=effort,
-    )  # fmt: skip
-    violations = limits.find_violations(network, core_of, grid, chip, capacity)
+        rates = find_activity(network).rates
+    effort = effort or Effort()
+    case = remedies.Case(network, grid, chip, neurons_per_core, placer)
+    capacity, _ = limits.capacity_of(network, chip, grid, neurons_per_core)
+    core_of, violations = _search(case, rates, goal, seed, effort)
     if violations:
-        fitting = _least_grid(network, rates, grid, chip, neurons_per_core, seed)
-        raise DoesNotFitError(limits.explain(violations, network, grid, chip, capacity, fitting=fitting))
-    return Placement(grid, core_of, capacity, chip.name, placer, seed, network.sha256())
+        at = dict(zip(network.neuron_ids.tolist(), np.asarray(rates).tolist(), strict=True))
+
+        def attempt(changed: remedies.Case, quick: bool) -> bool:
+            known = np.array([at[number] for number in changed.network.neuron_ids.tolist()])
+            work = Effort(0.1 * effort.amount) if quick else replace(effort, on_progress=Effort().on_progress)
+            try:
+                return not _search(changed, known, goal, seed, work)[1]
+            except UsageError:
+                # As of a method that knows one grid alone.
+                return False
+
+        facts = describe(violations, network, grid, chip, capacity)
+        raise DoesNotFitError(facts, remedies.find_remedies(case, violations, attempt))
+    return Placement(grid, core_of, capacity, chip.name, placer, seed, network.sha256(), chip)
 
 
-def _least_grid(
-    network: Network,
-    rates: npt.NDArray[np.floating],
-    grid: Grid,
-    target: Target,
-    neurons_per_core: int | None,
-    seed: int,
-) -> Grid | None:
-    """Return the least of some larger grids on which a quick search finds a placement that fits; None if none does."""
-    if network.n > _QUICK:
-        return None
-    tried = grid
-    for _ in range(_GRIDS_TRIED):
-        tried = limits.larger_grid(tried, tried.cores + max(1, grid.cores // 4))
-        try:
-            capacity, _ = limits.decide_capacity(target, tried, network.n, neurons_per_core)
-            limits.refuse_impossible(network, tried, target, capacity)
-        except (DoesNotFitError, UsageError):
-            return None
-        core_of = search(
-            network, rates, tried, capacity, seed=seed, limits=limits.limits_of_search(target, tried),
-            effort=Effort(0.1),
-        )  # fmt: skip
-        if not limits.find_violations(network, core_of, tried, target, capacity):
-            return tried
-    return None
+def _search(
+    case: remedies.Case, rates: npt.NDArray[np.floating], goal: Objective, seed: int, effort: Effort
+) -> tuple[npt.NDArray[np.int32], list[Violation]]:
+    """Search a placement; return it, (n,), and everything in which it does not fit."""
+    network, grid, target = case.network, case.grid, case.target
+    capacity, _ = limits.capacity_of(network, target, grid, case.neurons_per_core)
+    if impossible := limits.find_impossible(network, grid, target, capacity):
+        return np.zeros(0, np.int32), impossible
+    one = packet_cost(goal, target)
+    core_of = search(
+        network, rates, grid, capacity, placer=case.placer, seed=seed, objective=goal,
+        cost=cost_matrix(one.price, grid), tree=one.price if one.branching else None,
+        limits=limits.limits_of_search(target, grid), effort=effort,
+    )  # fmt: skip
+    return core_of, limits.find_violations(network, core_of, grid, target, capacity)

@@ -197,15 +197,14 @@ def prune_packets(
     >>> done.hops_after <= done.hops_before
     True
     """
-    known = network.info.get("tasks")
-    if not known:
+    if not evaluation.has_tasks(network):
         raise UsageError("this network has no tasks to measure accuracy on, so its packets cannot be judged")
     if placement.network_sha256 != network.sha256():
         raise UsageError("the placement is that of another network; place this one first")
     reference = reference or network
     tune, check = (
         evaluation.trials_for(
-            network, trials_per_task * len(known), seed=np.random.SeedSequence(seed, spawn_key=(2, k))
+            network, trials_per_task * len(network.info["tasks"]), seed=np.random.SeedSequence(seed, spawn_key=(2, k))
         )
         for k in range(2)
     )

@@ -15,6 +15,7 @@ from neuromod.files import read_json, write_json, write_text
 from neuromod.grid import Grid
 from neuromod.network import Network
 from neuromod.notebook import html_table
+from neuromod.targets import Target
 
 SCHEMA = "neuromod/placement/1"
 
@@ -39,6 +40,8 @@ class Placement:
         Seed of the method.
     network_sha256 : str
         Digest of the network that it was made for, `Network.sha256`.
+    hardware : Target, optional
+        The target itself, as it was when the placement was made; None in a placement that was read from a file.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Placement:
     placer: str
     seed: int
     network_sha256: str
+    hardware: Target | None = None
 
     def __post_init__(self) -> None:
         core_of = np.asarray(self.core_of)

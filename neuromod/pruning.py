@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neuromod import evaluation
-from neuromod.cutting import cut
+from neuromod.cutting import cut, threshold_for
 from neuromod.errors import UsageError
 from neuromod.network import Network
 from neuromod.notebook import html_table
@@ -128,14 +128,14 @@ def prune(
     2
     """
     if threshold is not None and keep is not None:
-        raise UsageError("give --threshold or --keep, not both")
+        raise UsageError("give threshold or keep, not both")
     if threshold is not None and not 0 <= threshold < np.inf:
-        raise UsageError(f"--threshold {threshold:g} is out of range: needed 0 or more")
+        raise UsageError(f"threshold = {threshold:g} is out of range: needed 0 or more")
     if keep is not None and not 0 < keep <= 1:
-        raise UsageError(f"--keep {keep:g} is out of range: needed more than 0 and at most 1")
-    known = network.info.get("tasks")
+        raise UsageError(f"keep = {keep:g} is out of range: needed more than 0 and at most 1")
+    known = network.info["tasks"] if evaluation.has_tasks(network) else ()
     if not known and threshold is None and keep is None:
-        raise UsageError("this network has no tasks to measure accuracy on; give --threshold or --keep")
+        raise UsageError("this network has no tasks to measure accuracy on; give threshold or keep")
 
     check: Any = None
     before: evaluation.Evaluation | None = None
@@ -148,7 +148,7 @@ def prune(
         )
         before = evaluate_rounded(network, check)
     if keep is not None:
-        threshold = _threshold_for(network, round(keep * network.n**2))
+        threshold = threshold_for(network, round(keep * network.n**2))
     if threshold is not None:
         pruned = cut(network, threshold, weight_bits=weight_bits)
         after = evaluate_rounded(pruned, check, weight_bits) if known else None
@@ -185,14 +185,6 @@ def evaluate_rounded(network: Network, trials: Any, weight_bits: int | None = No
     """Measure how many trials a network solves in float32, its weights rounded to so many bits if they are given."""
     network = network if weight_bits is None else rounded(network, weight_bits)
     return evaluation.evaluate(network, trials, runner=lambda x: network.run(x, dtype=np.float32)[0])
-
-
-def _threshold_for(network: Network, count: int) -> float:
-    """Return the threshold that keeps `count` recurrent weights."""
-    magnitudes = np.sort(np.abs(network.w_rec.data))
-    if count >= len(magnitudes):
-        return 0.0
-    return float(magnitudes[len(magnitudes) - count - 1])
 
 
 def _candidates(network: Network) -> list[float]:

@@ -11,6 +11,7 @@ from scipy import sparse
 from neuromod.errors import UsageError
 from neuromod.network import Array, Network
 from neuromod.spiking import Reset, SpikingNetwork
+from neuromod.targets import Target
 
 Granularity = Literal["row", "tensor"]
 
@@ -124,8 +125,8 @@ def without_lost(network: Network, bits: int) -> Network:
     )
 
 
-def bits_of(target: str) -> int:
-    """Bits of a weight on a chip, given by its name or the path of a TOML file.
+def bits_of(target: Target | str) -> int:
+    """Bits of a weight on a chip, given by itself, its name or the path of a TOML file.
 
     Raises
     ------
@@ -134,9 +135,10 @@ def bits_of(target: str) -> int:
     """
     from neuromod.target_files import load_target
 
-    figure = load_target(target).figure("weight_bits")
+    chip = load_target(target) if isinstance(target, str) else target
+    figure = chip.figure("weight_bits")
     if figure.value is None:
-        raise UsageError(f"the number of bits of a weight on {target} is {figure.text}; give one with --weight-bits")
+        raise UsageError(f"the number of bits of a weight on {chip.name} is {figure.text}; give a number")
     return int(figure.value)
 
 

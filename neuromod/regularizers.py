@@ -1,7 +1,7 @@
 r"""The family of wiring costs that the literature compares, each as what a unit of weight costs.
 
 A cost is :math:`C = \sum_k p_k |w_k|` with a price p for every weight; λ C is added to the task loss through the
-proximal step of `neuromod.bimt.shrink`, hence exact zeros. With d the Manhattan distance in sides of the grid, n the
+proximal step of `neuromod.bimt.shrink`, hence exact zeros. With d the Manhattan distance in sides of the plane, n the
 number of neurons and l0 the length that every connection has besides:
 
 =========== ============================================= ===== =====================================================
@@ -31,14 +31,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from neuromod.bimt import grid_side
 from neuromod.chip import Chip
+from neuromod.geometry import Plane
 from neuromod.settings import WiringSettings
 from neuromod.swapping import Anchors, distances
 from neuromod.traffic_cost import GroupPrices, make_prices
@@ -84,6 +84,7 @@ def prices(
     positions: npt.NDArray[np.float32],
     parameters: Mapping[str, torch.Tensor],
     *,
+    plane: Plane,
     with_biases: bool,
 ) -> dict[str, torch.Tensor]:
     """What a unit of weight costs in each tensor.
@@ -96,6 +97,8 @@ def prices(
         Positions of the neurons in pitch units.
     parameters : mapping of str to tensor
         The weights; prices have their type and device.
+    plane : Plane
+        Where the neurons lie; lengths are in its longer side.
     with_biases : bool
         Whether biases cost as much as input weights.
 
@@ -111,18 +114,18 @@ def prices(
         return {}
     if kind.price == "communicability":
         at = torch.as_tensor(positions, dtype=w_rec.dtype, device=w_rec.device)
-        return {"w_rec": torch.cdist(at, at) / grid_side(n) * communicability(w_rec) / n}
+        return {"w_rec": torch.cdist(at, at) / plane.side * communicability(w_rec) / n}
     base = 1.0 if kind.price == "even" else settings.layer_spacing
     even = kind.price == "even" or settings.cost != "distance"
-    recurrent = np.full((1, 1), base) if even else distances(positions) / grid_side(n) + base
+    recurrent = np.full((1, 1), base) if even else distances(positions) / plane.side + base
     names = ("w_in", "w_out", *(("bias",) if with_biases else ()))
     result = {"w_rec": torch.as_tensor(recurrent / n, dtype=w_rec.dtype, device=w_rec.device)}
     result.update({name: w_rec.new_tensor(base / n) for name in names})
     if settings.terminals and kind.price == "distance":
         n_in, n_out = parameters["w_in"].shape[1], parameters["w_out"].shape[0]
-        at_in, at_out = terminals(n_in, n_out, grid_side(n))
+        at_in, at_out = terminals(n_in, n_out, plane)
         for name, length in (("w_in", distances(positions, at_in)), ("w_out", distances(at_out, positions))):
-            result[name] = torch.as_tensor((length / grid_side(n) + base) / n, dtype=w_rec.dtype, device=w_rec.device)
+            result[name] = torch.as_tensor((length / plane.side + base) / n, dtype=w_rec.dtype, device=w_rec.device)
     return result
 
 
@@ -150,34 +153,27 @@ def groups(
     """
     if chip is None or chip.links is None:
         return None
-    links = chip.links
-
-    def tensor(values: npt.NDArray[Any], kind: torch.dtype = w_rec.dtype) -> torch.Tensor:
-        return torch.as_tensor(np.array(values), dtype=kind, device=w_rec.device)
-
+    counted = np.array(activity) if settings.activity else np.ones_like(activity)
     return make_prices(
-        tensor(links.price),
-        tensor(links.behind) if links.branching else None,
-        tensor(chip.core_of(positions), torch.int64),
-        tensor(activity if settings.activity else np.ones_like(activity)),
+        chip.links, chip.core_of(positions), torch.as_tensor(counted, dtype=w_rec.dtype, device=w_rec.device)
     )
 
 
-def terminals(n_in: int, n_out: int, side: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Places of inputs, (n_in, 2), and readouts, (n_out, 2): evenly along the columns left and right of the grid."""
+def terminals(n_in: int, n_out: int, plane: Plane) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Places of inputs, (n_in, 2), and readouts, (n_out, 2): evenly along the columns left and right of the plane."""
 
     def along(count: int, column: float) -> npt.NDArray[np.float64]:
-        return np.stack([np.full(count, column), np.linspace(0, side - 1, count)], axis=1)
+        return np.stack([np.full(count, column), np.linspace(0, plane.rows - 1, count)], axis=1)
 
-    return along(n_in, -1.0), along(n_out, float(side))
+    return along(n_in, -1.0), along(n_out, float(plane.columns))
 
 
-def anchors(settings: WiringSettings, parameters: Mapping[str, torch.Tensor]) -> Anchors | None:
+def anchors(settings: WiringSettings, parameters: Mapping[str, torch.Tensor], plane: Plane) -> Anchors | None:
     """What neurons are wired to besides each other, for `neuromod.swapping.swap`; None without ``wiring.terminals``."""
     if not settings.terminals:
         return None
     w_in, w_out = (parameters[name].detach().abs().double().cpu().numpy() for name in ("w_in", "w_out"))
-    places = terminals(w_in.shape[1], w_out.shape[0], grid_side(len(w_in)))
+    places = terminals(w_in.shape[1], w_out.shape[0], plane)
     return Anchors(np.hstack([w_in, w_out.T]), np.vstack(places))
 
 

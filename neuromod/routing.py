@@ -40,8 +40,8 @@ class Traffic:
         As `links`, with branching packets.
     destinations : (n,) int64
         Number of other cores to which each neuron sends.
-    in_axons : (cores,) int64
-        Number of neurons elsewhere that send to each core.
+    multicast_sent : (cores,) float64
+        Packets that each core sends if they branch on their way: one for each spike that leaves it.
     """
 
     packets: npt.NDArray[np.float64]
@@ -50,7 +50,7 @@ class Traffic:
     multicast_hops: float
     multicast_links: npt.NDArray[np.float64]
     destinations: npt.NDArray[np.int64]
-    in_axons: npt.NDArray[np.int64]
+    multicast_sent: npt.NDArray[np.float64]
 
 
 def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rates: npt.NDArray[np.floating]) -> Traffic:
@@ -82,7 +82,7 @@ def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rate
             f"the network has {network.n} neurons, the placement {len(core_of)} and the rates {len(rates)}"
         )
     by_source = network.w_rec.tocsc()
-    packets, multicast_links, destinations, in_axons = _tally(
+    packets, multicast_links, destinations = _tally(
         by_source.indptr, by_source.indices, core_of, np.asarray(rates, np.float64), grid
     )
     return Traffic(
@@ -92,7 +92,9 @@ def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rate
         multicast_hops=float(multicast_links.sum()),
         multicast_links=multicast_links,
         destinations=destinations,
-        in_axons=in_axons,
+        multicast_sent=np.bincount(core_of, weights=rates * (destinations > 0), minlength=grid.cores).astype(
+            np.float64
+        ),
     )
 
 
@@ -102,18 +104,17 @@ def _tally(
     core_of: npt.NDArray[np.integer],
     rates: npt.NDArray[np.float64],
     grid: Grid,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Packets between cores, loads of the multicast trees, destinations of the neurons, in-axons of the cores."""
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Packets between cores, loads of the multicast trees, destinations of the neurons."""
     packets = np.zeros((grid.cores, grid.cores))
     links = np.zeros((4, grid.router_rows, grid.router_columns))
     destinations = np.zeros(len(core_of), np.int64)
-    in_axons = np.zeros(grid.cores, np.int64)
     row_of, column_of = grid.routers().T.copy()
     # Copies, since kernels are compiled anew for arrays that are read-only.
     core_of, rates = core_of.astype(np.int32), rates.copy()
     sources = as_indices(indptr, targets)
-    _count(*sources, core_of, rates, row_of, column_of, packets, links, destinations, in_axons)
-    return packets, links, destinations, in_axons
+    _count(*sources, core_of, rates, row_of, column_of, packets, links, destinations)
+    return packets, links, destinations
 
 
 def route(packets: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:
@@ -151,9 +152,9 @@ def route(packets: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float6
 
 @compiled
 def _count(  # type: ignore[no-untyped-def]  # pragma: no cover
-    indptr, targets, core_of, rates, row_of, column_of, packets, links, destinations, in_axons
+    indptr, targets, core_of, rates, row_of, column_of, packets, links, destinations
 ):
-    cores = len(in_axons)
+    cores = len(packets)
     columns = links.shape[2]
     seen = np.full(cores, -1, np.int64)
     found = np.empty(cores, np.int64)
@@ -174,7 +175,6 @@ def _count(  # type: ignore[no-untyped-def]  # pragma: no cover
                 found[n_found] = core
                 n_found += 1
                 packets[home, core] += rates[s]
-                in_axons[core] += 1
                 left = min(left, column_of[core])
                 right = max(right, column_of[core])
         destinations[s] = n_found
@@ -202,10 +202,12 @@ def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
 
     For the objective ``max-link`` it is that of the matrix `cost`, see `busiest_link`.
     """
-    packets, links = _of_problem(problem, core_of)
-    if problem.objective == "multicast":
-        return float(links.sum())
-    return float((packets * problem.cost).sum())
+    packets, links, destinations = _of_problem(problem, core_of)
+    if problem.tree is None:
+        return float((packets * problem.cost).sum())
+    sent = float(problem.rates[: problem.n] @ (destinations > 0))
+    east_west, south_north = float(links[:2].sum()), float(links[2:].sum())
+    return problem.tree.sent * sent + problem.tree.along_row * east_west + problem.tree.along_column * south_north
 
 
 def packets_between(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
@@ -225,10 +227,9 @@ def busiest_link(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
 
 def _of_problem(
     problem: Problem, core_of: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     n = problem.n
-    packets, links, _, _ = _tally(problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid)
-    return packets, links
+    return _tally(problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid)
 
 
 def link_loads(links: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:

@@ -82,6 +82,7 @@ class Run:
         inputs: Iterable[str],
         outputs: Iterable[str],
         result: Mapping[str, Any],
+        given: Mapping[str, Any] | None = None,
     ) -> None:
         """Write down that a step ran.
 
@@ -97,10 +98,13 @@ class Run:
             Artefacts, relative to the run, whose SHA-256 is kept.
         result : mapping
             What the step reports.
+        given : mapping, optional
+            The options that it was given, from `commands.as_record`; those that it left out if omitted.
         """
         content = self.manifest()
         content["steps"][name] = {
             "arguments": dict(arguments),
+            "given": dict(given or {}),
             "seconds": round(seconds, 3),
             "inputs": {item: sha256(self.file(item)) for item in inputs},
             "outputs": {item: sha256(self.file(item)) for item in outputs},
@@ -146,36 +150,41 @@ class Run:
         """
         state, why = self.state(name)
         if state != "fresh":
-            raise StageError(f"{name} of {self.path} is {state}: {why}; run `{self.command(self.mend(name))}`")
+            raise StageError(f"{name} of {self.path} is {state}: {why}; run `{self.command(*self.mend(name))}`")
 
-    def mend(self, name: str) -> str:
-        """Return the command that makes the earliest broken step that `name` needs, as it was given before."""
-        return self._mend_inputs(name) or self._again(name) or name
+    def mend(self, name: str) -> tuple[str, ...]:
+        """Return the commands that make the earliest broken step that `name` needs, as it was given before."""
+        return self._mend_inputs(name) or self.again(name) or (name,)
 
-    def _again(self, name: str) -> str | None:
-        given = (self.step(name) or {"arguments": {}})["arguments"]
-        return commands.as_given(name, given, target_file=self.file("target.toml"))
+    def given(self, name: str) -> dict[str, Any]:
+        """Return the options that the step `name` was given; empty if it has not run."""
+        return dict(commands.given_to(name, self.step(name)))
 
-    def command(self, text: str) -> str:
-        """Return a command as it is to be typed for this run: with ``--run`` unless the run is the newest."""
-        if text in (COMMANDS["train"], COMMANDS["import"]):
-            # These make a run of their own.
-            return text
+    def again(self, name: str, **changes: Any) -> tuple[str, ...]:
+        """Return the commands that make the step `name` as it was given, but for `changes`; none if it has none."""
+        return commands.as_given(name, {**self.given(name), **changes}, target_file=self.file("target.toml"))
+
+    def command(self, *texts: str) -> str:
+        """Return commands as they are to be typed for this run: with ``--run`` unless the run is the newest."""
         newest = newest_path()
-        if newest is not None and newest.resolve() == self.path.resolve():
-            return text
-        return f"{text} --run {shlex.quote(str(self.path))}"
+        is_newest = newest is not None and newest.resolve() == self.path.resolve()
+        made = []
+        for text in texts:
+            # Training and importing make a run of their own.
+            own = text.startswith((COMMANDS["train"], "neuromod import"))
+            made.append(text if own or is_newest else f"{text} --run {shlex.quote(str(self.path))}")
+        return " && ".join(made)
 
-    def _mend_inputs(self, name: str, asked_by: tuple[str, ...] = ()) -> str | None:
+    def _mend_inputs(self, name: str, asked_by: tuple[str, ...] = ()) -> tuple[str, ...]:
         steps = self.manifest()["steps"]
         for item in (steps.get(name) or {"inputs": {}})["inputs"]:
             for maker, other in steps.items():
                 fits = maker not in (name, *asked_by) and item in other["outputs"]
                 if fits and self.state(maker)[0] != "fresh":
-                    command = self._mend_inputs(maker, (*asked_by, name)) or self._again(maker)
+                    command = self._mend_inputs(maker, (*asked_by, name)) or self.again(maker)
                     if command:
                         return command
-        return None
+        return ()
 
     def network_file(self) -> str:
         """Name of the network that later stages work on: the pruned one, or an imported one as it is.

@@ -105,7 +105,7 @@ class ChipSettings:
     cores : str
         Grid of cores as ``4x4``; without it none, unless `target` or ``wiring.cost`` asks for one.
     neurons_per_core : int
-        Neurons that a core holds; 0 for an even share, at most what the target holds.
+        Neurons that a core holds; 0 for an even share with 5 % slack, at most what the target holds.
     target : str
         Name of a target, or path of its file, whose limits are kept; without it a mesh without limits.
     weight_bits : int

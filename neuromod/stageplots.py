@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
+from neuromod.exporting.formats import titles
 from neuromod.network import Network
 from neuromod.plots import OKABE_ITO
-from neuromod.reporting.words import FORMATS, count, tidy
+from neuromod.reporting.words import count, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -228,7 +229,7 @@ def verified(parts: Mapping[str, Mapping[str, Any]], min_agreement: float) -> Fi
     axes[1].set(ylabel="accuracy", ylim=(middle - half, middle + half))
     for ax in axes:
         ax.set(xticks=at, xlim=(-0.5, len(ran) - 0.5))
-        ax.set_xticklabels([FORMATS.get(name, name).replace(", ", "\n") for name in ran])
+        ax.set_xticklabels([titles().get(name, name).replace(", ", "\n") for name in ran])
         ax.legend(fontsize=6, frameon=False)
     return figure
 

@@ -140,7 +140,7 @@ def place(
 
     return mapping.place(
         network,
-        rates=(activity or find_activity(network)).rates,
+        rates=None if activity is None else activity.rates,
         cores=cores,
         target=target,
         neurons_per_core=neurons_per_core,
@@ -170,7 +170,7 @@ def estimate(
     activity : Activity, optional
         How often each neuron sends; `activity.find_activity` if omitted.
     target : Target, optional
-        For energy, time and chips; the placement's, where that is one of `target_files.target_names`, if omitted.
+        For energy, time and chips; if omitted the one that the placement was made for, or of its name.
     seed : int
         Seed of the shuffle.
 
@@ -194,6 +194,8 @@ def estimate(
     >>> neuromod.estimate(net, placement).summary["hops_per_step"]
     1.0
     """
+    if target is None:
+        target = placement.hardware
     if target is None and placement.target in target_names():
         target = load_target(placement.target)
     return estimate_traffic(network, placement, activity or find_activity(network), target=target, seed=seed)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from neuromod.agreement import Agreement, agreement
 from neuromod.conversion import activities, balance, convert
+from neuromod.conversion_settings import ConversionSettings
 from neuromod.evaluation import evaluate, trials_for
 from neuromod.network import Array, Network
-from neuromod.quantization import Granularity, quantize
-from neuromod.spiking import Input, Mode, Reset, SpikingNetwork
+from neuromod.quantization import quantize
+from neuromod.spiking import Reset, SpikingNetwork
 from neuromod.tasks import Trials
 
 # Tried in this order until one is good enough; fine-tuned networks need fewer, and take longer to try.
@@ -28,50 +29,8 @@ THRESHOLDS: dict[Reset, tuple[tuple[float, float], ...]] = {
     "hard": tuple((percentile, multiple) for percentile in (99.0, 99.9) for multiple in (1.0, 2.0, 4.0, 8.0)),
 }
 
-Tune = Literal["never", "needed", "always"]
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the spiking network is to be like.
-
-    Parameters
-    ----------
-    substeps : tuple of int
-        What to try, in rising order; one is taken as it is. `SUBSTEPS` or `TUNED_SUBSTEPS` if empty.
-    mode, delay, reset, floor, keep, input
-        See `conversion.convert`.
-    weight_bits, granularity
-        Quantise the weights, see `quantization.quantize`; not at all if `weight_bits` is None.
-    tune : {'never', 'needed', 'always'}
-        Fine-tune, see `tuning.tune`: ``needed`` if nothing else is good enough.
-    tune_steps : int
-        Steps of fine-tuning.
-    max_accuracy_drop : float
-        Largest loss of mean accuracy against the rate network.
-    min_agreement : float
-        Least share of equal decisions; the lower end of its 95 % interval must reach it.
-    n_trials : int
-        Trials to measure on; half as many others are there to choose thresholds on.
-    seed : int
-        Seed of the trials.
-    """
-
-    substeps: tuple[int, ...] = ()
-    mode: Mode = "hold"
-    delay: int | None = None
-    reset: Reset = "soft"
-    floor: float | None = 0.0
-    keep: float | None = None
-    input: Input = "constant"
-    weight_bits: int | None = None
-    granularity: Granularity = "row"
-    tune: Tune = "never"
-    tune_steps: int = 200
-    max_accuracy_drop: float = 0.01
-    min_agreement: float = 0.95
-    n_trials: int = 2000
-    seed: int = 0
+# The name that 0.1.0 had for them.
+Wishes = ConversionSettings
 
 
 @dataclass(frozen=True)
@@ -138,7 +97,7 @@ class Conversion:
 
 
 def choose(
-    network: Network, wishes: Wishes | None = None, *, on_try: Callable[[Candidate], None] | None = None
+    network: Network, settings: ConversionSettings | None = None, *, on_try: Callable[[Candidate], None] | None = None
 ) -> Conversion:
     """Convert with the smallest number of substeps that is good enough.
 
@@ -150,7 +109,7 @@ def choose(
     ----------
     network : Network
         The rate network, with its tasks in `info`.
-    wishes : Wishes, optional
+    settings : ConversionSettings, optional
         What the spiking network is to be like.
     on_try : callable, optional
         Called with each `Candidate`.
@@ -160,24 +119,24 @@ def choose(
     UsageError
         If the network does not say what its tasks are, the mode does not fit its leak or the bits are out of range.
     """
-    wishes = wishes or Wishes()
-    first, second = np.random.SeedSequence([wishes.seed, 5]).spawn(2)
-    calibration = trials_for(network, (wishes.n_trials + 1) // 2, seed=first)
-    test = trials_for(network, wishes.n_trials, seed=second)
+    settings = settings or ConversionSettings()
+    first, second = np.random.SeedSequence([settings.seed, 5]).spawn(2)
+    calibration = trials_for(network, (settings.n_trials + 1) // 2, seed=first)
+    test = trials_for(network, settings.n_trials, seed=second)
     samples = activities(network, calibration.inputs)[calibration.mask]
     scales = {
         (percentile, multiple): multiple * balance(samples, percentile=percentile)
-        for percentile, multiple in THRESHOLDS[wishes.reset]
+        for percentile, multiple in THRESHOLDS[settings.reset]
     }
     tried: list[tuple[Candidate, SpikingNetwork, Array]] = []
     met = False
-    for count, tuned in _plan(wishes):
-        candidate, spiking, spikes = _try(network, wishes, count, tuned, scales, calibration, test)
+    for count, tuned in _plan(settings):
+        candidate, spiking, spikes = _try(network, settings, count, tuned, scales, calibration, test)
         tried.append((candidate, spiking, spikes))
         if on_try:
             on_try(candidate)
         lost = candidate.accuracy_rate - candidate.accuracy
-        met = lost <= wishes.max_accuracy_drop and candidate.agreement.low >= wishes.min_agreement
+        met = lost <= settings.max_accuracy_drop and candidate.agreement.low >= settings.min_agreement
         if met:
             break
     chosen, spiking, spikes = tried[-1] if met else max(tried, key=lambda item: item[0].agreement.share)
@@ -194,16 +153,16 @@ def choose(
     )
 
 
-def _plan(wishes: Wishes) -> Sequence[tuple[int, bool]]:
+def _plan(settings: ConversionSettings) -> Sequence[tuple[int, bool]]:
     """Numbers of substeps, each with whether to fine-tune."""
-    plain = [(count, False) for count in sorted(set(wishes.substeps or SUBSTEPS))]
-    tuned = [(count, True) for count in sorted(set(wishes.substeps or TUNED_SUBSTEPS))]
-    return {"never": plain, "needed": plain + tuned, "always": tuned}[wishes.tune]
+    plain = [(count, False) for count in sorted(set(settings.substeps or SUBSTEPS))]
+    tuned = [(count, True) for count in sorted(set(settings.substeps or TUNED_SUBSTEPS))]
+    return {"never": plain, "needed": plain + tuned, "always": tuned}[settings.tune]
 
 
 def _try(
     network: Network,
-    wishes: Wishes,
+    settings: ConversionSettings,
     count: int,
     tuned: bool,
     scales: dict[tuple[float, float], Array],
@@ -218,25 +177,25 @@ def _try(
             network,
             scale,
             substeps=count,
-            mode=wishes.mode,
-            delay=wishes.delay,
-            reset=wishes.reset,
-            floor=wishes.floor,
-            keep=wishes.keep,
-            input=wishes.input,
+            mode=settings.mode,
+            delay=settings.delay,
+            reset=settings.reset,
+            floor=settings.floor,
+            keep=settings.keep,
+            input=settings.input,
             input_peak=peak,
         )
-        if wishes.weight_bits is not None and not tuned:
-            options[thresholds] = quantize(options[thresholds], wishes.weight_bits, granularity=wishes.granularity)
+        if settings.weight_bits is not None and not tuned:
+            options[thresholds] = quantize(options[thresholds], settings.weight_bits, granularity=settings.granularity)
     best = max(options, key=lambda key: _measure(network, options[key], calibration, key)[0].agreement.share)
     spiking = options[best]
     if tuned:
         from neuromod.tuning import tune
 
-        bits: dict[str, Any] = {"weight_bits": wishes.weight_bits, "granularity": wishes.granularity}
-        spiking = tune(network, spiking, steps=wishes.tune_steps, seed=wishes.seed, **bits)
+        bits: dict[str, Any] = {"weight_bits": settings.weight_bits, "granularity": settings.granularity}
+        spiking = tune(network, spiking, steps=settings.tune_steps, seed=settings.seed, **bits)
     candidate, spikes = _measure(network, spiking, test, best, tuned=tuned)
-    if wishes.weight_bits is not None:
+    if settings.weight_bits is not None:
         before = _measure(network, unrounded[best], test, best)[0].accuracy
         candidate = replace(candidate, accuracy_unrounded=before)
     return candidate, spiking, spikes

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from neuromod.errors import UsageError
 from neuromod.grid import Grid
 
 Kind = Literal["measured", "pre-silicon", "vendor", "derived", "chosen"]
@@ -84,6 +85,26 @@ class Figure:
 
 UNKNOWN = Figure()
 
+# What the energy of a packet is made of.
+PACKET_ENERGIES = ("energy_packet", "energy_hop_x", "energy_hop_y")
+
+
+@dataclass(frozen=True)
+class PacketPrice:
+    """What one packet costs, in any unit.
+
+    Parameters
+    ----------
+    sent : float
+        To send it, without its hops.
+    along_row, along_column : float
+        A hop along a row, and one along a column.
+    """
+
+    sent: float
+    along_row: float
+    along_column: float
+
 
 @dataclass(frozen=True)
 class Target:
@@ -125,6 +146,28 @@ class Target:
         """Return the number that must not be exceeded: infinite where there is no limit or none is known."""
         value = self.value(name)
         return math.inf if value is None else value
+
+    @property
+    def branches(self) -> bool:
+        """Whether one packet branches in the routers, instead of one copy for each destination."""
+        return self.routing == "multicast"
+
+    def energy_of_packet(self) -> PacketPrice:
+        """Return the picojoules of a packet and of its hops.
+
+        Raises
+        ------
+        UsageError
+            If one of them is unknown.
+        """
+        values = [self.value(name) for name in PACKET_ENERGIES]
+        unknown = [name for name, value in zip(PACKET_ENERGIES, values, strict=True) if value is None]
+        if unknown:
+            raise UsageError(
+                f"the energy of packets on {self.name} is unknown ({', '.join(unknown)}); "
+                "choose another objective or another target"
+            )
+        return PacketPrice(*(value or 0.0 for value in values))
 
     @property
     def chip(self) -> Grid | None:

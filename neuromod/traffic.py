@@ -21,8 +21,12 @@ from neuromod.notebook import html_table
 from neuromod.placement import Placement
 from neuromod.routing import DIRECTIONS, Traffic, link_loads, measure
 from neuromod.targets import Target
+from neuromod.usage import chips_used, count_usage
 
 SCHEMA = "neuromod/traffic/1"
+
+# Says how cores are counted where no target does.
+_BARE = Target("", "", "", "unicast", "core", False, {})
 
 ASSUMPTIONS = (
     "Every figure is an estimate from mean rates; packets do not wait for each other.",
@@ -127,7 +131,8 @@ def estimate(
         (placement.core_of[order], None if network.positions is None else network.positions[order]),
     ):
         traffic = measure(network, core_of, placement.grid, activity.rates)
-        summary = _summarise(network, core_of, positions, placement.grid, activity, traffic)
+        usage = count_usage(network, core_of, placement.grid, target or _BARE).of_core
+        summary = _summarise(network, core_of, positions, placement.grid, activity, traffic, usage)
         if target is not None:
             summary |= _on_target(network, core_of, placement.grid, activity, traffic, target)
         reports.append((traffic, summary))
@@ -146,7 +151,9 @@ def _on_target(
     events = costs.synaptic_events(network, activity)
     return {
         "packets_off_chip_per_step": costs.packets_between_chips(traffic.packets, grid, target),
-        "energy_per_step": costs.estimate_energy(network, activity, target, traffic, events),
+        "energy_per_step": costs.estimate_energy(
+            network, activity, target, traffic, events, chips=chips_used(core_of, grid, target)
+        ),
         "time_per_step": costs.estimate_time(network, core_of, grid, target, traffic, events),
     }
 
@@ -163,13 +170,9 @@ def _summarise(
     grid: Grid,
     activity: Activity,
     traffic: Traffic,
+    usage: dict[str, npt.NDArray[np.int64]],
 ) -> dict[str, Any]:
-    counts = {
-        "neurons": np.bincount(core_of, minlength=grid.cores),
-        "synapses": np.bincount(core_of, weights=np.diff(network.w_rec.indptr), minlength=grid.cores).astype(int),
-        "in_axons": traffic.in_axons,
-        "out_axons": np.bincount(core_of, weights=traffic.destinations, minlength=grid.cores).astype(int),
-    }
+    counts = {name: usage[name] for name in ("neurons", "synapses", "in_axons", "out_axons")}
     rates = {
         "spikes_per_step": np.bincount(core_of, weights=activity.rates, minlength=grid.cores),
         "packets_sent_per_step": traffic.packets.sum(axis=1),

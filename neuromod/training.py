@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from neuromod import bimt, checkpoints, chip, chip_steps, draws, listening, model, regularizers, swapping, tasks
+from neuromod import bimt, checkpoints, chip_steps, draws, listening, model, regularizers, swapping, tasks
 from neuromod.checkpoints import State, device_of
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.network import Network
 from neuromod.settings import Settings, TrainingSettings
+from neuromod.threads import torch_threads
+from neuromod.training_plan import TrainingPlan, make_plan
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def train(
     settings: Settings,
     *,
     state: State | None = None,
+    plan: TrainingPlan | None = None,
     on_step: Callable[[Progress], None] | None = None,
     on_checkpoint: Callable[[State], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -74,6 +77,8 @@ def train(
         What to train, see `neuromod.config`.
     state : State, optional
         Where to go on; from the start if omitted. It is changed in place.
+    plan : TrainingPlan, optional
+        What `neuromod.training_plan.make_plan` makes of the settings; made here if omitted.
     on_step : callable, optional
         Called with a `Progress` every ``training.log_every`` steps and after the last.
     on_checkpoint : callable, optional
@@ -93,16 +98,29 @@ def train(
     InterruptedRunError
         If `should_stop` said so.
     """
-    state = state or checkpoints.start(settings)
+    plan = plan or make_plan(settings, neurons_per_core=state.neurons_per_core if state else None)
+    state = state or checkpoints.start(settings, plan=plan)
+    with torch_threads(settings.training.threads):
+        _loop(plan, state, on_step, on_checkpoint, should_stop)
+    return network_of(settings, state, plan=plan)
+
+
+def _loop(
+    plan: TrainingPlan,
+    state: State,
+    on_step: Callable[[Progress], None] | None,
+    on_checkpoint: Callable[[State], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> None:
+    settings = plan.settings
     steps, then = settings.training.steps, time.monotonic()
     losses: list[float] = []
     hits: list[float] = []
     prices: bimt.Prices | None = None
-    torch.set_num_threads(settings.training.threads)
     for packed in draws.batches(settings, state.step, device_of(settings)):
-        if prices is None or _prices_change(settings, state.step):
-            prices = _prices(settings, state)
-        loss, hit = _step(settings, state, packed, prices)
+        if prices is None or _prices_change(plan, state.step):
+            prices = _prices(plan, state)
+        loss, hit = _step(plan, state, packed, prices)
         now = time.monotonic()
         state.seconds += now - then
         then = now
@@ -122,14 +140,14 @@ def train(
             on_checkpoint(state)
         if stop:
             raise InterruptedRunError(f"interrupted after step {state.step} of {steps}; the checkpoint is saved")
-    return network_of(settings, state)
 
 
-def network_of(settings: Settings, state: State) -> Network:
-    """Return the `Network` that a state holds."""
-    cores = chip.of_settings(settings)
+def network_of(settings: Settings, state: State, *, plan: TrainingPlan | None = None) -> Network:
+    """Return the `Network` that a state holds, trained by a plan, which is made of the settings if omitted."""
+    plan = plan or make_plan(settings, neurons_per_core=state.neurons_per_core)
+    cores = plan.cores
     return model.to_network(
-        chip_steps.used_parameters(settings, state),
+        chip_steps.used_parameters(plan, state),
         state.positions,
         dt_s=settings.tasks.dt_ms / 1000,
         tau_s=settings.network.tau_ms / 1000,
@@ -144,14 +162,15 @@ def network_of(settings: Settings, state: State) -> Network:
     )
 
 
-def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.Prices) -> tuple[float, float]:
+def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.Prices) -> tuple[float, float]:
     """One step: loss, gradient, Adam, the proximal step of the wiring cost, and now and then swaps."""
+    settings = plan.settings
     parameters, training = state.parameters, settings.training
     share = state.step / training.steps
     strength = bimt.strength_at(settings.wiring, share)
 
     noise = draws.noise(settings, state, packed)
-    used = chip_steps.used_parameters(settings, state)
+    used = chip_steps.used_parameters(plan, state)
     h0 = draws.initial_states(settings, state)
     h = model.states(used, packed, h0, alpha=settings.alpha, noise=noise)
     state.carried = h.detach()[packed.last]
@@ -168,7 +187,7 @@ def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.P
         (strength * bimt.wiring_cost(parameters, prices.weights, prices.groups)).backward()  # type: ignore[no-untyped-call]
     for group in state.optimizer.param_groups:
         group["lr"] = _learning_rate(training, share)
-    kept = chip_steps.still_alive(settings, state)
+    kept = chip_steps.still_alive(plan, state)
     state.optimizer.step()
     if strength > 0 and settings.wiring.proximal:
         bimt.shrink(parameters, prices.weights, state.optimizer, strength, prices.groups)
@@ -177,12 +196,12 @@ def _step(settings: Settings, state: State, packed: model.Packed, prices: bimt.P
             parameters[name].mul_(mask)
 
     state.step += 1
-    if chip_steps.listens_after(settings, state.step):
+    if chip_steps.listens_after(plan, state.step):
         state.activity = listening.update(state.activity, h.detach(), h0, packed.previous, settings.alpha)
-    if strength > 0 and chip_steps.swaps_after(settings, state.step):
-        chip_steps.swap_neurons(settings, state)
-    if chip_steps.cuts_after(settings, state.step):
-        chip_steps.cut_to_limits(settings, state)
+    if strength > 0 and chip_steps.swaps_after(plan, state.step):
+        chip_steps.swap_neurons(plan, state)
+    if chip_steps.cuts_after(plan, state.step):
+        chip_steps.cut_to_limits(plan, state)
     right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]
     return float(loss.detach()), float(right.float().mean())
 
@@ -191,23 +210,22 @@ def _bias_step(settings: Settings) -> int:
     return math.ceil(settings.wiring.bias_from * settings.training.steps)
 
 
-def _prices_change(settings: Settings, step: int) -> bool:
+def _prices_change(plan: TrainingPlan, step: int) -> bool:
     """Whether the prices at step `step` differ from those of the step before."""
+    settings = plan.settings
     if regularizers.FAMILY[settings.wiring.regularizer].depends_on_weights:
         return bimt.strength_at(settings.wiring, step / settings.training.steps) > 0
-    return (
-        chip_steps.swaps_after(settings, step)
-        or chip_steps.listens_after(settings, step)
-        or step == _bias_step(settings)
-    )
+    return chip_steps.swaps_after(plan, step) or chip_steps.listens_after(plan, step) or step == _bias_step(settings)
 
 
-def _prices(settings: Settings, state: State) -> bimt.Prices:
+def _prices(plan: TrainingPlan, state: State) -> bimt.Prices:
+    settings = plan.settings
     with_biases = state.step >= _bias_step(settings)
-    weights = regularizers.prices(settings.wiring, state.positions, state.parameters, with_biases=with_biases)
-    cores = chip.of_settings(settings)
+    weights = regularizers.prices(
+        settings.wiring, state.positions, state.parameters, plane=plan.plane, with_biases=with_biases
+    )
     groups = regularizers.groups(
-        settings.wiring, cores, state.positions, state.activity, state.parameters["w_rec"].detach()
+        settings.wiring, plan.cores, state.positions, state.activity, state.parameters["w_rec"].detach()
     )
     return bimt.Prices(weights, groups)
 

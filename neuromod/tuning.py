@@ -16,6 +16,7 @@ from neuromod.network import Network
 from neuromod.quantization import Granularity, quantize, step_sizes
 from neuromod.spiking import SpikingNetwork
 from neuromod.tasks import Trials, decisions
+from neuromod.threads import torch_threads
 
 _PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
 
@@ -90,34 +91,32 @@ def tune(
 
     best = finished()
     most = _equal_decisions(network, best, judges)
-    threads = torch.get_num_threads()
     # The tensors are small: a second thread gains nothing on an idle machine and loses much on a busy one.
-    torch.set_num_threads(1)
-    for step in range(steps):
-        trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]))
-        last = trials.last_step
-        x, mask = trials.inputs[: last.max() + 1], trials.mask[: last.max() + 1]
-        wanted = torch.from_numpy(network.run(x, dtype=np.float32)[0]).log_softmax(-1)
-        weight = np.where(trials.targets[: last.max() + 1] > 0, _RESPONSE_WEIGHT, 1.0) * mask
-        weight[last, np.arange(batch)] = _RESPONSE_WEIGHT
-        masked = {name: tensor * masks[name] for name, tensor in free.items()}
-        if weight_bits is not None:
-            masked = _rounded(masked, weight_bits, granularity, spiking)
-        y = _forward(masked, torch.from_numpy(x), spiking)
-        divergence = (wanted.exp() * (wanted - y.log_softmax(-1))).sum(-1)
-        loss = (divergence * torch.from_numpy((weight / weight.sum()).astype(np.float32))).sum()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(free.values(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if on_step:
-            on_step(step + 1, float(loss))
-        if (step + 1) * 4 // steps > step * 4 // steps:
-            equal = _equal_decisions(network, now := finished(), judges)
-            # On a tie the later one, which has a lower loss.
-            best, most = (now, equal) if equal >= most else (best, most)
-    torch.set_num_threads(threads)
+    with torch_threads(1):
+        for step in range(steps):
+            trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]))
+            last = trials.last_step
+            x, mask = trials.inputs[: last.max() + 1], trials.mask[: last.max() + 1]
+            wanted = torch.from_numpy(network.run(x, dtype=np.float32)[0]).log_softmax(-1)
+            weight = np.where(trials.targets[: last.max() + 1] > 0, _RESPONSE_WEIGHT, 1.0) * mask
+            weight[last, np.arange(batch)] = _RESPONSE_WEIGHT
+            masked = {name: tensor * masks[name] for name, tensor in free.items()}
+            if weight_bits is not None:
+                masked = _rounded(masked, weight_bits, granularity, spiking)
+            y = _forward(masked, torch.from_numpy(x), spiking)
+            divergence = (wanted.exp() * (wanted - y.log_softmax(-1))).sum(-1)
+            loss = (divergence * torch.from_numpy((weight / weight.sum()).astype(np.float32))).sum()
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(free.values(), 1.0)
+            optimizer.step()
+            schedule.step()
+            if on_step:
+                on_step(step + 1, float(loss))
+            if (step + 1) * 4 // steps > step * 4 // steps:
+                equal = _equal_decisions(network, now := finished(), judges)
+                # On a tie the later one, which has a lower loss.
+                best, most = (now, equal) if equal >= most else (best, most)
     return best
 
 

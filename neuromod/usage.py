@@ -63,6 +63,14 @@ def chip_of_core(grid: Grid, target: Target) -> npt.NDArray[np.int32] | None:
     return chip
 
 
+def chips_used(core_of: npt.NDArray[np.integer], grid: Grid, target: Target) -> int | None:
+    """Number of chips that hold neurons; None where the size of a chip is unknown."""
+    if target.value("chip_rows") is None or target.value("chip_columns") is None:
+        return None
+    chip = chip_of_core(grid, target)
+    return 1 if chip is None else len(np.unique(chip[core_of]))
+
+
 def count_usage(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, target: Target) -> Usage:
     """Count what a placement needs of every core and neuron.
 
@@ -97,7 +105,7 @@ def count_usage(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, 
     of_neuron = synapses_of_neurons(network)
     synapses = np.bincount(core_of, weights=of_neuron["fan_in"], minlength=k).astype(np.int64)
     entries = np.zeros((grid.router_rows, grid.router_columns), np.int64)
-    if target.routing == "multicast":
+    if target.branches:
         reached = np.zeros((k, k), bool)
         reached[np.repeat(core_of, np.diff(recurrent.indptr)), core_of[recurrent.indices]] = True
         entries = count_entries(reached, grid)

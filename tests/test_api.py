@@ -94,7 +94,9 @@ def test_files_of_8_bits_are_verified_too(solver_network, tmp_path):
 def test_a_spiking_export_carries_what_its_verification_needs(solver_network, tmp_path):
     from neuromod.substeps import Wishes
 
-    exported = neuromod.export(solver_network, tmp_path, format="snn", wishes=Wishes(substeps=(10,), n_trials=60))
+    exported = neuromod.export(
+        solver_network, tmp_path, format="snn", wishes=Wishes(substeps=(10,), n_trials=60, tune="never")
+    )
     assert exported.conversion.chosen.substeps == 10
     proof = neuromod.verify(solver_network, exported, n_trials=60, min_agreement=0.5, max_accuracy_gap=0.5)
     assert proof.verified

@@ -19,7 +19,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import optimize, sparse
 
-from neuromod import bimt, chip, config, fitting, limits, listening, regularizers, rounding, shrinkage, traffic_cost
+from neuromod import (
+    bimt,
+    chip,
+    config,
+    fitting,
+    limits,
+    listening,
+    packet_costs,
+    regularizers,
+    rounding,
+    shrinkage,
+    traffic_cost,
+)
 from neuromod import training as loop
 from neuromod.core_swapping import swap_between_cores
 from neuromod.errors import DoesNotFitError, UsageError
@@ -61,12 +73,7 @@ def cores(cost: str, *more: str) -> chip.Chip:
 def groups_of(found: chip.Chip, core_of: np.ndarray, activity: np.ndarray) -> GroupPrices:
     links = found.links
     assert links is not None
-    return traffic_cost.make_prices(
-        torch.tensor(links.price),
-        torch.tensor(links.behind, dtype=torch.float64) if links.branching else None,
-        torch.tensor(core_of, dtype=torch.int64),
-        torch.tensor(activity),
-    )
+    return traffic_cost.make_prices(links, core_of, torch.tensor(activity))
 
 
 def binary(n: int, core_of: np.ndarray, k: int, rng: np.random.Generator, share: float) -> np.ndarray:
@@ -124,15 +131,10 @@ def test_branching_packets_pay_each_link_once(cost: str) -> None:
     for name, value in (("energy_packet", 5.0), ("energy_hop_x", 2.0), ("energy_hop_y", 7.0)):
         figures[name] = Figure(value, "chosen", "by hand")
     target = dataclasses.replace(base, routing="multicast", figures=figures)
-    links = chip.make_links("energy" if cost == "energy" else "multicast", Grid(1, 3), target)
+    links = packet_costs.make_links("energy" if cost == "energy" else "multicast", Grid(1, 3), target)
     w = np.zeros((3, 3))
     w[1, 0], w[2, 0] = 3.0, 4.0
-    prices = traffic_cost.make_prices(
-        torch.tensor(links.price),
-        torch.tensor(links.behind, dtype=torch.float64),
-        torch.arange(3),
-        torch.ones(3, dtype=torch.float64),
-    )
+    prices = traffic_cost.make_prices(links, np.arange(3), torch.ones(3, dtype=torch.float64))
     # ‖(3, 4)‖ behind the first link, 4 behind the second; the packet itself is charged with all that is remote.
     by_hand = 5.0 + 4.0 if cost == "hops" else 5 * 5.0 + 2 * (5.0 + 4.0)
     # All costs have the mean of hops, 4/3 here, over the side of 3; energies of a packet: 7 for a hop, 9 for two.
@@ -260,9 +262,28 @@ def test_single_weights_and_groups_together_reach_the_minimum_of_the_sum() -> No
 # --- swaps --------------------------------------------------------------------------------------------------------
 
 
-def full_cost(w: np.ndarray, core_of: np.ndarray, activity: np.ndarray, links: chip.Links) -> float:
+def behind(links: packet_costs.Links) -> np.ndarray:
+    """Which cores lie behind which link, (cores, links, cores), by walking every way router by router."""
+    grid = links.grid
+    k, at = grid.cores, grid.routers()
+    if not links.branching:
+        return np.broadcast_to(np.eye(k, dtype=bool), (k, k, k))
+    found = np.zeros((k, grid.router_rows * grid.router_columns + 1, k), bool)
+    for s, c in np.argwhere(~np.eye(k, dtype=bool)):
+        (row, column), (to_row, to_column) = at[s], at[c]
+        found[s, -1, c] = True
+        while (row, column) != (to_row, to_column):
+            if column != to_column:
+                column += np.sign(to_column - column)
+            else:
+                row += np.sign(to_row - row)
+            found[s, row * grid.router_columns + column, c] = True
+    return found
+
+
+def full_cost(w: np.ndarray, core_of: np.ndarray, activity: np.ndarray, links: packet_costs.Links) -> float:
     onto = (w.T**2) @ np.eye(len(links.price))[core_of]
-    carried = np.einsum("ilc,ic->il", links.behind[core_of].astype(float), onto)
+    carried = np.einsum("ilc,ic->il", behind(links)[core_of].astype(float), onto)
     return float((activity[:, None] * links.price[core_of] * np.sqrt(carried)).sum())
 
 
@@ -277,7 +298,7 @@ def full_cost(w: np.ndarray, core_of: np.ndarray, activity: np.ndarray, links: c
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_swaps_never_raise_the_exact_cost(seed: int, n: int, grid: Grid, cost: str, slack: int, density: float) -> None:
     rng = np.random.default_rng(seed)
-    links = chip.make_links(cost, grid, load_target("generic-mesh"))
+    links = packet_costs.make_links(cost, grid, load_target("generic-mesh"))
     capacity = -(-n // grid.cores) + slack
     core_of = rng.permutation(np.repeat(np.arange(grid.cores), capacity))[:n]
     w = rng.normal(size=(n, n)) * (rng.random((n, n)) < density)
@@ -295,7 +316,7 @@ def test_swaps_find_the_planted_cores() -> None:
     rng = np.random.default_rng(0)
     planted = np.arange(32) // 4
     w = rng.normal(size=(32, 32)) * (planted[:, None] == planted[None])
-    links = chip.make_links("hops", Grid(2, 4), load_target("generic-mesh"))
+    links = packet_costs.make_links("hops", Grid(2, 4), load_target("generic-mesh"))
     core_of = rng.permutation(planted)
     for _ in range(10):
         core_of = swap_between_cores(w, core_of, np.ones(32), links, 5).core_of
@@ -335,7 +356,7 @@ def test_moving_keeps_the_places_of_those_that_stay() -> None:
 
 
 def test_the_grid_of_one_neuron_a_place_is_that_of_bimt() -> None:
-    found = chip.of_settings(config.load(None, ["chip.cores=4x4"]))
+    found = chip.of_settings(config.load(None, ["chip.cores=4x4", "chip.neurons_per_core=16"]))
     assert found is not None
     assert {tuple(p) for p in found.positions(256)} == {tuple(p) for p in bimt.grid_positions(256)}
     assert found.links is None
@@ -434,7 +455,7 @@ def test_rounded_weights_are_whole_steps_and_gradients_pass(bits: int) -> None:
 
 @pytest.mark.parametrize("cost", ["hops", "multicast", "packets"])
 def test_a_trained_network_brings_its_placement_and_map_only_improves_it(cost: str) -> None:
-    network = loop.train(tiny(f"wiring.cost={cost}", "wiring.strength=1"))
+    network = loop.train(tiny(f"wiring.cost={cost}", "wiring.strength=1", "chip.neurons_per_core=4"))
     found = grown_on(network)
     assert found is not None
     grid, core_of = found

@@ -8,11 +8,10 @@ import shlex
 import sys
 from importlib.metadata import entry_points
 
-import click
 import numpy as np
 import pytest
 
-from neuromod import Network, cli, commands, rundir, target_files
+from neuromod import Network, rundir, target_files
 
 
 @pytest.fixture
@@ -325,16 +324,6 @@ def test_a_network_on_one_core_is_told_that_nothing_travels(run, neuromod):
 
 def test_all_targets_of_a_near_name_are_named(run, neuromod):
     assert "did you mean loihi2 or loihi1" in neuromod("map", "--target", "loihi")[2]
-
-
-def test_the_defaults_of_what_is_typed_again_are_those_of_the_command():
-    context = click.Context(cli.group.get_command(click.Context(cli.group), "map"))
-    options = {"time" if param.name == "seconds" else param.name: param for param in context.command.params}
-    for name, default in commands.DEFAULTS["map"].items():
-        assert f"--{name.replace('_', '-')}" in options[name].opts
-        # Without cores and target the network's or these are taken, see `mapping.choose_grid`.
-        if default is not None and name not in ("cores", "target"):
-            assert options[name].get_default(context) == default
 
 
 def test_an_estimate_says_what_is_unknown(run, neuromod):

@@ -1,5 +1,7 @@
 """Energy and time by hand, Rent's exponent of known networks, the graph and the picture of the cores."""
 
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from neuromod.placement import Placement
 from neuromod.rent import fit_rent
 from neuromod.routing import measure
 from neuromod.targets import Figure, Target
+from neuromod.traffic import estimate
+from neuromod.usage import chips_used, count_usage
 
 # Neurons 0, 1 on core 0, 2 on core 1, 3 on core 3 of a 2x2 grid; 0 -> 1, 2, 3; 2 -> 3; an input to 1 and 2.
 NET = Network(
@@ -145,3 +149,33 @@ def test_the_picture_of_the_cores(tmp_path, suffix):
         assert path.read_bytes().startswith(magic)
     with pytest.raises(UsageError, match=r"\.png, \.svg, \.pdf"):
         coreplot.save(tmp_path / "cores.jpeg", placement, measure(NET, CORE_OF, GRID, rates))
+
+
+def test_static_power_is_that_of_the_chips_that_hold_neurons():
+    traffic, events = measure(NET, CORE_OF, GRID, ACTIVITY.rates), synaptic_events(NET, ACTIVITY)
+    # Cores 0, 1 and 3 of a 2x2 grid: on one chip, two chips of a row each, or three chips of a core each.
+    for size, chips in (((2, 2), 1), ((1, 2), 2), ((1, 1), 3)):
+        toy = target(static_power=7, chip_rows=size[0], chip_columns=size[1])
+        used = chips_used(CORE_OF, GRID, toy)
+        found = estimate_energy(NET, ACTIVITY, toy, traffic, events, chips=used)
+        assert (found["chips"], found["static_mw"]) == (chips, 7 * chips)
+    assert chips_used(CORE_OF, GRID, target(static_power=7)) is None
+    unknown = estimate_energy(NET, ACTIVITY, target(static_power=7), traffic, events, chips=None)
+    assert (unknown["chips"], unknown["static_mw"]) == (None, None)
+    assert chips_used(CORE_OF, GRID, target(chip_rows=np.inf, chip_columns=np.inf)) == 1
+    placement = Placement(GRID, CORE_OF, 2, "toy", "tiles", 0, NET.sha256())
+    toy = target(static_power=7, chip_rows=1, chip_columns=2)
+    assert estimate(NET, placement, ACTIVITY, target=toy).summary["energy_per_step"]["static_mw"] == 14
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_words_of_the_estimate_are_those_of_the_limits(local):
+    toy = replace(target(), local_axons=local)
+    placement = Placement(GRID, CORE_OF, 2, "toy", "tiles", 0, NET.sha256())
+    usage = count_usage(NET, CORE_OF, GRID, toy).of_core
+    found = estimate(NET, placement, ACTIVITY, target=toy).summary["per_core"]
+    for word in ("neurons", "synapses", "in_axons", "out_axons"):
+        assert [core[word] for core in found] == usage[word].tolist()
+    # By hand: onto neuron 1 from 0 and the input, onto 2 the same, onto 3 from 0 and 2.
+    assert [core["synapses"] for core in found] == [2, 2, 0, 2]
+    assert [core["in_axons"] for core in found] == ([2, 2, 0, 2] if local else [1, 2, 0, 2])

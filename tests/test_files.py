@@ -83,3 +83,47 @@ def test_new_files_have_the_usual_permissions(tmp_path: Path) -> None:
     files.write_text(tmp_path / "a", "x")
     (tmp_path / "b").write_text("x")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_writing_leaves_the_modes_of_other_threads_alone(tmp_path):
+    import threading
+
+    seen, stop = set(), threading.Event()
+
+    def look():
+        i = 0
+        while not stop.is_set():
+            path = tmp_path / f"other-{i}"
+            i += 1
+            path.touch()
+            seen.add(path.stat().st_mode & 0o777)
+            path.unlink()
+
+    before = os.umask(0o077)
+    other = threading.Thread(target=look)
+    try:
+        other.start()
+        for _ in range(300):
+            files.write_text(tmp_path / "a.txt", "x")
+    finally:
+        stop.set()
+        other.join()
+        os.umask(before)
+    assert seen == {0o600}
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o600
+
+
+def test_files_and_folders_take_the_umask(tmp_path):
+
+    from neuromod.exporting.snn import _replacing_folder
+
+    for umask in (0o022, 0o027):
+        before = os.umask(umask)
+        try:
+            files.write_text(tmp_path / "a.txt", "x")
+            with _replacing_folder(tmp_path / "folder") as folder:
+                (folder / "b.txt").write_text("x", encoding="utf-8")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o666 & ~umask
+        assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask

@@ -10,9 +10,10 @@ from scipy import sparse
 
 from neuromod import Network
 from neuromod.entries import count_entries
-from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.errors import UsageError
+from neuromod.explanation import describe
 from neuromod.grid import Grid
-from neuromod.limits import cores_needed, decide_capacity, find_violations, refuse_impossible
+from neuromod.limits import cores_needed, decide_capacity, find_impossible, find_violations, is_allowed, larger_grid
 from neuromod.target_files import load_target, target_names
 from neuromod.targets import Figure, Target
 from neuromod.usage import bits_of_synapse, count_usage
@@ -116,26 +117,36 @@ def test_capacity_comes_from_the_option_the_target_or_an_even_share():
 
 
 def test_the_message_lists_everything():
-    with pytest.raises(DoesNotFitError) as error:
-        refuse_impossible(NET, Grid(1, 1), target(synapses=4, fan_in=3, fan_out=2), 1)
-    assert str(error.value).splitlines() == [
+    chip = target(synapses=4, fan_in=3, fan_out=2)
+    found = find_impossible(NET, Grid(1, 1), chip, 1)
+    assert describe(found, NET, Grid(1, 1), chip, 1).splitlines() == [
         "does not fit toy on 1x1 cores.",
         "  all cores  : fan-in of neuron 103 is 4, limit 3",
         "  all cores  : fan-out of neuron 100 is 3, limit 2",
         "  total      : needs at least 4 cores by neurons, 2 by synapses; the grid has 1",
-        "  try        : --cores 2x2, or neuromod prune --keep 0.2, or a larger --neurons-per-core",
     ]
 
 
 def test_too_many_chips():
     one_chip = target(chip_rows=2, chip_columns=2, max_chips=1)
-    refuse_impossible(NET, Grid(2, 2), one_chip, 1)
-    with pytest.raises(DoesNotFitError, match="a grid of 2x3 takes 2 chips, limit 1"):
-        refuse_impossible(NET, Grid(2, 3), one_chip, 1)
+    assert find_impossible(NET, Grid(2, 2), one_chip, 1) == []
+    (found,) = find_impossible(NET, Grid(2, 3), one_chip, 1)
+    assert (found.resource, found.text) == ("cores", "a grid of 2x3 takes 2 chips, limit 1")
+
+
+def test_larger_grids_are_those_that_the_chips_can_make():
+    two_chips = target(chip_rows=2, chip_columns=3, max_chips=2)
+    assert larger_grid(Grid(2, 2), 5, two_chips) == Grid(3, 2)
+    assert larger_grid(Grid(2, 2), 5, target(chip_rows=2, chip_columns=3, max_chips=1)) == Grid(2, 3)
+    assert larger_grid(Grid(2, 2), 12, two_chips) in (Grid(2, 6), Grid(4, 3))
+    assert larger_grid(Grid(2, 2), 13, two_chips) is None
+    assert larger_grid(Grid(1, 1), 17_000, target()) is None
+    assert is_allowed(Grid(4, 3), two_chips)
+    assert not is_allowed(Grid(3, 4), two_chips)
 
 
 def test_what_fits_passes():
-    refuse_impossible(NET, GRID, load_target("loihi1"), 1024)
+    assert find_impossible(NET, GRID, load_target("loihi1"), 1024) == []
 
 
 def test_router_entries_by_hand():

@@ -7,7 +7,7 @@ from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.grid import Grid
 from neuromod.mapping import choose_grid, place
-from neuromod.objectives import OBJECTIVES, cost_matrix
+from neuromod.packet_costs import OBJECTIVES, cost_matrix
 from neuromod.placers import Effort
 from neuromod.routing import measure
 from neuromod.target_files import load_target
@@ -42,7 +42,7 @@ def test_each_objective_wins_at_its_own():
             "hops": traffic.hops,
             "packets": traffic.packets.sum(),
             "multicast": traffic.multicast_hops,
-            "energy": (traffic.packets * cost_matrix("energy", grid, chip)).sum(),
+            "energy": (traffic.packets * cost_matrix(chip.energy_of_packet(), grid)).sum(),
             "max-link": traffic.links.max(),
         }
     for objective in OBJECTIVES:
@@ -72,9 +72,9 @@ def test_what_fits_on_more_cores_is_said_to():
     lines = str(error.value).splitlines()
     assert lines[0] == "does not fit toy on 2x2 cores."
     assert "out-axons, limit 30" in lines[1]
-    assert "where it fits" in lines[-1]
-    rows, columns = map(int, lines[-1].split("--cores ")[1].split(",")[0].split("x"))
-    placement = place(local_net(), cores=(rows, columns), target=target(neurons=40, out_axons=30), effort=Effort(0.1))
+    (cores,) = [advice for advice in error.value.advice if advice.kind == "cores"]
+    assert f"cores={cores.value!r}" in lines[-1]
+    placement = place(local_net(), cores=cores.value, target=target(neurons=40, out_axons=30), effort=Effort(0.1))
     assert placement.neurons_on.sum() == 160
 
 

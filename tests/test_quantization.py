@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from neuromod import Network, conversion
 from neuromod.errors import UsageError
 from neuromod.quantization import bits_of, quantize, rounded, steps, without_lost
-from neuromod.substeps import Wishes, choose
+from neuromod.substeps import ConversionSettings, choose
 from neuromod.target_files import load_target
 
 
@@ -67,7 +67,8 @@ def test_impossible_numbers_of_bits_are_refused(bits):
 
 def test_many_bits_change_nothing_that_matters(solver):
     plain, fine, coarse = (
-        choose(solver, Wishes(substeps=(10,), n_trials=200, weight_bits=bits)).chosen for bits in (None, 8, 2)
+        choose(solver, ConversionSettings(substeps=(10,), n_trials=200, weight_bits=bits, tune="never")).chosen
+        for bits in (None, 8, 2)
     )
     assert abs(fine.accuracy - plain.accuracy) <= 0.01
     assert fine.agreement.share > 0.95

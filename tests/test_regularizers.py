@@ -8,6 +8,7 @@ import torch
 from scipy import linalg, optimize
 
 from neuromod import bimt, checkpoints, config, regularizers, swapping, training
+from neuromod.geometry import Plane
 from neuromod.settings import REGULARIZERS, Settings, WiringSettings
 
 L0 = 0.2
@@ -57,7 +58,9 @@ def test_the_settings_name_the_whole_family() -> None:
 @pytest.mark.parametrize("name", REGULARIZERS)
 def test_cost_equals_the_formula(name: str, with_biases: bool) -> None:
     p, positions = tensors(), bimt.grid_positions(9)[np.random.default_rng(1).permutation(9)]
-    prices = regularizers.prices(settings(name), positions, p, with_biases=with_biases)
+    prices = regularizers.prices(
+        settings(name), positions, p, plane=Plane.square(len(positions)), with_biases=with_biases
+    )
     expected = by_hand(name, p, positions, with_biases=with_biases)
     assert float(bimt.wiring_cost(p, prices)) == pytest.approx(expected, rel=1e-12)
 
@@ -65,7 +68,7 @@ def test_cost_equals_the_formula(name: str, with_biases: bool) -> None:
 @pytest.mark.parametrize("name", [name for name in REGULARIZERS if name not in ("none", "lm-rnn")])
 def test_gradient_of_the_cost(name: str) -> None:
     p, positions = tensors(5), bimt.grid_positions(5)
-    prices = regularizers.prices(settings(name), positions, p, with_biases=True)
+    prices = regularizers.prices(settings(name), positions, p, plane=Plane.square(len(positions)), with_biases=True)
     assert not any(price.requires_grad for price in prices.values())
     leaves = [p[key].clone().requires_grad_() for key in prices]
 
@@ -99,7 +102,7 @@ def test_proximal_step_minimises_each_cost(name: str) -> None:
     optimizer.step()
     # Communicability is small where self-connections are strong, hence a larger λ.
     positions, strength = bimt.grid_positions(6), 400.0 if name == "sernn" else 8.0
-    prices = regularizers.prices(settings(name), positions, p, with_biases=True)
+    prices = regularizers.prices(settings(name), positions, p, plane=Plane.square(len(positions)), with_biases=True)
     before = {key: tensor.detach().clone() for key, tensor in p.items()}
     bimt.shrink(p, prices, optimizer, strength)
     zeros = 0
@@ -127,7 +130,7 @@ def test_proximal_step_minimises_each_cost(name: str) -> None:
 def test_terminals_have_places_and_their_wires_lengths() -> None:
     p, positions = tensors(), bimt.grid_positions(9)
     given = dataclasses.replace(settings("bimt"), terminals=True)
-    prices = regularizers.prices(given, positions, p, with_biases=False)
+    prices = regularizers.prices(given, positions, p, plane=Plane.square(len(positions)), with_biases=False)
     places = {"w_in": [(-1, y) for y in np.linspace(0, 2, 4)], "w_out": [(3, y) for y in (0, 1, 2)]}
     total = by_hand("bimt", p, positions, with_biases=False)
     for name, at in places.items():
@@ -136,16 +139,23 @@ def test_terminals_have_places_and_their_wires_lengths() -> None:
             for j, (px, py) in enumerate(at):
                 total += abs(weights[i, j]) * (abs(x - px) + abs(y - py)) / 3 / 9
     assert float(bimt.wiring_cost(p, prices)) == pytest.approx(total, rel=1e-12)
-    assert regularizers.prices(settings("bimt"), positions, p, with_biases=False)["w_in"].ndim == 0
+    assert (
+        regularizers.prices(settings("bimt"), positions, p, plane=Plane.square(len(positions)), with_biases=False)[
+            "w_in"
+        ].ndim
+        == 0
+    )
 
 
 def test_a_swap_with_terminals_lowers_the_cost_by_what_it_says() -> None:
     p, positions = tensors(16, seed=4), bimt.grid_positions(16)
     given = dataclasses.replace(settings("bimt"), terminals=True)
-    assert regularizers.anchors(settings("bimt"), p) is None
-    done = swapping.swap(p["w_rec"].numpy(), positions, anchors=regularizers.anchors(given, p))
+    assert regularizers.anchors(settings("bimt"), p, Plane.square(len(positions))) is None
+    done = swapping.swap(
+        p["w_rec"].numpy(), positions, anchors=regularizers.anchors(given, p, Plane.square(len(positions)))
+    )
     before, after = (
-        float(bimt.wiring_cost(p, regularizers.prices(given, at, p, with_biases=False)))
+        float(bimt.wiring_cost(p, regularizers.prices(given, at, p, plane=Plane.square(len(at)), with_biases=False)))
         for at in (positions, done.positions)
     )
     assert done.change < 0

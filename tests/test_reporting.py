@@ -475,3 +475,16 @@ def test_a_summary_that_fails_verification_says_so(run):
     found = dataclasses.replace(found, stages={**found.stages, "verify": verify})
     assert any("failed verification" in sentence for sentence in summary.sentences(found))
     assert summary.key_figures(found)[3]["figure"] == "no"
+
+
+def test_fan_in_counts_the_inputs_as_the_limits_do(full_run, tmp_path):
+    from neuromod.reporting import findings, sections
+    from neuromod.usage import synapses_of_neurons
+
+    found = findings.gather(full_run(tmp_path / "run", verify=False))
+    plane = sections.plane(found)
+    fan = synapses_of_neurons(found.network)
+    assert (fan["fan_in"] > np.diff(found.network.w_rec.indptr)).all()
+    at = plane["header"].index("In")
+    assert [int(row[at]) for row in plane["rows"]] == fan["fan_in"].tolist()
+    assert f"{fan['fan_in'][0]:,} connections in (inputs included)" in plane["svg"]

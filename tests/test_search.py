@@ -17,7 +17,7 @@ from neuromod.placers.congestion import reprice, way_costs
 from neuromod.placers.problem import CoreLimits
 from neuromod.placers.search import Search
 from neuromod.routing import busiest_link, link_table, placement_cost
-from neuromod.targets import Figure, Target
+from neuromod.targets import Figure, PacketPrice, Target
 from neuromod.usage import count_usage
 
 
@@ -32,7 +32,10 @@ def random_problem(seed, *, objective="hops", slack=4):
         bias_out=np.zeros(1), dt_s=0.1, tau_s=0.2,
     )  # fmt: skip
     cost = None
-    if objective == "energy":
+    tree = None
+    if objective == "branching-energy":
+        objective, tree = "energy", PacketPrice(*rng.random(3))
+    elif objective == "energy":
         cost = rng.random((grid.cores, grid.cores))
         np.fill_diagonal(cost, 0)
     limits = CoreLimits(
@@ -42,13 +45,12 @@ def random_problem(seed, *, objective="hops", slack=4):
     )  # fmt: skip
     rates = rng.random(n) * (rng.random(n) < 0.8)
     capacity = -(-n // grid.cores) + int(rng.integers(0, slack))
-    problem = make_problem(net, rates, grid, capacity, objective=objective, cost=cost, limits=limits)
+    problem = make_problem(net, rates, grid, capacity, objective=objective, cost=cost, tree=tree, limits=limits)
     return problem, rng.integers(0, grid.cores, n).astype(np.int32)
 
 
 def kernel_arguments(problem, t):
-    routers = problem.grid.routers() if problem.objective == "multicast" else None
-    return t.rows, t.rates, t.in_ptr, t.sources, problem.cost, routers
+    return t.rows, t.rates, t.in_ptr, t.sources, *tables.cost_tables(problem)
 
 
 def same(one, other):
@@ -65,7 +67,7 @@ def same(one, other):
 
 
 @settings(max_examples=120, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["hops", "energy", "packets", "multicast"]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["hops", "energy", "packets", "multicast", "branching-energy"]))
 def test_changes_equal_a_full_recount(seed, objective):
     problem, core_of = random_problem(seed, objective=objective)
     t = tables.make_tables(problem, core_of)
@@ -121,7 +123,7 @@ def test_moves_leave_the_tables_as_a_fresh_count_does(seed):
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["hops", "multicast", "max-link"]), st.booleans())
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["hops", "multicast", "max-link", "branching-energy"]), st.booleans())
 def test_a_search_keeps_its_tables_and_the_capacity(seed, objective, limited):
     problem, _ = random_problem(seed, objective=objective)
     if not limited:

@@ -16,6 +16,7 @@ from neuromod.analysis.clusters import Clusters
 from neuromod.analysis.importance import Gap
 from neuromod.analysis.lesions import Lesions
 from neuromod.errors import UsageError
+from neuromod.evaluation import has_tasks
 from neuromod.network import Network
 from neuromod.swapping import distances
 
@@ -156,7 +157,7 @@ def analyze(
     if not 0 < density <= 1:
         raise UsageError(f"--density {density:g} is out of range: needed more than 0 and at most 1")
     tell = on_step or (lambda name: None)
-    tasks = tuple(network.info.get("tasks") or ())
+    tasks = tuple(network.info["tasks"]) if has_tasks(network) else ()
     variances, found, damage = None, None, None
     active = np.arange(network.n)
     if tasks:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
+from neuromod.evaluation import has_tasks
 from neuromod.network import Network
 from neuromod.tasks import Trials, generate
 
@@ -46,7 +47,7 @@ def task_variance(network: Network, *, trials_per_task: int = 100, seed: int = 0
         If the network does not say what its tasks are.
     """
     info = network.info
-    if not all(info.get(key) for key in ("tasks", "semantics", "dt_ms")):
+    if not has_tasks(network):
         raise UsageError("the network does not say on which tasks it was trained, so it has no task variance")
     columns = []
     for number, name in enumerate(info["tasks"]):

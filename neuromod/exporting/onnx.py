@@ -52,14 +52,33 @@ def write(network: Network, folder: Path, *, placement: Placement | None = None)
     """
     paths = []
     for name, step in (("network.onnx", False), ("network_step.onnx", True)):
-        model = build(network, placement=placement, step=step)
-        if model.ByteSize() > MAX_BYTES:
-            raise UsageError(
-                f"{name} would have {model.ByteSize():,} bytes, ONNX allows {MAX_BYTES:,}; prune the network further"
-            )
-        write_bytes(folder / name, model.SerializeToString(deterministic=True))
+        write_model(build(network, placement=placement, step=step), folder / name)
         paths.append(folder / name)
     return paths
+
+
+def write_model(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model, all or nothing; equal models give equal bytes.
+
+    Raises
+    ------
+    UsageError
+        If it is larger than protobuf allows (2 GiB), or cannot be written.
+    """
+    check_size(model, path.name)
+    write_bytes(path, model.SerializeToString(deterministic=True))
+
+
+def check_size(model: onnx.ModelProto, name: str) -> None:
+    """Refuse a model that is larger than protobuf allows (2 GiB).
+
+    Raises
+    ------
+    UsageError
+        With both sizes.
+    """
+    if (size := model.ByteSize()) > MAX_BYTES:
+        raise UsageError(f"{name} would have {size:,} bytes, ONNX allows {MAX_BYTES:,}; prune the network further")
 
 
 def build(
@@ -177,9 +196,11 @@ def metadata(network: Network, placement: Placement | None) -> dict[str, str]:
         },
         "provenance": {"neuromod": __version__, "network_sha256": network.sha256(), "info": dict(network.info)},
     }
+    # The shortest text that gives the same single-precision number.
     if network.positions is not None:
-        # The shortest text that gives the same single-precision number.
         content["positions"] = [[float(str(x)) for x in row] for row in network.positions]
+    if network.rates is not None:
+        content["rates"] = [float(str(x)) for x in network.rates]
     if placement is not None:
         if placement.network_sha256 != network.sha256():
             raise UsageError("the placement was made for another network; run `neuromod map`")

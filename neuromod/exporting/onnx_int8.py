@@ -10,8 +10,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 from scipy import sparse
 
-from neuromod.exporting.onnx import Graph, build
-from neuromod.files import write_bytes
+from neuromod.exporting.onnx import Graph, build, check_size, write_model
 from neuromod.network import Network
 from neuromod.placement import Placement
 
@@ -31,7 +30,9 @@ def write_int8(network: Network, folder: Path, *, placement: Placement | None = 
     with tempfile.TemporaryDirectory() as temporary:
         # Only files go in and out of the quantiser.
         before, after = Path(temporary) / "before.onnx", Path(temporary) / "after.onnx"
-        onnx.save(build(network, placement=placement, plain=True), before)
+        plain = build(network, placement=placement, plain=True)
+        check_size(plain, f"{paths[0].name} before it is quantised")
+        onnx.save(plain, before)
         # It logs advice that does not apply here on the root logger.
         level, logging.root.manager.disable = logging.root.manager.disable, logging.WARNING
         try:
@@ -39,9 +40,8 @@ def write_int8(network: Network, folder: Path, *, placement: Placement | None = 
         finally:
             logging.root.manager.disable = level
         quantized = thinned(onnx.load(after))
-    write_bytes(paths[0], quantized.SerializeToString(deterministic=True))
-    model = build(network, placement=placement, int8=True)
-    write_bytes(paths[1], model.SerializeToString(deterministic=True))
+    write_model(quantized, paths[0])
+    write_model(build(network, placement=placement, int8=True), paths[1])
     return paths
 
 

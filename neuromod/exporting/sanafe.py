@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.files import write_text
+from neuromod.files import replacing_folder, write_text
 from neuromod.grid import Grid
 from neuromod.network import Network
 from neuromod.placement import Placement
@@ -72,7 +72,7 @@ def write(
     target : Target
         Whose figures the simulator gets; what is unknown is set to zero and named in the file.
     folder : Path
-        Where the files go.
+        Where the files go, replaced as a whole.
 
     Returns
     -------
@@ -99,8 +99,9 @@ def write(
         "expected.json": json.dumps(expected(network, placement)) + "\n",
         "referee.py": referee,
     }
-    for name, text in texts.items():
-        write_text(folder / name, text)
+    with replacing_folder(folder) as new:
+        for name, text in texts.items():
+            write_text(new / name, text)
     return [folder / name for name in texts]
 
 

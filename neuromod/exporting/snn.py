@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,8 @@ import numpy as np
 from scipy import sparse
 
 from neuromod import __version__
-from neuromod.errors import UsageError
 from neuromod.exporting.onnx import metadata
-from neuromod.files import save_tensors, write_text
+from neuromod.files import replacing_folder, save_tensors, write_text
 from neuromod.network import Array, Network
 from neuromod.placement import Placement
 from neuromod.spiking import SpikingNetwork
@@ -66,7 +62,7 @@ def write(spiking: SpikingNetwork, folder: Path, *, network: Network, placement:
         If the folder cannot be written, or the placement is of another network.
     """
     about = {key.removeprefix("neuromod."): json.loads(text) for key, text in metadata(network, placement).items()}
-    with _replacing_folder(folder) as temporary:
+    with replacing_folder(folder) as temporary:
         save_tensors(temporary / "weights.safetensors", _tensors(spiking), {"schema": SCHEMA})
         write_text(temporary / "config.json", json.dumps({**config(spiking), "about": about}, indent=1) + "\n")
         write_text(temporary / "model.py", template())
@@ -126,23 +122,3 @@ def _tensors(spiking: SpikingNetwork) -> dict[str, Array]:
         else:
             tensors[name] = sparse.coo_array((values, (places.row, places.col)), shape=places.shape).toarray()
     return tensors
-
-
-@contextlib.contextmanager
-def _replacing_folder(folder: Path) -> Any:
-    """Give an empty folder beside `folder`, which takes its place only when the body succeeded."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

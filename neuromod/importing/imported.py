@@ -82,6 +82,14 @@ def read_unnamed(read_file: Callable[[Path], _Read], path: Path) -> _Read:
         raise UsageError(said) from error
 
 
+def notes_of_placement(placement: Any) -> list[str]:
+    """Say that the placement which a file of ours carries is not taken, as a network holds none."""
+    if not isinstance(placement, Mapping):
+        return []
+    where = f"{placement.get('grid')} cores of {placement.get('target')}"
+    return [f"its placement on {where} is not taken: a network holds none, so place it again"]
+
+
 def build(parts: Mapping[str, Any], format: str) -> tuple[Network, tuple[str, ...]]:
     """Make a network out of the parts that a file holds.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,8 @@ import numpy as np
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.exporting.nir import nir_package
-from neuromod.importing.imported import Choice, Imported, build, read_unnamed
+from neuromod.exporting.nir import FORMAT, nir_package
+from neuromod.importing.imported import Choice, Imported, build, notes_of_placement, read_unnamed
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
 from neuromod.network import Array, Network
 
@@ -72,11 +74,37 @@ def _imported(path: Path) -> Imported:
     except Exception as error:  # nir raises whatever the missing key leads to
         raise UsageError(f"cannot read {path}: nir does not understand it ({type(error).__name__}: {error})") from error
     try:
-        return _convert(graph, str(path))
+        found, left = _convert(graph, str(path)), list[str]()
+        network = _as_exported(found.network, graph.metadata, left)
+        return replace(found, network=network, notes=(*found.notes, *left))
     except UsageError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise UsageError(f"cannot use {path}: its values do not fit each other ({error})") from error
+
+
+def _as_exported(network: Network, said: Mapping[str, Any], left: list[str]) -> Network:
+    """Add what a file of ours says of its neurons, which NIR has no words for."""
+    if _text(said.get("format", "")) != FORMAT:
+        return network
+    about, form = json.loads(_text(said["about"])), _text(said["form"])
+    if about["network"]["n"] != network.n:
+        left.append(f"its positions and numbers are those of another network, of {about['network']['n']} neurons")
+        return network
+    kept = {"neuron_ids": np.asarray(about["network"]["neuron_ids"])}
+    if "positions" in about:
+        kept["positions"] = np.asarray(about["positions"])
+    if "rates" in about and form == "imported":
+        kept["rates"] = np.asarray(about["rates"])
+    elif "rates" in about:
+        left.append("the rates that it carries are those of the rate network that it was made from, and are not taken")
+    if form != "imported":
+        left.append(
+            "it was made from a rate network: it has two more input channels, a constant 1 and one that is 1 in the "
+            "first step only, and its tasks are not taken, as it does not run here"
+        )
+    left += notes_of_placement(about.get("placement"))
+    return replace(network, **kept)  # type: ignore[arg-type]
 
 
 def to_network(graph: Any, *, where: str) -> Network:

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.onnx import FORMAT, MAX_BYTES, build
-from neuromod.importing.imported import Choice, Imported, read_unnamed
+from neuromod.importing.imported import Choice, Imported, notes_of_placement, read_unnamed
 from neuromod.importing.onnx_rnn import DEFAULT_DT_S, read_rnn
 from neuromod.network import Array, Network
 
@@ -32,10 +32,19 @@ def read(path: Path, choice: Choice) -> Imported:
         If the file cannot be read or holds what no network here can be.
     """
     found = read_unnamed(_imported, path)
+    notes = [*_left(path), *found.notes]
     if found.network.info.get("dt_known") is False:
-        note = f"the file says nothing of time, so a time step of {DEFAULT_DT_S:g} s without leak is assumed"
-        return replace(found, notes=(note, *found.notes))
-    return found
+        notes.append(f"the file says nothing of time, so a time step of {DEFAULT_DT_S:g} s without leak is assumed")
+    return replace(found, notes=tuple(notes))
+
+
+def _left(path: Path) -> list[str]:
+    """What a file of ours carries that no network holds."""
+    properties = {prop.key: prop.value for prop in load(path).metadata_props}
+    try:
+        return notes_of_placement(json.loads(properties["neuromod.placement"]))
+    except (KeyError, ValueError, RecursionError):
+        return []
 
 
 def read_network(path: Path) -> Network:
@@ -118,7 +127,11 @@ def _own(model: onnx.ModelProto, properties: dict[str, str], path: Path) -> Netw
         made_of = json.loads(properties["neuromod.provenance"])
         if about["n"] != len(_array(arrays["bias"])):
             raise ValueError(f"{about['n']} neurons with {len(_array(arrays['bias']))} biases")
-        positions = json.loads(properties["neuromod.positions"]) if "neuromod.positions" in properties else None
+        optional = {
+            name: np.asarray(json.loads(properties[f"neuromod.{name}"]))
+            for name in ("positions", "rates")
+            if f"neuromod.{name}" in properties
+        }
         network = Network(
             w_rec=_matrix(arrays, "w_rec", (about["n"], about["n"])),
             w_in=_matrix(arrays, "w_in", (about["n"], about["n_in"])),
@@ -127,9 +140,9 @@ def _own(model: onnx.ModelProto, properties: dict[str, str], path: Path) -> Netw
             bias_out=_array(arrays["bias_out"]),
             dt_s=about["dt_s"],
             tau_s=about["tau_s"],
-            positions=None if positions is None else np.asarray(positions),
             neuron_ids=np.asarray(about["neuron_ids"]),
             info=made_of["info"],
+            **optional,
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise UsageError(f"cannot read {path}: it does not hold a valid network ({error})") from error

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.grid import Grid
 from neuromod.network import Network
-from neuromod.placers.problem import CoreLimits, Effort, Objective, Problem, make_problem
+from neuromod.packet_costs import Objective
+from neuromod.placers.problem import CoreLimits, Effort, Problem, make_problem
+from neuromod.targets import PacketPrice
 
 Placer = Callable[[Problem, np.random.Generator, Effort], npt.NDArray[np.int32]]
 
@@ -53,6 +55,7 @@ def place(
     seed: int = 0,
     objective: Objective = "hops",
     cost: npt.NDArray[np.floating] | None = None,
+    tree: PacketPrice | None = None,
     limits: CoreLimits | None = None,
     effort: Effort | None = None,
 ) -> npt.NDArray[np.int32]:
@@ -73,9 +76,11 @@ def place(
     seed : int, default 0
         Equal seeds give equal placements.
     objective : str, default hops
-        What is to be small, one of `neuromod.objectives.OBJECTIVES`; only some methods look at it.
+        What is to be small, one of `neuromod.packet_costs.OBJECTIVES`; only some methods look at it.
     cost : (cores, cores) float, optional
         Cost of one packet between two cores; by the objective if omitted.
+    tree : PacketPrice, optional
+        What a packet costs that branches to all its destinations; by the objective if omitted.
     limits : CoreLimits, optional
         What else a core can hold; kept by the methods that search, to be checked after all of them.
     effort : Effort, optional
@@ -106,5 +111,5 @@ def place(
     [0, 0, 1, 1]
     """
     method = find_placer(placer)
-    problem = make_problem(network, rates, grid, capacity, objective=objective, cost=cost, limits=limits)
+    problem = make_problem(network, rates, grid, capacity, objective=objective, cost=cost, tree=tree, limits=limits)
     return method(problem, np.random.default_rng(seed), effort or Effort())

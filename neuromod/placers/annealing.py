@@ -68,10 +68,10 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     packed = pack_components(problem)
     if packed is not None and rank(problem, packed) == (0, 0.0):
         return packed
-    if problem.objective in ("multicast", "max-link"):
-        # Few hops are half the way to both.
+    if problem.tree is not None or problem.objective == "max-link":
+        # A good placement of copied packets is half the way to both.
         effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
-        starts = [place(replace(problem, objective="hops"), rng, effort)] * 2
+        starts = [place(replace(problem, objective="hops", tree=None), rng, effort)] * 2
     else:
         starts = _starts(problem, rng, effort)
     some = min(problem.n, _MANY_NEURONS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +13,8 @@ from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.grid import Grid
 from neuromod.grown import grown_on
 from neuromod.network import Network
-
-Objective = Literal["hops", "packets", "multicast", "energy", "max-link"]
+from neuromod.packet_costs import HOPS, PACKETS, Objective, cost_matrix
+from neuromod.targets import PacketPrice
 
 
 def _say_nothing(share: float) -> None:
@@ -85,8 +84,8 @@ class Problem:
     r"""Place `n` neurons so that the traffic is small.
 
     The cost is :math:`\sum_s r_s \sum_{c \in D_s} cost(core_s, c)`, where :math:`D_s` are the cores that hold a target
-    of the neuron :math:`s`; or, for the objective ``multicast``, :math:`\sum_s r_s T(core_s, D_s)` with the number of
-    links :math:`T` of the tree that XY routing makes; or, for ``max-link``, the load of the busiest link.
+    of the neuron :math:`s`; or, where packets branch, :math:`\sum_s r_s T(core_s, D_s)` with the price :math:`T` of the
+    tree that XY routing makes; or, for ``max-link``, the load of the busiest link.
 
     Parameters
     ----------
@@ -107,7 +106,7 @@ class Problem:
     cost : (cores, cores) float64
         Cost of one packet between two cores, zero on the diagonal.
     objective : str
-        What is to be small; any but ``multicast`` and ``max-link`` is in `cost` alone.
+        What is to be small; any but ``max-link`` is in `cost` and `tree` alone.
     synapses : (n,) int64
         Synapses onto each neuron, inputs and self-connections included.
     limits : CoreLimits
@@ -116,6 +115,8 @@ class Problem:
         Core of each neuron in the placement that training grew, if it was trained for this grid and the cores hold it.
     loops : (n,) bool, optional
         Which neurons have a self-connection; it takes an axon of its core where local spikes do. None if omitted.
+    tree : PacketPrice, optional
+        What a packet costs that branches to all its destinations; None where each has one of its own, at `cost`.
 
     Raises
     ------
@@ -138,6 +139,7 @@ class Problem:
     limits: CoreLimits
     grown: npt.NDArray[np.int32] | None = None
     loops: npt.NDArray[np.bool_] | None = None
+    tree: PacketPrice | None = None
 
     def __post_init__(self) -> None:
         k = self.grid.cores
@@ -159,6 +161,7 @@ def make_problem(
     *,
     objective: Objective = "hops",
     cost: npt.NDArray[np.floating] | None = None,
+    tree: PacketPrice | None = None,
     limits: CoreLimits | None = None,
 ) -> Problem:
     """State the placement problem of a network.
@@ -177,6 +180,8 @@ def make_problem(
         What is to be small.
     cost : (cores, cores) float, optional
         Cost of one packet between two cores; its hops if omitted, or 1 for the objective ``packets``.
+    tree : PacketPrice, optional
+        What a packet costs that branches; its hops for the objective ``multicast``, else none branches, if omitted.
     limits : CoreLimits, optional
         What else a core can hold.
 
@@ -192,7 +197,9 @@ def make_problem(
     """
     limits = limits or CoreLimits()
     if cost is None:
-        cost = 1.0 - np.eye(grid.cores) if objective == "packets" else grid.distances().astype(np.float64)
+        cost = cost_matrix(PACKETS if objective == "packets" else HOPS, grid)
+    if tree is None and objective == "multicast":
+        tree = HOPS
     sent = np.asarray(rates, np.float64)
     if sent.shape != (network.n,):
         raise UsageError(f"needed one rate for each of the {network.n} neurons, found the shape {sent.shape}")
@@ -221,6 +228,7 @@ def make_problem(
         limits=limits,
         grown=_grown(network, grid, capacity),
         loops=network.w_rec.diagonal() != 0,
+        tree=tree,
     )
 
 

@@ -13,7 +13,7 @@ from neuromod.placers.arrangement import anneal_cores, count_packets, relabel
 from neuromod.placers.congestion import reprice
 from neuromod.placers.moves import chips, count_usage, excess, make_limits
 from neuromod.placers.problem import Problem
-from neuromod.placers.tables import Tables, make_tables
+from neuromod.placers.tables import Tables, cost_tables, make_tables
 from neuromod.placers.tries import find_border, probe, search
 from neuromod.routing import busiest_link
 
@@ -56,8 +56,7 @@ class Search:
         self.usage = count_usage(problem, self.tables) if problem.limits.any else None
         self.limits = make_limits(problem)
         self.chips = chips(problem)
-        self.cost = problem.cost.copy()
-        self.routers = problem.grid.routers() if problem.objective == "multicast" else None
+        self.cost, self.routers = cost_tables(problem)
         self.members, self.slot = _list_members(problem, self.tables)
         self.border = np.zeros(problem.n, np.int32)
         self.border_place = np.zeros(problem.n, np.int32)

@@ -8,8 +8,9 @@ row costs one or two cache lines:
     core, cores in the list, number of the source, neighbours on other cores, rate (two places), whether it takes an
     axon to itself, nothing, (core, targets) ...
 
-The cost is that of a matrix between cores or, where the kernels are given the routers of the cores, the multicast tree
-that XY routing makes. (Numba compiles the two cases apart; without routers it leaves the trees out.)
+The cost is that of a matrix between cores or, where the kernels are given the routers of the cores, the price of the
+multicast tree that XY routing makes; then `cost` is one row: what a packet costs to send, and its hops along a row and
+along a column. (Numba compiles the two cases apart; without routers it leaves the trees out.)
 
 An input channel has a row too, with core -1: it sends nothing that is paid for, but takes axons. A self-connection is
 in no list, since it moves along with its neuron; where spikes that stay on their core take axons, the row says so.
@@ -59,6 +60,14 @@ class Tables:
     def core_of(self, n: int) -> npt.NDArray[np.int32]:
         """Core of each of the `n` neurons as the search stands."""
         return self.rows[self.first[:n] + CORE]
+
+
+def cost_tables(problem: Problem) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64] | None]:
+    """Return `cost` and `routers` as the kernels take them: the matrix and None, or the prices and the routers."""
+    if problem.tree is None:
+        return problem.cost.copy(), None
+    tree = problem.tree
+    return np.array([[tree.sent, tree.along_row, tree.along_column]]), problem.grid.routers()
 
 
 def make_tables(problem: Problem, core_of: npt.NDArray[np.int32]) -> Tables:
@@ -131,19 +140,21 @@ def _count_away(rows, first, out_ptr, targets, in_ptr, sources):  # type: ignore
 
 
 @compiled
-def tree(rows, u, home, drop, add, routers):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Links of the multicast tree of row u if its core were `home`, without the core `drop`, with the core `add`.
+def tree(rows, u, home, drop, add, cost, routers):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Price of the multicast tree of row u if its core were `home`, without the core `drop`, with the core `add`.
 
     The tree has a trunk along the row of the source and, in each column, one branch up and one down.
     """
     row = routers[home, 0]
     left = right = routers[home, 1]
-    length = 0
+    along_column = 0
+    remote = False
     end = u + HEAD + 2 * rows[u + USED]
     for p in range(u + HEAD, end + 2, 2):
         core = add if p == end else rows[p]
         if core < 0 or (core == drop and p < end):
             continue
+        remote = remote or core != home
         column = routers[core, 1]
         left = min(left, column)
         right = max(right, column)
@@ -159,8 +170,8 @@ def tree(rows, u, home, drop, add, routers):  # type: ignore[no-untyped-def]  # 
                 down = 0
             if -deeper > up or (-deeper == up and q < p):
                 up = 0
-        length += down + up
-    return length + right - left
+        along_column += down + up
+    return cost[0, 0] * remote + cost[0, 1] * (right - left) + cost[0, 2] * along_column
 
 
 @compiled
@@ -186,8 +197,8 @@ def of_source(rows, rates, cost, routers, u, a, b):  # type: ignore[no-untyped-d
     else:
         drop = a if leaves else np.int64(-1)
         add = b if enters else np.int64(-1)
-        before = tree(rows, u, home, np.int64(-1), np.int64(-1), routers)
-        change = np.float64(tree(rows, u, home, drop, add, routers) - before)
+        before = tree(rows, u, home, np.int64(-1), np.int64(-1), cost, routers)
+        change = tree(rows, u, home, drop, add, cost, routers) - before
     return change * rates[(u + RATE) // 2]
 
 
@@ -212,8 +223,8 @@ def of_itself(rows, rates, cost, routers, v, b, linked):  # type: ignore[no-unty
         if add >= 0:
             change += cost[b, a]
     else:
-        before = tree(rows, v, a, np.int64(-1), np.int64(-1), routers)
-        change = np.float64(tree(rows, v, b, drop, add, routers) - before)
+        before = tree(rows, v, a, np.int64(-1), np.int64(-1), cost, routers)
+        change = tree(rows, v, b, drop, add, cost, routers) - before
     return change * rates[(v + RATE) // 2]
 
 

@@ -133,7 +133,7 @@ def _stage(run: Run, name: str) -> Stage:
     state, why = run.state(name)
     record = run.step(name)
     if state != "fresh" or record is None:
-        return Stage(name, run.mend(name), state, why)
+        return Stage(name, " && ".join(run.mend(name)), state, why)
     return Stage(
         name,
         COMMANDS.get(name, name),

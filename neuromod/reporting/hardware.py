@@ -10,19 +10,20 @@ import numpy as np
 
 from neuromod.commands import COMMANDS
 from neuromod.errors import UsageError
+from neuromod.exporting.formats import titles
 from neuromod.reporting.cores import Cores, draw_cores
 from neuromod.reporting.findings import Findings, Stage
 from neuromod.reporting.svg import document
-from neuromod.reporting.words import FORMATS, count, duration, is_number, percent, scientific
+from neuromod.reporting.words import count, duration, is_number, percent, scientific
 
 Section = dict[str, Any]
 
 # What the table of the cores shows of each, from `traffic.json`.
 PER_CORE = {
     "neurons": "Neurons",
-    "synapses": "Synapses onto them",
-    "in_axons": "Remote sources",
-    "out_axons": "Remote targets",
+    "synapses": "Synapses onto them, inputs included",
+    "in_axons": "In-axons",
+    "out_axons": "Out-axons",
     "spikes_per_step": "Spikes",
     "packets_sent_per_step": "Packets sent",
     "packets_received_per_step": "Packets received",
@@ -128,7 +129,7 @@ def verification(findings: Findings) -> Section | None:
     if not stage.fresh:
         return None
     rows = []
-    for name, title in FORMATS.items():
+    for name, title in titles().items():
         found = stage.result.get(name)
         if not isinstance(found, Mapping):
             continue

@@ -12,6 +12,7 @@ from neuromod.network import Network
 from neuromod.placement import Placement
 from neuromod.reporting.svg import Element, element, figure
 from neuromod.reporting.words import MINUS, count, percent
+from neuromod.usage import synapses_of_neurons
 
 # More than this is a grey carpet to the eye and a megabyte to the file.
 MOST_NEURONS = 1_600
@@ -109,8 +110,7 @@ def plane_of(
     weight: Array = weights.data.astype(np.float64)
     cluster = np.full(network.n, -1) if clusters is None else clusters
     grid = None if placement is None else placement.grid
-    fan_in: Index = np.bincount(target, minlength=network.n)
-    fan_out: Index = np.bincount(source, minlength=network.n)
+    fan_in, fan_out = synapses_of_neurons(network).values()
     members = np.ones(network.n, np.int64)
     if network.n > MOST_NEURONS:
         cell = _cells(at, core, MOST_NEURONS)
@@ -154,7 +154,7 @@ def _label(name: str, core: int, cluster: int, rate: float, fan_in: int, fan_out
         parts.append(f"functional cluster {cluster}")
     if np.isfinite(rate):
         parts.append(f"active in {percent(rate)} of steps")
-    parts.append(f"{count(fan_in)} connections in, {count(fan_out)} out")
+    parts.append(f"{count(fan_in)} connections in (inputs included), {count(fan_out)} out")
     return " · ".join(parts)
 
 

@@ -8,22 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromod.exporting.formats import FORMATS
 from neuromod.reporting.curves import draw_curve
 from neuromod.reporting.findings import Findings
 from neuromod.reporting.function import clusters_of
 from neuromod.reporting.plane import CLUSTER_COLOURS, Plane, draw_plane, plane_of
 from neuromod.reporting.svg import document
 from neuromod.reporting.words import MINUS, UNKNOWN, count, is_number, percent, ratio, size, tidy
+from neuromod.usage import synapses_of_neurons
 
 Section = dict[str, Any]
-
-# Step -> what the table of the exports calls its format.
-EXPORTS = {
-    "export-onnx": "ONNX",
-    "export-snn": "spiking, snnTorch",
-    "export-nir": "spiking, NIR",
-    "export-sanafe": "SANA-FE",
-}
 
 
 def plane(findings: Findings) -> Section | None:
@@ -80,8 +74,7 @@ def _plane_caption(drawn: Plane, n: int) -> str:
 def _neuron_rows(findings: Findings, clusters: npt.NDArray[np.int64] | None) -> list[tuple[str, ...]]:
     network, placement, rates = findings.network, findings.placement, findings.rates
     assert network is not None
-    fan_in = np.diff(network.w_rec.indptr)
-    fan_out = np.bincount(network.w_rec.indices, minlength=network.n)
+    fan = synapses_of_neurons(network)
     rows: list[tuple[str, ...]] = []
     for i in range(network.n):
         at = network.positions[i] if network.positions is not None else None
@@ -94,8 +87,8 @@ def _neuron_rows(findings: Findings, clusters: npt.NDArray[np.int64] | None) -> 
                 str(core),
                 _cluster(clusters, i),
                 percent(float(rates[i])) if rates is not None else UNKNOWN,
-                str(fan_in[i]),
-                str(fan_out[i]),
+                str(fan["fan_in"][i]),
+                str(fan["fan_out"][i]),
             )
         )
     return rows
@@ -201,10 +194,10 @@ def pruning(findings: Findings) -> list[tuple[str, ...]] | None:
 def exports(findings: Findings) -> list[tuple[str, ...]]:
     """Return the exported files: name, format, size."""
     rows: list[tuple[str, ...]] = []
-    for step, name in EXPORTS.items():
-        files = findings.result(step).get("files")
+    for name, format in FORMATS.items():
+        files = findings.result(f"export-{name}").get("files")
         rows += [
-            (str(file.get("path", UNKNOWN)), name, size(file.get("bytes")))
+            (str(file.get("path", UNKNOWN)), format.title, size(file.get("bytes")))
             for file in (files if isinstance(files, list) else [])
             if isinstance(file, dict)
         ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from neuromod.exporting.formats import titles
 from neuromod.reporting.findings import Findings
-from neuromod.reporting.words import FORMATS, UNKNOWN, count, is_number, percent
+from neuromod.reporting.words import UNKNOWN, count, is_number, percent
 
 
 def heading(findings: Findings) -> str:
@@ -127,20 +128,21 @@ def _verification(findings: Findings) -> str:
     if not findings.stages["verify"].fresh:
         return ""
     result = findings.result("verify")
-    parts = {name: part for name in FORMATS if (part := _mapping(result.get(name)))}
+    title = titles()
+    parts = {name: part for name in title if (part := _mapping(result.get(name)))}
     ran = {name: part for name, part in parts.items() if part.get("verified") is True}
-    failed = [FORMATS[name] for name, part in ran.items() if part.get("passed") is not True]
+    failed = [title[name] for name, part in ran.items() if part.get("passed") is not True]
     if not ran:
         return "No export could be verified."
     said = f"The exports failed verification ({', '.join(failed)})" if failed else "The exports passed verification"
     shares = [
-        f"{percent(part['decision_agreement'])} ({FORMATS[name]})"
+        f"{percent(part['decision_agreement'])} ({title[name]})"
         for name, part in ran.items()
         if is_number(part.get("decision_agreement"))
     ]
     if shares:
         said += f": they decide as the network in {', '.join(shares)} of the trials"
-    missing = [FORMATS[name] for name in parts if name not in ran]
+    missing = [title[name] for name in parts if name not in ran]
     return said + (f"; not verified: {', '.join(missing)}." if missing else ".")
 
 

@@ -8,15 +8,6 @@ from typing import Any, TypeGuard
 UNKNOWN = "unknown"
 MINUS = "\N{MINUS SIGN}"
 
-# Part of `verify.json` -> what people call it.
-FORMATS = {
-    "onnx": "ONNX",
-    "onnx_int8": "ONNX, 8 bits",
-    "snn": "spiking, snnTorch",
-    "nir": "spiking, NIR",
-    "nir_hard": "spiking, NIR, hard reset",
-}
-
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether `value` is a finite number and no truth value."""

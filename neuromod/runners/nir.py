@@ -38,7 +38,7 @@ def verify_nir(
     *,
     spiking: SpikingNetwork | None = None,
     placement: Placement | None = None,
-    form: Form = "cuba",
+    form: Form | None = None,
     n_trials: int = 500,
     seed: int = 1,
     min_agreement: float = 0.95,
@@ -60,8 +60,9 @@ def verify_nir(
         What was exported; without it, a network that was imported from NIR, which is read back.
     placement : Placement, optional
         The present one; a file that carries another one fails.
-    form : {'cuba', 'literal'}
-        As it was exported. No importer at hand reads the literal form, so it is read back only.
+    form : {'cuba', 'literal'}, optional
+        As it was exported; if omitted, as the file says. No importer at hand reads the literal form, so it is
+        read back only.
     n_trials, seed, min_agreement, max_accuracy_gap
         As for `snn.verify_snn`.
 
@@ -87,6 +88,8 @@ def verify_nir(
         raise VerificationError(f"{path} cannot be read by nir: {first_line(error)}") from error
     if spiking is None:
         return _imported(graph, network, placement)
+    if form is None:
+        form = "literal" if str(graph.metadata.get("form")) == "literal" else "cuba"
     trials = trials_for(network, n_trials, seed=np.random.default_rng([seed, 15]))
     x = trials.inputs[: trials.last_step.max() + 1]
     result: dict[str, Any] = {
@@ -183,13 +186,14 @@ def _spikingjelly(graph: Any, encoded: Array, spiking: SpikingNetwork) -> Array:
     import torch
 
     # It announces itself on the log.
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         from spikingjelly.activation_based.nir_exchange import import_from_nir
 
         model = import_from_nir(graph, dt=spiking.dt_s / spiking.substeps, step_mode="s")
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
     return _stepwise(model, torch.from_numpy(encoded))
 
 
@@ -222,8 +226,9 @@ def _differences(found: Any, wanted: Any) -> list[str]:
                 reasons.append(f"{key} of {name} is not what was exported")
     carried, right = dict(found.metadata), dict(wanted.metadata)
     about, ours = (_about(metadata.pop("about", None)) for metadata in (carried, right))
-    if "placement" not in about:
-        ours.pop("placement", None)  # exported before there was one
+    for key in ("placement", "rates"):
+        if key not in about:
+            ours.pop(key, None)  # exported before there was one
     reasons += [f"the file carries a {key} that is not the network's" for key in ours if about.get(key) != ours[key]]
     return reasons + [
         f"the file says another {key} than what was exported"

@@ -190,11 +190,18 @@ def metadata_faults(name: str, file: Any, network: Network, placement: Placement
     except UnicodeDecodeError:
         return [f"{name} carries metadata that is no text"]
     wanted = metadata(network, placement)
-    if "neuromod.placement" not in found:
-        wanted.pop("neuromod.placement", None)  # exported before there was one
+    for key in ("neuromod.placement", "neuromod.rates"):
+        if key not in found:
+            wanted.pop(key, None)  # exported before there was one
     faults = []
-    for key in ("neuromod.network", "neuromod.positions", "neuromod.placement", "neuromod.provenance"):
-        if key in ("neuromod.provenance",) and key in found and key in wanted:
+    for key in (
+        "neuromod.network",
+        "neuromod.positions",
+        "neuromod.rates",
+        "neuromod.placement",
+        "neuromod.provenance",
+    ):
+        if key == "neuromod.provenance" and key in found and key in wanted:
             digests = [_digest(text) for text in (found[key], wanted[key])]
             if digests[0] != digests[1]:
                 faults.append(f"{name} was made from another network")

@@ -66,11 +66,12 @@ def differences_of(
     about = found.get("about")
     about = about if isinstance(about, dict) else {}
     wanted = {key.removeprefix("neuromod."): json.loads(text) for key, text in metadata(network, placement).items()}
-    if "placement" not in about:
-        wanted.pop("placement", None)  # exported before there was one
+    for key in ("placement", "rates"):
+        if key not in about:
+            wanted.pop(key, None)  # exported before there was one
     faults = [
         f"config.json carries a {key} that is not the network's"
-        for key in ("network", "positions", "placement")
+        for key in ("network", "positions", "rates", "placement")
         if about.get(key) != wanted.get(key)
     ]
     made_of = about.get("provenance")

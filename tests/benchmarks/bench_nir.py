@@ -20,7 +20,7 @@ from neuromod import Network
 from neuromod.exporting import nir
 from neuromod.importing.nir import read_network
 from neuromod.runners.nir import verify_nir
-from neuromod.substeps import Wishes, choose
+from neuromod.substeps import ConversionSettings, choose
 
 TABLE = Table(
     "nir",
@@ -28,7 +28,7 @@ TABLE = Table(
     ("nir", "norse", "spikingjelly", "torch"),
 )
 TRIALS = 1000
-NIR = Wishes(mode="continuous", delay=0, floor=None, substeps=(10,), n_trials=1000)
+NIR = ConversionSettings(mode="continuous", delay=0, floor=None, substeps=(10,), n_trials=1000, tune="never")
 VARIANTS = {
     "soft reset": NIR,
     "hard reset, tuned": replace(NIR, reset="hard", tune="always", tune_steps=400),
@@ -36,8 +36,8 @@ VARIANTS = {
 }
 
 
-def measure(network: Network, wishes: Wishes) -> dict[str, Any]:
-    spiking = choose(network, wishes).spiking
+def measure(network: Network, settings: ConversionSettings) -> dict[str, Any]:
+    spiking = choose(network, settings).spiking
     with tempfile.TemporaryDirectory() as folder:
         path = nir.write(spiking, Path(folder) / "a.nir", network=network)
         found = verify_nir(path, network, spiking=spiking, n_trials=TRIALS, min_agreement=0, max_accuracy_gap=1)
@@ -62,8 +62,8 @@ def main(paths: list[str]) -> None:
     lines = []
     for path in paths:
         name, network = trained(path)
-        for variant, wishes in VARIANTS.items():
-            row = TABLE.row(f"{name}: {variant}", lambda n=network, w=wishes: measure(n, w))
+        for variant, settings in VARIANTS.items():
+            row = TABLE.row(f"{name}: {variant}", lambda n=network, w=settings: measure(n, w))
             cells = []
             for simulator in ("norse", "spikingjelly"):
                 part = row["simulators"].get(simulator)

@@ -27,7 +27,7 @@ from neuromod.agreement import agreement
 from neuromod.evaluation import evaluate, trials_for
 from neuromod.exporting import snn
 from neuromod.runners.snn import load
-from neuromod.substeps import Wishes, choose
+from neuromod.substeps import ConversionSettings, choose
 
 TABLE = Table("spiking", "python tests/benchmarks/bench_spiking.py RUN …", ("numpy", "snntorch", "torch"))
 
@@ -36,36 +36,44 @@ NIR: dict[str, Any] = {"mode": "continuous", "delay": 0, "floor": None}
 HARD: dict[str, Any] = {"substeps": (10,), "reset": "hard", "tune": "always", "tune_steps": 400}
 
 # Each with the least agreement that is asked for, and the largest loss of accuracy.
-CASES: dict[str, tuple[Wishes, float | None, float | None]] = {
-    "hold, 5 substeps": (Wishes(substeps=(5,)), 0.95, None),
-    "hold, 20": (Wishes(substeps=(20,)), 0.975, None),
-    "continuous, 5": (Wishes(substeps=(5,), mode="continuous"), None, None),
-    "continuous, 20": (Wishes(substeps=(20,), mode="continuous"), None, None),
-    "hold, 5, tuned": (Wishes(substeps=(5,), tune="always"), 0.97, None),
-    "continuous, 5, tuned": (Wishes(substeps=(5,), mode="continuous", tune="always"), 0.97, None),
-    "hold, number chosen": (Wishes(tune="needed"), None, 0.01),
-    "continuous, number chosen": (Wishes(mode="continuous", tune="needed"), None, 0.01),
-    "hold, hard reset, 10, tuned": (Wishes(**HARD), 0.95, None),
-    "continuous, hard reset, 10, tuned": (Wishes(**HARD, mode="continuous"), 0.95, None),
-    "hold, 5, 8 bits for each row": (Wishes(substeps=(5,), weight_bits=8), None, 0.01),
-    "hold, 5, 8 bits, one step for all": (Wishes(substeps=(5,), weight_bits=8, granularity="tensor"), None, None),
-    "hold, 5, 4 bits for each row": (Wishes(substeps=(5,), weight_bits=4), None, None),
-    "hold, 5, 4 bits for each row, tuned": (Wishes(substeps=(5,), weight_bits=4, tune="always"), None, None),
-    "hold, 5, random input": (Wishes(substeps=(5,), input="poisson"), None, None),
-    "hold, 20, random input": (Wishes(substeps=(20,), input="poisson"), None, None),
-    "NIR, soft reset, 10": (Wishes(substeps=(10,), **NIR), None, None),
-    "NIR, hard reset, 10, tuned": (Wishes(**HARD, **NIR), None, None),
+CASES: dict[str, tuple[ConversionSettings, float | None, float | None]] = {
+    "hold, 5 substeps": (ConversionSettings(substeps=(5,), tune="never"), 0.95, None),
+    "hold, 20": (ConversionSettings(substeps=(20,), tune="never"), 0.975, None),
+    "continuous, 5": (ConversionSettings(substeps=(5,), mode="continuous", tune="never"), None, None),
+    "continuous, 20": (ConversionSettings(substeps=(20,), mode="continuous", tune="never"), None, None),
+    "hold, 5, tuned": (ConversionSettings(substeps=(5,), tune="always"), 0.97, None),
+    "continuous, 5, tuned": (ConversionSettings(substeps=(5,), mode="continuous", tune="always"), 0.97, None),
+    "hold, number chosen": (ConversionSettings(tune="needed"), None, 0.01),
+    "continuous, number chosen": (ConversionSettings(mode="continuous", tune="needed"), None, 0.01),
+    "hold, hard reset, 10, tuned": (ConversionSettings(**HARD), 0.95, None),
+    "continuous, hard reset, 10, tuned": (ConversionSettings(**HARD, mode="continuous"), 0.95, None),
+    "hold, 5, 8 bits for each row": (ConversionSettings(substeps=(5,), weight_bits=8, tune="never"), None, 0.01),
+    "hold, 5, 8 bits, one step for all": (
+        ConversionSettings(substeps=(5,), weight_bits=8, granularity="tensor", tune="never"),
+        None,
+        None,
+    ),
+    "hold, 5, 4 bits for each row": (ConversionSettings(substeps=(5,), weight_bits=4, tune="never"), None, None),
+    "hold, 5, 4 bits for each row, tuned": (
+        ConversionSettings(substeps=(5,), weight_bits=4, tune="always"),
+        None,
+        None,
+    ),
+    "hold, 5, random input": (ConversionSettings(substeps=(5,), input="poisson", tune="never"), None, None),
+    "hold, 20, random input": (ConversionSettings(substeps=(20,), input="poisson", tune="never"), None, None),
+    "NIR, soft reset, 10": (ConversionSettings(substeps=(10,), **NIR, tune="never"), None, None),
+    "NIR, hard reset, 10, tuned": (ConversionSettings(**HARD, **NIR), None, None),
 }
 
 
-def measure(network: Network, wishes: Wishes) -> dict[str, Any]:
+def measure(network: Network, settings: ConversionSettings) -> dict[str, Any]:
     begun = time.process_time()
-    done = choose(network, wishes)
+    done = choose(network, settings)
     chosen = done.chosen
     seconds = time.process_time() - begun
     # Trials that neither thresholds nor substeps were chosen on.
     trials = trials_for(network, TRIALS, seed=77)
-    if wishes.delay == 0:
+    if settings.delay == 0:
 
         def runner(x: np.ndarray) -> np.ndarray:
             return done.spiking.run(x).y
@@ -112,16 +120,16 @@ def main(paths: list[str], *, show: bool) -> None:
     for path in paths:
         name, network = trained(path)
         lines = []
-        for case, (wishes, agree, lost) in CASES.items():
+        for case, (settings, agree, lost) in CASES.items():
             if show and f"{name}: {case}" not in TABLE.read()["rows"]:
                 continue
-            wanted = replace(wishes, n_trials=TRIALS)
+            wanted = replace(settings, n_trials=TRIALS)
             row = TABLE.row(f"{name}: {case}", lambda n=network, w=wanted: measure(n, w))
             low, high = row["interval"]
             figures = [f"{row['agreement']:.3f} ({low:.3f} to {high:.3f})", f"{row['accuracy']:.3f}"]
             case = f"{case}: {row['substeps']}{', tuned' if row['tuned'] else ''}" if "chosen" in case else case
             spikes = f"{row['spikes_per_neuron_per_step']:.2f}"
-            before = TABLE.read()["rows"][f"{name}: hold, 5 substeps"] if wishes.weight_bits else None
+            before = TABLE.read()["rows"][f"{name}: hold, 5 substeps"] if settings.weight_bits else None
             bar = verdict(row, agree, lost, before)
             lines.append([case, *figures, f"{row['state_error']:.2f}", spikes, bar])
         about = f"{name}: {network.n} neurons and {network.n_synapses:,} synapses after pruning"

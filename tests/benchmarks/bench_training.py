@@ -19,6 +19,7 @@ import torch
 from torch.nn import functional
 
 from neuromod import bimt, checkpoints, config, model, regularizers, tasks
+from neuromod.geometry import Plane
 
 BAR = 1.5
 
@@ -91,7 +92,8 @@ def measure(neurons, batch, rounds):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
     clip, strength = settings.training.clip, settings.wiring.strength
-    prices = regularizers.prices(settings.wiring, state.positions, parameters, with_biases=True)
+    plane = Plane.square(neurons)
+    prices = regularizers.prices(settings.wiring, state.positions, parameters, plane=plane, with_biases=True)
 
     def step_ours():
         state.optimizer.zero_grad(set_to_none=True)
