@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuromod.activity import Activity
+    from neuromod.metrics.activity import Activity
     from neuromod.network import Network
-    from neuromod.rundir import Run
+    from neuromod.runs.run import Run
 
     from .output import Talk
 
@@ -33,7 +33,7 @@ def network_with_activity(run: Run, *, talk: Talk, source: str | None = None) ->
     UsageError
         If the activity asked for cannot be had.
     """
-    from neuromod import activity
+    from neuromod.metrics import activity
     from neuromod.network import Network
 
     if run.state("prune")[0] == "missing" and run.state("train")[0] == "fresh":
@@ -85,7 +85,7 @@ def _export(run: Run, name: str) -> str | None:
 
 def load_network_and_activity(run: Run, name: str) -> tuple[Network, Activity]:
     """Read the network file `name` of a run and the activity that was counted for it."""
-    from neuromod.activity import Activity
+    from neuromod.metrics.activity import Activity
     from neuromod.network import Network
 
     return Network.load(run.file(name)), Activity.load(run.file("activity.safetensors"))
@@ -101,9 +101,9 @@ def _source(run: Run, *, talk: Talk) -> str:
 
 def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) -> tuple[Activity, str | None]:
     """Count or read the activity; return it and the digest of the export whose spikes they are, if any."""
-    from neuromod import activity
     from neuromod.errors import UsageError
-    from neuromod.evaluation import has_tasks, trials_for
+    from neuromod.metrics import activity
+    from neuromod.metrics.accuracy import has_tasks, trials_for
 
     if source not in ("rates", "spikes"):
         return activity.read_rates(Path(source), network), None
@@ -127,8 +127,8 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
 
 def _spiking(run: Run, name: str, network: Network, *, talk: Talk) -> tuple[Any, str | None]:
     """Return the spiking network that was exported last, else one with the default conversion."""
-    from neuromod.spiking import SpikingNetwork
-    from neuromod.substeps import choose
+    from neuromod.spiking.network import SpikingNetwork
+    from neuromod.spiking.selection import choose
 
     export = _export(run, name)
     if export is not None:

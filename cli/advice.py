@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neuromod.errors import DoesNotFitError
-    from neuromod.explanation import Advice
+    from neuromod.mapping.explanation import Advice
     from neuromod.network import Network
-    from neuromod.rundir import Run
+    from neuromod.runs.run import Run
 
 
 def in_commands(
@@ -37,7 +37,7 @@ def in_commands(
 
 
 def _say(advice: Advice, run: Run, given: Mapping[str, Any], network: Network, name: str) -> str:
-    from neuromod import commands
+    from neuromod.runs import commands
 
     if advice.kind == "nothing":
         return advice.text
@@ -60,8 +60,8 @@ def _say(advice: Advice, run: Run, given: Mapping[str, Any], network: Network, n
 
 def _of_all(keep: float, run: Run, network: Network, name: str) -> float:
     """Turn a share of a pruned network's pairs into one of the pairs of what it was pruned from."""
-    from neuromod.cutting import count_above, share_of, threshold_for
     from neuromod.network import Network
+    from neuromod.pruning.removal import count_above, share_of, threshold_for
 
     if name == "network.safetensors":
         return keep

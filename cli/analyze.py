@@ -13,7 +13,7 @@ from .output import Talk, table
 
 if TYPE_CHECKING:
     from neuromod.analysis import Analysis
-    from neuromod.rundir import Run
+    from neuromod.runs.run import Run
 
 
 def analyze_stage(
@@ -28,10 +28,11 @@ def analyze_stage(
     plot: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the run's network, write `analysis.json`, return what ``--json`` prints."""
-    from neuromod import analysis, commands
-    from neuromod.analysis import figures
+    from neuromod import analysis
     from neuromod.files import write_json
     from neuromod.network import Network
+    from neuromod.plotting import analysis as figures
+    from neuromod.runs import commands
 
     from .prune import prune_stage
 

@@ -31,8 +31,10 @@ def command(cores: str, seed: int, run_path: Path | None, talk: Talk) -> None:
       neuromod demo
       neuromod demo --cores 8x8 --run my-first-run
     """
-    from neuromod import config, locks, rundir
     from neuromod.errors import VerificationError
+    from neuromod.runs import locks
+    from neuromod.runs import run as rundir
+    from neuromod.training import config
 
     from .estimate import estimate_stage
     from .export import export_stage

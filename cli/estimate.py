@@ -13,7 +13,7 @@ from .options import held_run_option, output_options, plot_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
-    from neuromod.rundir import Run
+    from neuromod.runs.run import Run
 
 # Key -> what the table calls it.
 _ROWS = {
@@ -39,7 +39,8 @@ def command(plot: Path | None, run: Run, talk: Talk) -> None:
     """
     result = estimate_stage(run, talk=talk)
     if plot is not None:
-        from neuromod import plots, stageplots
+        from neuromod.plotting import overview as plots
+        from neuromod.plotting import stages as stageplots
 
         plots.save(stageplots.traffic(result), plot)
         result["plot"] = str(plot)
@@ -79,10 +80,11 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
     StageError
         If the placement is stale.
     """
-    from neuromod import target_files, traffic
     from neuromod.files import write_json
-    from neuromod.placement import Placement
-    from neuromod.rent import fit_rent
+    from neuromod.hardware import target_files
+    from neuromod.mapping.placement import Placement
+    from neuromod.traffic import report as traffic
+    from neuromod.traffic.rent import fit_rent
 
     if run.state("map")[0] == "missing":
         from .map import map_stage

@@ -16,9 +16,9 @@ from .output import Talk, table
 from .spiking import choose_aloud, settings_of, spiking_options
 
 if TYPE_CHECKING:
+    from neuromod.mapping.placement import Placement
     from neuromod.network import Network
-    from neuromod.placement import Placement
-    from neuromod.rundir import Run
+    from neuromod.runs.run import Run
 
 # Shown with the help; the formats' own lines are in `FORMATS`.
 _HELP = """Write the pruned network so that other runtimes load it.
@@ -73,7 +73,8 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
         wanted = tuple(name for name, format in FORMATS.items() if placed or not format.needs_placement)
     result = export_stage(run, formats=wanted, talk=talk, **options)
     if plot is not None:
-        from neuromod import plots, stageplots
+        from neuromod.plotting import overview as plots
+        from neuromod.plotting import stages as stageplots
 
         sweep = next((part["sweep"] for _, part in _parts(result) if "sweep" in part), ())
         plots.save(stageplots.substeps(sweep), plot)
@@ -120,10 +121,10 @@ def export_stage(
     `options` are those of `spiking_options` and of the formats. Without `formats`, what the network can be written in
     by default. Nothing is written if one of them cannot be.
     """
-    from neuromod import commands
     from neuromod.exporting.writers import Job
     from neuromod.exporting.writing import write_all
     from neuromod.network import Network
+    from neuromod.runs import commands
 
     if run.state("prune")[0] == "missing" and run.state("import")[0] == "missing":
         from .prune import prune_stage
@@ -177,7 +178,7 @@ def export_stage(
 
 def _formats(network: Network, asked: tuple[str, ...] | None, *, talk: Talk) -> tuple[str, ...]:
     """What to write if nothing was asked for."""
-    from neuromod.evaluation import has_tasks
+    from neuromod.metrics.accuracy import has_tasks
 
     if asked is not None:
         return asked
@@ -204,8 +205,8 @@ def _check(run: Run, network: Network, placement: Placement | None, formats: tup
 
 def _placement(run: Run) -> Placement:
     """The run's placement, with the target as it was when the placement was made."""
-    from neuromod import target_files
-    from neuromod.placement import Placement
+    from neuromod.hardware import target_files
+    from neuromod.mapping.placement import Placement
 
     run.require("map")
     found, path = Placement.load(run.file("placement.json")), run.file("target.toml")
@@ -215,7 +216,7 @@ def _placement(run: Run) -> Placement:
 
 
 def _rates(run: Run) -> Any:
-    from neuromod.activity import Activity
+    from neuromod.metrics.activity import Activity
 
     return Activity.load(run.file("activity.safetensors")).rates
 

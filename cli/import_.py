@@ -12,7 +12,7 @@ from .options import output_options
 from .output import Talk
 
 if TYPE_CHECKING:
-    from neuromod.importing.imported import Choice
+    from neuromod.importing.result import Choice
 
 
 @click.command("import", short_help="Make a run of a network of your own, from a file.")
@@ -47,7 +47,7 @@ def command(
       neuromod import weights.npz && neuromod map --cores 8x8
       neuromod import model.pt --recurrent rnn.weight_hh_l0
     """
-    from neuromod.importing.imported import Choice
+    from neuromod.importing.result import Choice
 
     result = import_stage(file, run_path, Choice(recurrent, inputs, readout), talk=talk)
     talk.result(result, describe(result))
@@ -78,7 +78,9 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
     """
     from dataclasses import asdict
 
-    from neuromod import commands, importing, rundir
+    from neuromod import importing
+    from neuromod.runs import commands
+    from neuromod.runs import run as rundir
 
     started = time.perf_counter()
     talk.say(f"Reading {file} …")

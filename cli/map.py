@@ -15,7 +15,7 @@ from .output import Talk, table
 
 if TYPE_CHECKING:
     from neuromod.network import Network
-    from neuromod.rundir import Run
+    from neuromod.runs.run import Run
 
 
 @click.command("map", short_help="Place the neurons on a grid of cores.")
@@ -120,24 +120,16 @@ def map_stage(
     DoesNotFitError
         If the network does not fit; the message lists every violation.
     """
-    from neuromod import (
-        bounds,
-        commands,
-        coregraph,
-        limits,
-        mapping,
-        packet_costs,
-        placement,
-        placers,
-        precompile,
-        routing,
-        target_files,
-        traffic,
-    )
-    from neuromod.activity import describe as describe_activity
     from neuromod.errors import DoesNotFitError
     from neuromod.files import write_text
-    from neuromod.placers.problem import Effort
+    from neuromod.hardware import packet_costs, routing, target_files
+    from neuromod.mapping import bounds, limits, placement, placers, precompile
+    from neuromod.mapping import search as mapping
+    from neuromod.mapping.problem import Effort
+    from neuromod.metrics.activity import describe as describe_activity
+    from neuromod.runs import commands
+    from neuromod.traffic import core_graph as coregraph
+    from neuromod.traffic import report as traffic
 
     started = time.perf_counter()
     given = commands.as_record(
@@ -237,7 +229,8 @@ def _trained_for(
     network: Network, target: str | None, cores: tuple[int, int] | None
 ) -> tuple[str, tuple[int, int] | None]:
     """Complete what was not asked for by what the network was trained for."""
-    from neuromod import grown, target_files
+    from neuromod.hardware import layout as grown
+    from neuromod.hardware import target_files
 
     found = grown.grown_on(network)
     if found is None:
@@ -258,8 +251,9 @@ def draw_cores(run: Run, path: Path) -> None:
     UsageError
         If the file cannot be written, or not in this format.
     """
-    from neuromod import coreplot, routing
-    from neuromod.placement import Placement
+    from neuromod.hardware import routing
+    from neuromod.mapping.placement import Placement
+    from neuromod.plotting import cores as coreplot
 
     name = run.network_file()
     found = Placement.load(run.file("placement.json"))

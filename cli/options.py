@@ -20,7 +20,7 @@ class CoresType(click.ParamType[tuple[int, int]]):
         if isinstance(value, tuple):
             return value
         from neuromod.errors import UsageError
-        from neuromod.grid import Grid
+        from neuromod.hardware.grid import Grid
 
         try:
             grid = Grid.parse(str(value))
@@ -47,7 +47,8 @@ def held_run_option(function: F) -> F:
     @run_option
     @functools.wraps(function)
     def wrapped(*args: Any, run_path: Path | None, **kwargs: Any) -> Any:
-        from neuromod import locks, rundir
+        from neuromod.runs import locks
+        from neuromod.runs import run as rundir
 
         run = rundir.open_run(run_path)
         with locks.hold(run.path):

@@ -12,7 +12,7 @@ from .options import held_run_option, output_options, plot_option, seed_option
 from .output import Talk
 
 if TYPE_CHECKING:
-    from neuromod.rundir import Run
+    from neuromod.runs.run import Run
 
 
 def prune_stage(
@@ -32,12 +32,13 @@ def prune_stage(
     Returns
     -------
     dict
-        The fields of `neuromod.pruning.Pruning` but the network, and the target.
+        The fields of `neuromod.pruning.magnitude.Pruning` but the network, and the target.
     """
-    from neuromod import commands, pruning
     from neuromod.errors import UsageError
     from neuromod.network import Network
+    from neuromod.pruning import magnitude as pruning
     from neuromod.quantization import bits_of
+    from neuromod.runs import commands
 
     given = commands.as_record(
         "prune",
@@ -126,9 +127,9 @@ def prune_packets_stage(
         As `prune_stage`, all the pruning together, and ``packets``: hops and groups before and after.
     """
     from neuromod.errors import StageError
+    from neuromod.mapping.placement import Placement
     from neuromod.network import Network
-    from neuromod.packet_pruning import prune_packets
-    from neuromod.placement import Placement
+    from neuromod.pruning.packets import prune_packets
 
     run.require("map")
     earlier = run.step("prune")
@@ -287,8 +288,9 @@ def command(
 
 def draw(run: Run, path: Path, threshold: float) -> None:
     """Draw what pruning took away into a file."""
-    from neuromod import plots, stageplots
     from neuromod.network import Network
+    from neuromod.plotting import overview as plots
+    from neuromod.plotting import stages as stageplots
 
     before, after = (Network.load(run.file(name)) for name in ("network.safetensors", "pruned.safetensors"))
     plots.save(stageplots.pruning(before, after, threshold), path)

@@ -11,7 +11,7 @@ import click
 from .options import output_options, plot_option, run_option
 
 if TYPE_CHECKING:
-    from neuromod.rundir import Run
+    from neuromod.runs.run import Run
 
     from .output import Talk
 
@@ -41,8 +41,9 @@ def command(
       neuromod report --run runs/2026-11-23-yang19-a1f3 --json
       neuromod report --compare runs/2026-11-23-bimt runs/2026-11-23-l1
     """
-    from neuromod import locks, rundir
     from neuromod.errors import UsageError
+    from neuromod.runs import locks
+    from neuromod.runs import run as rundir
 
     if compare:
         if plot is not None or run_path is not None:
@@ -73,8 +74,8 @@ def _report(run: Run, plot: Path | None, talk: Talk) -> None:
 
 def compare_stage(paths: Sequence[Path], out: Path) -> dict[str, Any]:
     """Write the comparison of runs; return ``report``, ``bytes``, ``runs`` and ``table``, a list of rows."""
-    from neuromod import rundir
     from neuromod.reporting import comparison
+    from neuromod.runs import run as rundir
 
     # A run may be named as `neuromod runs` lists it, or as it is called in the folder of the runs.
     named = [path if path.exists() else rundir.runs_folder() / path for path in paths]
@@ -95,10 +96,10 @@ def draw(run: Run, path: Path) -> None:
     StageError
         If there is no fresh estimate.
     """
-    from neuromod import plots
+    from neuromod.plotting import overview as plots
+    from neuromod.reporting.figures.plane import plane_of
     from neuromod.reporting.findings import gather
-    from neuromod.reporting.hardware import cores_of
-    from neuromod.reporting.plane import plane_of
+    from neuromod.reporting.sections.hardware import cores_of
 
     run.require("estimate")
     findings = gather(run)

@@ -46,8 +46,9 @@ def command(talk: Talk) -> None:
 
 def list_runs() -> dict[str, Any]:
     """Describe the runs: the object that ``--json`` prints."""
-    from neuromod import commands, rundir
     from neuromod.errors import NeuromodError
+    from neuromod.runs import commands
+    from neuromod.runs import run as rundir
 
     try:
         latest = str(rundir.open_run().path)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuromod.conversion_settings import OPTIONS, ConversionSettings
+from neuromod.spiking.settings import OPTIONS, ConversionSettings
 
 from .output import Talk
 
 if TYPE_CHECKING:
+    from neuromod.mapping.placement import Placement
     from neuromod.network import Network
-    from neuromod.placement import Placement
-    from neuromod.substeps import Candidate, Conversion
+    from neuromod.spiking.selection import Candidate, Conversion
 
 
 DEFAULTS: dict[str, Any] = {option: getattr(ConversionSettings(), name) for option, name in OPTIONS.items()}
@@ -115,7 +115,7 @@ def _bits(text: str | int | None, placement: Placement | None) -> int | None:
 
 def choose_aloud(network: Network, settings: ConversionSettings, *, talk: Talk) -> Conversion:
     """Choose a spiking network, and say what is tried and what is odd about it."""
-    from neuromod.substeps import choose
+    from neuromod.spiking.selection import choose
 
     talk.say(f"{settings.reset} reset:")
     talk.say("substeps  percentile  tuned  accuracy  (rate)  agreement            state error  spikes/neuron/step")

@@ -31,7 +31,8 @@ def sweep_stage(
     command: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Run what is left of a sweep, write table.csv, table.json and pareto.svg, return what ``--json`` prints."""
-    from neuromod.sweeping import pareto, results, trial
+    from neuromod.plotting import pareto
+    from neuromod.sweeping import results, trial
     from neuromod.sweeping.engines import ENGINES
 
     begun = time.monotonic()
@@ -108,7 +109,7 @@ def numbers(_context: click.Context, parameter: click.Parameter, value: str | No
 
 def axes_and_settings(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split ``--set`` into axes, which have a TOML array for a value, and settings."""
-    from neuromod import config
+    from neuromod.training import config
 
     axes: dict[str, Any] = {}
     settings: dict[str, Any] = {}
@@ -162,8 +163,9 @@ def command(
       neuromod sweep --regularizers bimt,l1 --strengths 0.1,0.3,1 --seeds 0-2
       neuromod sweep sweeps/pareto.toml --engine dask --scheduler tcp://10.0.0.1:8786
     """
-    from neuromod import locks, rundir
     from neuromod.errors import InterruptedRunError, StageError
+    from neuromod.runs import locks
+    from neuromod.runs import run as rundir
     from neuromod.sweeping import make_plan, read_plan
 
     more_axes, settings = axes_and_settings(assignments)

@@ -21,7 +21,7 @@ def command(context: click.Context, talk: Talk) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from neuromod import target_files
+    from neuromod.hardware import target_files
 
     known = [target_files.load_target(name) for name in target_files.target_names()]
     rows = []
@@ -38,7 +38,7 @@ def command(context: click.Context, talk: Talk) -> None:
 @output_options
 def show(target: str, talk: Talk) -> None:
     """Show every figure of TARGET, a name or the path of a TOML file, with its kind and its source."""
-    from neuromod import target_files, targets
+    from neuromod.hardware import target_files, targets
 
     found = target_files.load_target(target)
     rows = []

@@ -72,7 +72,8 @@ def draw(path: Path, collection: str, semantics: str, seed: int) -> None:
     UsageError
         If the file cannot be written, or not in this format.
     """
-    from neuromod import plots, stageplots
+    from neuromod.plotting import overview as plots
+    from neuromod.plotting import stages as stageplots
     from neuromod.tasks import generate, resolve
 
     trials = generate(collection, len(resolve(collection)), seed=seed, semantics=semantics)

@@ -16,10 +16,10 @@ from .options import CoresType, output_options, plot_option
 from .output import Talk, clock
 
 if TYPE_CHECKING:
-    from neuromod.chip import Chip
     from neuromod.network import Network
-    from neuromod.rundir import Run
-    from neuromod.settings import Settings
+    from neuromod.runs.run import Run
+    from neuromod.training.on_cores.plan import Chip
+    from neuromod.training.settings import Settings
 
 
 def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = False) -> dict[str, Any]:
@@ -33,9 +33,13 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     import dataclasses
     import json
 
-    from neuromod import checkpoints, config, evaluation, training, training_plan, wiring
     from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
+    from neuromod.metrics import accuracy as evaluation
+    from neuromod.metrics import wiring
+    from neuromod.training import checkpoints, config
+    from neuromod.training import loop as training
+    from neuromod.training import plan as training_plan
 
     checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
     state = None
@@ -101,8 +105,8 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
 
 def _fit(network: Network, cores: Chip, talk: Talk) -> dict[str, Any]:
     """Say on which cores the network was trained, and whether it keeps their limits as it is."""
-    from neuromod import explanation, limits
-    from neuromod.grown import grown_on
+    from neuromod.hardware.layout import grown_on
+    from neuromod.mapping import explanation, limits
 
     found = grown_on(network)
     assert found is not None
@@ -232,9 +236,12 @@ def command(
       neuromod train --wiring-cost hops --cores 4x4
       neuromod train --resume
     """
-    from neuromod import chip, config, locks, rundir
     from neuromod import tasks as generators
     from neuromod.errors import StageError, UsageError
+    from neuromod.runs import locks
+    from neuromod.runs import run as rundir
+    from neuromod.training import config
+    from neuromod.training.on_cores import plan as chip
 
     flags = {
         "tasks.names": tasks,
@@ -282,7 +289,8 @@ def _finish(run: Run, result: dict[str, Any], plot: Path | None, talk: Talk) -> 
     # The run may have been moved since.
     result = {**result, "run": str(run.path)}
     if plot is not None:
-        from neuromod import plots, stageplots
+        from neuromod.plotting import overview as plots
+        from neuromod.plotting import stages as stageplots
         from neuromod.reporting.findings import read_metrics
 
         plots.save(stageplots.training(read_metrics(run)), plot)

@@ -15,7 +15,7 @@ from .output import Talk, table
 
 if TYPE_CHECKING:
     from neuromod.network import Network
-    from neuromod.rundir import Run
+    from neuromod.runs.run import Run
 
 
 @click.command("verify", short_help="Run the exported files elsewhere and compare.")
@@ -67,7 +67,8 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
 
     result = verify_stage(run, talk=talk, **options)
     if plot is not None:
-        from neuromod import plots, stageplots
+        from neuromod.plotting import overview as plots
+        from neuromod.plotting import stages as stageplots
 
         plots.save(stageplots.verified(_parts(result), options["min_agreement"]), plot)
         result = {**result, "plot": str(plot)}
@@ -117,12 +118,13 @@ def verify_stage(
 
     A failed verification is in the object (``passed`` is false) and is not raised.
     """
-    from neuromod import commands, verification
     from neuromod.errors import StageError
     from neuromod.files import write_json
+    from neuromod.mapping.placement import Placement
     from neuromod.network import Network
-    from neuromod.placement import Placement
-    from neuromod.spiking import SpikingNetwork
+    from neuromod.runs import commands
+    from neuromod.spiking.network import SpikingNetwork
+    from neuromod.verification import runners as verification
 
     begun = time.monotonic()
     variants = formats.variants()
@@ -183,7 +185,7 @@ def verify_stage(
 
 def _advice(run: Run, network: Network, step: str, options: str) -> str:
     """Say how to make an export that is not there, or why there can be none."""
-    from neuromod.evaluation import has_tasks
+    from neuromod.metrics.accuracy import has_tasks
 
     if "nir" in network.info and not formats.FORMATS[step].takes_spikes:
         return "a network imported from NIR is exported as NIR alone"

@@ -6,53 +6,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuromod.activity import Activity as Activity
     from neuromod.analysis import Analysis as Analysis
     from neuromod.analysis import analyze as analyze
-    from neuromod.evaluation import Evaluation as Evaluation
-    from neuromod.evaluation import evaluate as evaluate
-    from neuromod.exports import Export as Export
-    from neuromod.exports import Verification as Verification
-    from neuromod.exports import export as export
-    from neuromod.exports import verify as verify
+    from neuromod.exporting.exports import Export as Export
+    from neuromod.exporting.exports import Verification as Verification
+    from neuromod.exporting.exports import export as export
+    from neuromod.exporting.exports import verify as verify
+    from neuromod.mapping.placement import Placement as Placement
+    from neuromod.metrics.accuracy import Evaluation as Evaluation
+    from neuromod.metrics.accuracy import evaluate as evaluate
+    from neuromod.metrics.activity import Activity as Activity
     from neuromod.network import Network as Network
-    from neuromod.packet_pruning import PacketPruning as PacketPruning
-    from neuromod.packet_pruning import prune_packets as prune_packets
-    from neuromod.placement import Placement as Placement
-    from neuromod.pruning import Pruning as Pruning
-    from neuromod.pruning import prune as prune
+    from neuromod.pruning.magnitude import Pruning as Pruning
+    from neuromod.pruning.magnitude import prune as prune
+    from neuromod.pruning.packets import PacketPruning as PacketPruning
+    from neuromod.pruning.packets import prune_packets as prune_packets
     from neuromod.steps import estimate as estimate
     from neuromod.steps import place as place
     from neuromod.steps import train as train
     from neuromod.tasks import Trials as Trials
     from neuromod.tasks import generate as generate
-    from neuromod.traffic import TrafficReport as TrafficReport
+    from neuromod.traffic.report import TrafficReport as TrafficReport
 
 __version__ = "0.1.0"
 
 # Public name -> module that defines it; imported on first use, so that `import neuromod` costs nothing.
 _PUBLIC = {
-    "Activity": "neuromod.activity",
+    "Activity": "neuromod.metrics.activity",
     "Analysis": "neuromod.analysis",
-    "Evaluation": "neuromod.evaluation",
-    "Export": "neuromod.exports",
+    "Evaluation": "neuromod.metrics.accuracy",
+    "Export": "neuromod.exporting.exports",
     "Network": "neuromod.network",
-    "PacketPruning": "neuromod.packet_pruning",
-    "Placement": "neuromod.placement",
-    "Pruning": "neuromod.pruning",
-    "TrafficReport": "neuromod.traffic",
+    "PacketPruning": "neuromod.pruning.packets",
+    "Placement": "neuromod.mapping.placement",
+    "Pruning": "neuromod.pruning.magnitude",
+    "TrafficReport": "neuromod.traffic.report",
     "Trials": "neuromod.tasks",
-    "Verification": "neuromod.exports",
+    "Verification": "neuromod.exporting.exports",
     "analyze": "neuromod.analysis",
     "estimate": "neuromod.steps",
-    "evaluate": "neuromod.evaluation",
-    "export": "neuromod.exports",
+    "evaluate": "neuromod.metrics.accuracy",
+    "export": "neuromod.exporting.exports",
     "generate": "neuromod.tasks",
     "place": "neuromod.steps",
-    "prune": "neuromod.pruning",
-    "prune_packets": "neuromod.packet_pruning",
+    "prune": "neuromod.pruning.magnitude",
+    "prune_packets": "neuromod.pruning.packets",
     "train": "neuromod.steps",
-    "verify": "neuromod.exports",
+    "verify": "neuromod.exporting.exports",
 }
 
 __all__ = [

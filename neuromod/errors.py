@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuromod.explanation import Advice
+    from neuromod.mapping.explanation import Advice
 
 
 class NeuromodError(Exception):
@@ -31,7 +31,7 @@ class DoesNotFitError(NeuromodError):
     ----------
     facts : str
         What does not fit, one line for each violation.
-    advice : sequence of neuromod.explanation.Advice
+    advice : sequence of neuromod.mapping.explanation.Advice
         What helps, each by itself.
     words : str, optional
         The advice in words; in terms of arguments if omitted.

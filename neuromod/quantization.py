@@ -9,9 +9,9 @@ import numpy as np
 from scipy import sparse
 
 from neuromod.errors import UsageError
+from neuromod.hardware.targets import Target
 from neuromod.network import Array, Network
-from neuromod.spiking import Reset, SpikingNetwork
-from neuromod.targets import Target
+from neuromod.spiking.network import Reset, SpikingNetwork
 
 Granularity = Literal["row", "tensor"]
 
@@ -133,7 +133,7 @@ def bits_of(target: Target | str) -> int:
     UsageError
         If there is no such target, or the number is unknown.
     """
-    from neuromod.target_files import load_target
+    from neuromod.hardware.target_files import load_target
 
     chip = load_target(target) if isinstance(target, str) else target
     figure = chip.figure("weight_bits")

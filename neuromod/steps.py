@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from neuromod.activity import Activity, find_activity
+from neuromod.hardware.target_files import load_target, target_names
+from neuromod.hardware.targets import Target
+from neuromod.mapping.placement import Placement
+from neuromod.metrics.activity import Activity, find_activity
 from neuromod.network import Network
-from neuromod.placement import Placement
-from neuromod.target_files import load_target, target_names
-from neuromod.targets import Target
-from neuromod.traffic import TrafficReport
-from neuromod.traffic import estimate as estimate_traffic
+from neuromod.traffic.report import TrafficReport
+from neuromod.traffic.report import estimate as estimate_traffic
 
 if TYPE_CHECKING:
-    from neuromod.placers.problem import Effort
-    from neuromod.settings import Settings
-    from neuromod.training import Progress
+    from neuromod.mapping.problem import Effort
+    from neuromod.training.loop import Progress
+    from neuromod.training.settings import Settings
 
 
 def train(
@@ -39,7 +39,7 @@ def train(
     settings : Settings, optional
         Where to start from; the defaults if omitted. What follows wins over them.
     tasks, neurons, steps, regularizer, strength, seed, device
-        The settings that the command has an option for; see `neuromod.settings`.
+        The settings that the command has an option for; see `neuromod.training.settings`.
     more : mapping of str to value, optional
         Any other setting, as ``{"training.batch": 32}``.
     on_step : callable, optional
@@ -66,7 +66,8 @@ def train(
     >>> net.n, net.n_in, net.n_out
     (16, 53, 17)
     """
-    from neuromod import config, training
+    from neuromod.training import config
+    from neuromod.training import loop as training
 
     flags = {
         **(config.flatten(config.to_dict(settings)) if settings else {}),
@@ -136,7 +137,7 @@ def place(
     >>> neuromod.place(net, cores=(1, 2), neurons_per_core=2).core_of.tolist()
     [0, 0, 1, 1]
     """
-    from neuromod import mapping
+    from neuromod.mapping import search as mapping
 
     return mapping.place(
         network,

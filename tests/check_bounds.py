@@ -57,7 +57,7 @@ def main() -> None:
         if done.returncode:
             content["reason"] = done.stderr.strip().splitlines()[-3:]
         else:
-            code = "import json; from neuromod.rundir import versions; print(json.dumps(versions()))"
+            code = "import json; from neuromod.runs.run import versions; print(json.dumps(versions()))"
             told = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=folder)
             content["versions"] = json.loads(told.stdout) if told.returncode == 0 else told.stderr[-500:]
             files = [str(ROOT / "tests")] if options.all else [str(ROOT / "tests" / f"{name}.py") for name in TESTS]

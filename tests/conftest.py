@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neuromod import Network, rundir
-from neuromod.rundir import Run
+from neuromod import Network
+from neuromod.runs import run as rundir
+from neuromod.runs.run import Run
 
 
 def pytest_configure() -> None:

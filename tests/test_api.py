@@ -33,7 +33,7 @@ def test_every_function_has_an_example_that_runs(name):
 def test_importing_costs_nothing_and_submodules_do_not_hide_functions():
     code = (
         "import sys, neuromod; assert not {'numpy', 'torch', 'scipy'} & set(sys.modules);"
-        "import neuromod.exporting, neuromod.verification, neuromod.training, neuromod.placers;"
+        "import neuromod.exporting, neuromod.verification.runners, neuromod.training.loop, neuromod.mapping.placers;"
         "assert all(callable(getattr(neuromod, n)) for n in neuromod.__all__ if n != '__version__')"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -92,7 +92,7 @@ def test_files_of_8_bits_are_verified_too(solver_network, tmp_path):
 
 
 def test_a_spiking_export_carries_what_its_verification_needs(solver_network, tmp_path):
-    from neuromod.substeps import Wishes
+    from neuromod.spiking.selection import Wishes
 
     exported = neuromod.export(
         solver_network, tmp_path, format="snn", wishes=Wishes(substeps=(10,), n_trials=60, tune="never")
@@ -119,7 +119,7 @@ def test_texts_of_a_network_are_escaped():
 
 
 def test_settings_are_taken_and_overridden():
-    from neuromod import config
+    from neuromod.training import config
 
     base = config.load(None, (), {"network.neurons": 9, "tasks.names": "go", "training.steps": 3, "seed": 3})
     network = neuromod.train(base, neurons=4, more={"training.batch": 4})

@@ -265,7 +265,7 @@ def test_none_takes_long_or_much_memory_or_writes_anything(outcome):
 
 @pytest.mark.parametrize("name", ["bomb.npz", "bomb.pt"])
 def test_archives_that_unpack_to_too_much_are_not_unpacked(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("neuromod.importing.imported._MAX_BYTES", 10**7)
+    monkeypatch.setattr("neuromod.importing.result._MAX_BYTES", 10**7)
     path = tmp_path / name
     if name == "bomb.npz":
         np.savez_compressed(path, w_rec=np.zeros((2000, 2000)))

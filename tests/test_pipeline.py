@@ -12,7 +12,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from neuromod import Network, evaluation, rundir, tasks
+from neuromod import Network, tasks
+from neuromod.metrics import accuracy as evaluation
+from neuromod.runs import run as rundir
 
 TRAIN = ["--tasks", "go,anti,dlygo", "--neurons", "49", "--steps", "500", "--set", "wiring.strength=0.05"]
 

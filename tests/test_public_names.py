@@ -28,9 +28,9 @@ EXEMPT = {"neuromod.exporting.snn_model", "neuromod.exporting.sanafe_referee"}
 
 # A method that is from a paper names it: module -> what its docstring must hold.
 SOURCES = {
-    "neuromod.regularizers": r"arXiv|doi|10\.\d{4}",
-    "neuromod.placers.hilbert": r"10\.1145/3582016\.3582038",
-    "neuromod.conversion": r"10\.3389/fnins\.2017\.00682",
+    "neuromod.training.penalties.family": r"arXiv|doi|10\.\d{4}",
+    "neuromod.mapping.placers.hilbert": r"10\.1145/3582016\.3582038",
+    "neuromod.spiking.conversion": r"10\.3389/fnins\.2017\.00682",
     "neuromod.tasks.yang19": r"10\.1038/s41593-018-0310-2",
     "neuromod.analysis.modularity": r"10\.\d{4}|arXiv",
 }

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuromod import Network, conversion
+from neuromod import Network
 from neuromod.errors import UsageError
+from neuromod.hardware.target_files import load_target
 from neuromod.quantization import bits_of, quantize, rounded, steps, without_lost
-from neuromod.substeps import ConversionSettings, choose
-from neuromod.target_files import load_target
+from neuromod.spiking import conversion
+from neuromod.spiking.selection import ConversionSettings, choose
 
 
 def random_spiking(seed: int, **kwargs):

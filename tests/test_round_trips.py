@@ -9,7 +9,7 @@ import pytest
 
 import neuromod
 from neuromod import importing
-from neuromod.conversion import convert
+from neuromod.spiking.conversion import convert
 
 
 @pytest.fixture

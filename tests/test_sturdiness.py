@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from neuromod import Network, cli, locks, rundir
+from neuromod import Network, cli
 from neuromod.errors import UsageError
+from neuromod.runs import locks
+from neuromod.runs import run as rundir
 
 COMMAND = [sys.executable, "-c", "from neuromod.cli import main; main()"]
 
@@ -273,7 +275,7 @@ def test_equal_seeds_give_equal_bytes_through_every_stage(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_says_what_to_do(tmp_path, monkeypatch):
-    from neuromod import training
+    from neuromod.training import loop as training
 
     monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path))
     step = training._step

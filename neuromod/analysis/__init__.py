@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromod import wiring
 from neuromod.analysis import clusters, importance, lesions, modularity, space, variance
 from neuromod.analysis.clusters import Clusters
 from neuromod.analysis.importance import Gap
 from neuromod.analysis.lesions import Lesions
 from neuromod.errors import UsageError
-from neuromod.evaluation import has_tasks
+from neuromod.metrics import wiring
+from neuromod.metrics.accuracy import has_tasks
 from neuromod.network import Network
-from neuromod.swapping import distances
+from neuromod.training.swaps.positions import distances
 
 SCHEMA = "neuromod/analysis/1"
 FILE = "analysis.json"

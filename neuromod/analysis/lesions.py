@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neuromod import evaluation
+from neuromod.metrics import accuracy as evaluation
 from neuromod.network import Network
 
 

@@ -15,8 +15,8 @@ from scipy import sparse
 from neuromod import __version__
 from neuromod.errors import UsageError
 from neuromod.files import write_bytes
+from neuromod.mapping.placement import Placement
 from neuromod.network import Array, Network
-from neuromod.placement import Placement
 from neuromod.quantization import steps
 
 FORMAT = "neuromod/onnx/1"

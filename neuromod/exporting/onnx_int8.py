@@ -11,8 +11,8 @@ from onnx import TensorProto, numpy_helper
 from scipy import sparse
 
 from neuromod.exporting.onnx import Graph, build, check_size, write_model
+from neuromod.mapping.placement import Placement
 from neuromod.network import Network
-from neuromod.placement import Placement
 
 
 def write_int8(network: Network, folder: Path, *, placement: Placement | None = None) -> list[Path]:

@@ -24,10 +24,10 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import replacing_folder, write_text
-from neuromod.grid import Grid
+from neuromod.hardware.grid import Grid
+from neuromod.hardware.targets import Target
+from neuromod.mapping.placement import Placement
 from neuromod.network import Network
-from neuromod.placement import Placement
-from neuromod.targets import Target
 
 # Synapses beyond which the text would take more room than sense.
 _MOST_SYNAPSES = 3_000_000

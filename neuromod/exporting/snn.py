@@ -13,9 +13,9 @@ from scipy import sparse
 from neuromod import __version__
 from neuromod.exporting.onnx import metadata
 from neuromod.files import replacing_folder, save_tensors, write_text
+from neuromod.mapping.placement import Placement
 from neuromod.network import Array, Network
-from neuromod.placement import Placement
-from neuromod.spiking import SpikingNetwork
+from neuromod.spiking.network import SpikingNetwork
 
 SCHEMA = "neuromod/snn/1"
 

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuromod.conversion_settings import ConversionSettings
 from neuromod.errors import UsageError
+from neuromod.spiking.settings import ConversionSettings
 
 if TYPE_CHECKING:
+    from neuromod.hardware.targets import Target
+    from neuromod.mapping.placement import Placement
     from neuromod.network import Array, Network
-    from neuromod.placement import Placement
-    from neuromod.substeps import Conversion
-    from neuromod.targets import Target
+    from neuromod.spiking.selection import Conversion
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +76,9 @@ class Written:
 
 def write_onnx(job: Job) -> Written:
     """Write ``network.onnx`` and ``network_step.onnx``, and with the option ``quantize`` two files of 8 bits."""
-    from neuromod.evaluation import has_tasks, trials_for
     from neuromod.exporting import onnx, onnx_int8
-    from neuromod.operations import count_rate
+    from neuromod.metrics.accuracy import has_tasks, trials_for
+    from neuromod.metrics.operations import count_rate
 
     network = job.network
     paths = onnx.write(network, job.folder, placement=job.placement)
@@ -132,9 +132,9 @@ def write_nir(job: Job) -> Written:
 
 def write_sanafe(job: Job) -> Written:
     """Write the folder ``sanafe``: the placement with its target's figures; refuse a target that is not known."""
-    from neuromod.activity import find_activity
     from neuromod.exporting import sanafe
-    from neuromod.target_files import load_target, target_names
+    from neuromod.hardware.target_files import load_target, target_names
+    from neuromod.metrics.activity import find_activity
 
     placement = job.placement
     assert placement is not None  # `formats.Format.needs_placement`
@@ -150,15 +150,15 @@ def write_sanafe(job: Job) -> Written:
 
 
 def _converted(job: Job, settings: ConversionSettings) -> Conversion:
-    from neuromod.substeps import choose
+    from neuromod.spiking.selection import choose
 
     return (job.choose or choose)(job.network, settings)
 
 
 def _figures(chosen: Conversion, network: Network) -> dict[str, Any]:
     """What there is to say about a spiking network and how it was chosen, JSON only."""
-    from neuromod.evaluation import trials_for
-    from neuromod.operations import count_spiking
+    from neuromod.metrics.accuracy import trials_for
+    from neuromod.metrics.operations import count_spiking
 
     spiking = chosen.spiking
     trials = trials_for(network, 200, seed=3)

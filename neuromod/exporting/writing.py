@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from neuromod.errors import UsageError
-from neuromod.evaluation import has_tasks
 from neuromod.exporting.formats import FORMATS, options_of
 from neuromod.exporting.writers import Job, Written
 from neuromod.files import publishing
+from neuromod.mapping.placement import Placement
+from neuromod.metrics.accuracy import has_tasks
 from neuromod.network import Network
-from neuromod.placement import Placement
 
 
 def write_all(job: Job, names: Iterable[str], *, references: Path | None = None) -> dict[str, Written]:

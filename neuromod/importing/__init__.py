@@ -6,13 +6,13 @@ from importlib import import_module
 from pathlib import Path
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported
+from neuromod.importing.result import Choice, Imported
 
 __all__ = ["FORMATS", "Choice", "Imported", "read"]
 
 # Ending of a name -> module here, imported on use; each has `read(path, choice) -> Imported`.
 FORMATS = {
-    ".npz": "arrays",
+    ".npz": "numpy_archive",
     ".mtx": "matrix_market",
     ".mtx.gz": "matrix_market",
     ".graphml": "graphs",
@@ -57,7 +57,7 @@ def read(path: Path | str, choice: Choice | None = None) -> Imported:
         raise UsageError(f"cannot import {path}: no such file")
     choice = choice or Choice()
     reader = FORMATS[max(endings, key=len)]
-    if choice != Choice() and reader not in ("arrays", "state_dict"):
+    if choice != Choice() and reader not in ("numpy_archive", "state_dict"):
         raise UsageError(
             f"cannot import {path}: --recurrent, --input and --readout choose among the arrays of a NumPy archive "
             "or the tensors of a state dict, and this file has none; leave them out"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, build, check_count, from_triplets
+from neuromod.importing.result import Choice, Imported, build, check_count, from_triplets
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 

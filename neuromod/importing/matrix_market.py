@@ -10,7 +10,7 @@ from pathlib import Path
 from scipy import io, sparse
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, build, check_count
+from neuromod.importing.result import Choice, Imported, build, check_count
 
 
 def read(path: Path, choice: Choice) -> Imported:

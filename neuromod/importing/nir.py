@@ -13,8 +13,8 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.nir import FORMAT, nir_package
-from neuromod.importing.imported import Choice, Imported, build, notes_of_placement, read_unnamed
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
+from neuromod.importing.result import Choice, Imported, build, notes_of_placement, read_unnamed
 from neuromod.network import Array, Network
 
 TRACE = ("tau", "r", "v_leak")

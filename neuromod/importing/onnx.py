@@ -15,8 +15,8 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.exporting.onnx import FORMAT, MAX_BYTES, build
-from neuromod.importing.imported import Choice, Imported, notes_of_placement, read_unnamed
 from neuromod.importing.onnx_rnn import DEFAULT_DT_S, read_rnn
+from neuromod.importing.result import Choice, Imported, notes_of_placement, read_unnamed
 from neuromod.network import Array, Network
 
 _MAX_ELEMENTS = 2**31
@@ -42,7 +42,7 @@ def _left(path: Path) -> list[str]:
     """What a file of ours carries that no network holds."""
     properties = {prop.key: prop.value for prop in load(path).metadata_props}
     try:
-        return notes_of_placement(json.loads(properties["neuromod.placement"]))
+        return notes_of_placement(json.loads(properties["neuromod.mapping.placement"]))
     except (KeyError, ValueError, RecursionError):
         return []
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Choice, Imported, build
+from neuromod.importing.result import Choice, Imported, build
 from neuromod.importing.torch_files import Array, load, resolve
 
 if TYPE_CHECKING:

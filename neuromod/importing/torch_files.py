@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import check_archive
+from neuromod.importing.result import check_archive
 
 Array = npt.NDArray[Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from neuromod.files import write_text
 from neuromod.reporting.findings import gather
 from neuromod.reporting.page import render
-from neuromod.rundir import Run
+from neuromod.runs.run import Run
 
 __all__ = ["FILE", "write"]
 

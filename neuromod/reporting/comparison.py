@@ -9,15 +9,15 @@ from typing import Any
 from neuromod import __version__
 from neuromod.errors import UsageError
 from neuromod.files import write_text
-from neuromod.reporting import summary
-from neuromod.reporting.cores import draw_cores
+from neuromod.reporting.figures.cores import draw_cores
+from neuromod.reporting.figures.plane import draw_plane, plane_of
+from neuromod.reporting.figures.svg import document
 from neuromod.reporting.findings import Findings, gather
-from neuromod.reporting.hardware import cores_of
-from neuromod.reporting.plane import draw_plane, plane_of
-from neuromod.reporting.svg import document
+from neuromod.reporting.numbers import UNKNOWN, count, duration, is_number, percent
+from neuromod.reporting.sections import summary
+from neuromod.reporting.sections.hardware import cores_of
 from neuromod.reporting.template import fill
-from neuromod.reporting.words import UNKNOWN, count, duration, is_number, percent
-from neuromod.rundir import Run
+from neuromod.runs.run import Run
 
 FILE = "comparison.html"
 

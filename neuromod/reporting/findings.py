@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.commands import COMMANDS
 from neuromod.files import load_tensors, read_json
+from neuromod.mapping.placement import Placement
 from neuromod.network import Network
-from neuromod.placement import Placement
-from neuromod.rundir import STEPS, Run, State
+from neuromod.runs.commands import COMMANDS
+from neuromod.runs.run import STEPS, Run, State
 
 METRICS = "metrics.jsonl"
 

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from neuromod import __version__
-from neuromod.reporting import frontier, function, hardware, room, sections, summary
+from neuromod.reporting.figures import frontier
+from neuromod.reporting.figures import task_variance as function
 from neuromod.reporting.findings import Findings
-from neuromod.reporting.modules import modules
+from neuromod.reporting.sections import hardware, summary
+from neuromod.reporting.sections import limits as room
+from neuromod.reporting.sections import network as sections
+from neuromod.reporting.sections.modules import modules
 from neuromod.reporting.template import fill, read
 
 SECTIONS = (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from neuromod.reporting.svg import printable
+from neuromod.reporting.figures.svg import printable
 
 
 def fill(name: str, context: Mapping[str, Any]) -> str:

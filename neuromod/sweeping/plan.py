@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuromod import config
 from neuromod.errors import UsageError
+from neuromod.training import config
 
 THEN = ("prune", "analyze")
 _KEYS = {"name", "then", "settings", "grid"}
@@ -27,7 +27,7 @@ class Trial:
     name : str
         Name of its run directory; holds a digest of the settings, so that a changed setting is another trial.
     settings : mapping of str to value
-        Dotted keys and values that differ from the defaults of `neuromod.config`, as ``--set`` takes them.
+        Dotted keys and values that differ from the defaults of `neuromod.training.config`, as ``--set`` takes them.
     varied : mapping of str to value
         Those of them that the sweep varies.
     method : str
@@ -68,7 +68,7 @@ def read_plan(path: Path, **changes: Any) -> Plan:
     Parameters
     ----------
     path : Path
-        A file with ``name``, ``then`` (list of commands), ``[settings]`` (sections and keys of `neuromod.config`) and
+        A file with ``name``, ``then`` (list of commands), ``[settings]`` (sections and keys of `neuromod.training.config`) and
         ``[grid]``, or several ``[[grid]]``: dotted keys with lists of values, multiplied within a grid.
     **changes
         As for `make_plan`: further settings and axes.

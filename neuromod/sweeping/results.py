@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from neuromod import config, rundir
 from neuromod.files import write_json, write_text
+from neuromod.runs import run as rundir
 from neuromod.sweeping.plan import Plan, Trial
 from neuromod.sweeping.trial import Orders, Outcome, finished, measures
+from neuromod.training import config
 
 SCHEMA = "neuromod/sweep/1"
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from neuromod import rundir
 from neuromod.errors import NeuromodError
 from neuromod.files import read_json, sha256, write_json
+from neuromod.runs import run as rundir
 from neuromod.sweeping.plan import Trial
 
 Status = Literal["done", "kept", "crashed", "hung", "stopped"]

@@ -23,16 +23,7 @@ import numpy as np
 from neuromod.errors import UsageError
 from neuromod.files import write_json
 from neuromod.tasks.catalogue import SEMANTICS, find
-from neuromod.tasks.design import (
-    COHERENCES,
-    RING,
-    STIMULUS_1,
-    STIMULUS_2,
-    STRENGTH_PAIRS,
-    Design,
-    Task,
-    draw,
-)
+from neuromod.tasks.design import COHERENCES, RING, STIMULUS_1, STIMULUS_2, STRENGTH_PAIRS, Design, Task, draw
 from neuromod.tasks.rendering import THETA, bump, render
 from neuromod.tasks.trials import Array, Trials
 

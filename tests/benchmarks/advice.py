@@ -10,11 +10,11 @@ import numpy as np
 import neuromod
 from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
-from neuromod.explanation import Advice
-from neuromod.mapping import choose_grid
-from neuromod.placers.problem import Effort
-from neuromod.target_files import load_target, target_names
-from neuromod.targets import Figure, Target
+from neuromod.hardware.target_files import load_target, target_names
+from neuromod.hardware.targets import Figure, Target
+from neuromod.mapping.explanation import Advice
+from neuromod.mapping.problem import Effort
+from neuromod.mapping.search import choose_grid
 
 PLACERS = ("annealing", "annealing", "annealing", "bisection", "hilbert", "tiles", "shuffled")
 

@@ -14,7 +14,8 @@ from statistics import median
 
 import torch
 
-from neuromod import config, training
+from neuromod.training import config
+from neuromod.training import loop as training
 
 BAR = 1.3
 COSTS = ("hops", "multicast")

@@ -4,7 +4,7 @@
     python tests/benchmarks/bench_mapping.py --peers peers-env/bin/python [--trained RUN …] [--only WORD]
 
 The libraries run in their environment, `peers.py`; what is done stands in `docs/tables/mapping.json` and is not done
-again. Each placement is measured by `neuromod.routing`, and of the libraries the best counts, for each measure apart.
+again. Each placement is measured by `neuromod.hardware.routing`, and of the libraries the best counts, for each measure apart.
 Ours is placed for hops, for packets and for multicast hops, with its default effort.
 
 `map_onto_graph` and `improve_mapping` run on grids of up to 25 cores: on 64 cores they do not end within minutes.
@@ -26,12 +26,12 @@ from tables import Table, markdown
 from trained import trained_network
 
 from neuromod import Network
-from neuromod.activity import count_active_steps
-from neuromod.evaluation import trials_for
-from neuromod.grid import Grid
-from neuromod.placers import Effort, find_placer, make_problem
-from neuromod.placers import place as place_neurons
-from neuromod.routing import measure
+from neuromod.hardware.grid import Grid
+from neuromod.hardware.routing import measure
+from neuromod.mapping.placers import Effort, find_placer, make_problem
+from neuromod.mapping.placers import place as place_neurons
+from neuromod.metrics.accuracy import trials_for
+from neuromod.metrics.activity import count_active_steps
 
 SEEDS = (0, 1, 2)
 # Name -> neurons, synapses per neuron, reach, grid, capacity, least gain over the best library in hops.

@@ -19,8 +19,8 @@ from trained import trained
 from neuromod import Network
 from neuromod.exporting import nir
 from neuromod.importing.nir import read_network
-from neuromod.runners.nir import verify_nir
-from neuromod.substeps import ConversionSettings, choose
+from neuromod.spiking.selection import ConversionSettings, choose
+from neuromod.verification.nir import verify_nir
 
 TABLE = Table(
     "nir",

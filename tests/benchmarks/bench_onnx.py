@@ -25,11 +25,11 @@ from tables import Table, markdown
 from trained import trained
 
 from neuromod import Network
-from neuromod.evaluation import trials_for
 from neuromod.exporting.onnx import build, write
 from neuromod.exporting.onnx_int8 import write_int8
-from neuromod.runners.common import streams
-from neuromod.runners.onnx import verify_int8
+from neuromod.metrics.accuracy import trials_for
+from neuromod.verification.common import streams
+from neuromod.verification.onnx import verify_int8
 
 TABLE = Table(
     "onnx",

@@ -20,12 +20,13 @@ from nets import make_net
 from scipy import sparse
 from tables import Table, markdown
 
-from neuromod import Network, bounds
-from neuromod.activity import count_active_steps
-from neuromod.evaluation import trials_for
-from neuromod.grid import Grid
-from neuromod.placers import place
-from neuromod.routing import measure
+from neuromod import Network
+from neuromod.hardware.grid import Grid
+from neuromod.hardware.routing import measure
+from neuromod.mapping import bounds
+from neuromod.mapping.placers import place
+from neuromod.metrics.accuracy import trials_for
+from neuromod.metrics.activity import count_active_steps
 
 GAP = 0.10
 TABLE = Table("optimum", "python tests/benchmarks/bench_optimum.py --trained RUN …", ("numpy", "numba"))

@@ -23,11 +23,11 @@ from tables import Table, markdown
 from trained import trained
 
 from neuromod import Network
-from neuromod.agreement import agreement
-from neuromod.evaluation import evaluate, trials_for
 from neuromod.exporting import snn
-from neuromod.runners.snn import load
-from neuromod.substeps import ConversionSettings, choose
+from neuromod.metrics.accuracy import evaluate, trials_for
+from neuromod.metrics.agreement import agreement
+from neuromod.spiking.selection import ConversionSettings, choose
+from neuromod.verification.snn import load
 
 TABLE = Table("spiking", "python tests/benchmarks/bench_spiking.py RUN …", ("numpy", "snntorch", "torch"))
 

@@ -18,8 +18,11 @@ from statistics import median
 import torch
 from torch.nn import functional
 
-from neuromod import bimt, checkpoints, config, model, regularizers, tasks
+from neuromod import tasks
 from neuromod.geometry import Plane
+from neuromod.training import checkpoints, config, model
+from neuromod.training.penalties import family as regularizers
+from neuromod.training.penalties import proximal as bimt
 
 BAR = 1.5
 

@@ -14,13 +14,15 @@ import onnx
 from onnx import numpy_helper
 from safetensors.numpy import load_file, save_file
 
-from neuromod import Network, conversion, verification
+from neuromod import Network
 from neuromod.errors import VerificationError
 from neuromod.exporting import onnx as onnx_export
 from neuromod.exporting import snn as snn_export
-from neuromod.grid import Grid
-from neuromod.placement import Placement
-from neuromod.spiking import SpikingNetwork
+from neuromod.hardware.grid import Grid
+from neuromod.mapping.placement import Placement
+from neuromod.spiking import conversion
+from neuromod.spiking.network import SpikingNetwork
+from neuromod.verification import runners as verification
 
 CHANGES = ("weight", "sign", "dropped", "added", "exchanged")
 MATRICES = ("w_rec", "w_in", "w_out")
@@ -59,7 +61,7 @@ def random_network(n: int, *, alpha: float, density: float, seed: int) -> Networ
 
 def export(network: Network, folder: Path, *, with_nir: bool, seed: int) -> Exports:
     """Write all formats, healthy."""
-    from neuromod.evaluation import trials_for
+    from neuromod.metrics.accuracy import trials_for
 
     rng = np.random.default_rng(seed)
     placement = Placement(
@@ -176,7 +178,7 @@ def _edit_metadata(model, key, field, value):
 
 
 def _edit_placement(model, rng):
-    prop = next(p for p in model.metadata_props if p.key == "neuromod.placement")
+    prop = next(p for p in model.metadata_props if p.key == "neuromod.mapping.placement")
     content = json.loads(prop.value)
     neuron = rng.integers(len(content["core_of"]))
     content["core_of"][neuron] = (content["core_of"][neuron] + 1) % 4

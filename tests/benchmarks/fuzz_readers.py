@@ -23,9 +23,10 @@ from fuzz_mutations import (
 from scipy import io as scipy_io
 from scipy import sparse
 
-from neuromod import Network, rundir
+from neuromod import Network
 from neuromod.errors import NeuromodError
 from neuromod.files import sha256
+from neuromod.runs import run as rundir
 
 
 def small_network(n: int = 6, *, tasks: bool = True) -> Network:
@@ -103,8 +104,8 @@ def _read_run(path: Path) -> None:
 
 
 def _read_artefact(path: Path) -> None:
-    from neuromod.activity import Activity
-    from neuromod.placement import Placement
+    from neuromod.mapping.placement import Placement
+    from neuromod.metrics.activity import Activity
 
     kinds: dict[str, Callable[[Path], Any]] = {
         "placement.json": Placement.load,
@@ -118,8 +119,8 @@ def _read_artefact(path: Path) -> None:
 
 
 def _make_spiking(path: Path) -> None:
-    from neuromod.conversion import activities, balance, convert
-    from neuromod.evaluation import trials_for
+    from neuromod.metrics.accuracy import trials_for
+    from neuromod.spiking.conversion import activities, balance, convert
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -127,33 +128,34 @@ def _make_spiking(path: Path) -> None:
 
 
 def _read_spiking(path: Path) -> None:
-    from neuromod.spiking import SpikingNetwork
+    from neuromod.spiking.network import SpikingNetwork
 
     spiking = SpikingNetwork.load(path)
     spiking.run(np.zeros((2, 1, spiking.w_in.shape[1])), rng=np.random.default_rng(0))
 
 
 def _make_config(path: Path) -> None:
-    from neuromod import config
+    from neuromod.training import config
 
     path.write_text(config.dump(config.load(None)))
 
 
 def _read_config(path: Path) -> None:
-    from neuromod import config, tasks
+    from neuromod import tasks
+    from neuromod.training import config
 
     settings = config.load(path)
     tasks.resolve(settings.tasks.names)
 
 
 def _make_target(path: Path) -> None:
-    from neuromod import target_files
+    from neuromod.hardware import target_files
 
     path.write_text(target_files.read_text("loihi1"))
 
 
 def _read_target(path: Path) -> None:
-    from neuromod import mapping
+    from neuromod.mapping import search as mapping
 
     mapping.place(small_network(), cores=(1, 2), target=str(path), placer="tiles")
 
@@ -173,7 +175,8 @@ def _read_sweep(path: Path) -> None:
 
 def _read_network(path: Path) -> None:
     """Import a network, and estimate and place what came in, since odd values show late."""
-    from neuromod import importing, mapping
+    from neuromod import importing
+    from neuromod.mapping import search as mapping
 
     network = importing.read(path).network
     if network.n <= 2000:
@@ -221,9 +224,9 @@ def _make_rnn(path: Path) -> None:
 
 
 def _make_nir(path: Path) -> None:
-    from neuromod.conversion import activities, balance, convert
-    from neuromod.evaluation import trials_for
     from neuromod.exporting import nir
+    from neuromod.metrics.accuracy import trials_for
+    from neuromod.spiking.conversion import activities, balance, convert
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -269,19 +272,19 @@ def _make_trained(path: Path) -> None:
 
 
 def _make_checkpoint(path: Path) -> None:
-    from neuromod import checkpoints
+    from neuromod.training import checkpoints
 
     checkpoints.save(path, _tiny(), checkpoints.start(_tiny()))
 
 
 def _read_checkpoint(path: Path) -> None:
-    from neuromod import checkpoints
+    from neuromod.training import checkpoints
 
     checkpoints.load(path, _tiny())
 
 
 def _tiny() -> Any:
-    from neuromod import config
+    from neuromod.training import config
 
     return config.load(None, (), {"network.neurons": 4, "tasks.names": "go", "training.batch": 2})
 
@@ -297,15 +300,15 @@ def _make_onnx_export(path: Path) -> None:
 
 
 def _read_onnx_export(path: Path) -> None:
-    from neuromod.runners.onnx import verify_onnx
+    from neuromod.verification.onnx import verify_onnx
 
     verify_onnx(path.parent, small_network(), n_trials=10)
 
 
 def _make_snn(path: Path) -> None:
-    from neuromod.conversion import activities, balance, convert
-    from neuromod.evaluation import trials_for
     from neuromod.exporting import snn
+    from neuromod.metrics.accuracy import trials_for
+    from neuromod.spiking.conversion import activities, balance, convert
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -315,7 +318,7 @@ def _make_snn(path: Path) -> None:
 
 
 def _read_snn(path: Path) -> None:
-    from neuromod.runners.snn import load
+    from neuromod.verification.snn import load
 
     load(path.parent)
 

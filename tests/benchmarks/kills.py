@@ -157,9 +157,11 @@ def _go_on(stage: str, place: Path, steps: int) -> str:
 
 def broken(folder: Path) -> str:
     """Return the first artefact that cannot be read although its name is there."""
-    from neuromod import Network, checkpoints, config, rundir
+    from neuromod import Network
     from neuromod.files import load_tensors
-    from neuromod.placement import Placement
+    from neuromod.mapping.placement import Placement
+    from neuromod.runs import run as rundir
+    from neuromod.training import checkpoints, config
 
     def table(path: Path) -> Any:
         return json.loads(path.read_text())

@@ -24,14 +24,15 @@ from nets import make_net
 from tables import Table, markdown
 from trained import trained_network
 
-from neuromod import Network, Placement, mapping
-from neuromod.activity import Activity, count_active_steps
-from neuromod.evaluation import trials_for
+from neuromod import Network, Placement
 from neuromod.exporting import sanafe
-from neuromod.placers import Effort
-from neuromod.rundir import open_run
-from neuromod.target_files import load_target, parse_target
-from neuromod.targets import Target
+from neuromod.hardware.target_files import load_target, parse_target
+from neuromod.hardware.targets import Target
+from neuromod.mapping import search as mapping
+from neuromod.mapping.placers import Effort
+from neuromod.metrics.accuracy import trials_for
+from neuromod.metrics.activity import Activity, count_active_steps
+from neuromod.runs.run import open_run
 
 TABLE = Table(
     "referee", "python tests/benchmarks/referee_sanafe.py --python PYTHON --trained RUN … --placed RUN …", ("numpy",)

@@ -26,7 +26,8 @@ from sweep_views import (
 )
 from tables import FOLDER, machine
 
-from neuromod.sweeping import pareto, read_plan
+from neuromod.plotting import pareto
+from neuromod.sweeping import read_plan
 
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
 

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from neuromod import rundir
+from neuromod.runs import run as rundir
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "tables"
 

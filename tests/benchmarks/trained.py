@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from neuromod import Network
-from neuromod.rundir import open_run
-from neuromod.settings import Settings
+from neuromod.runs.run import open_run
+from neuromod.training.settings import Settings
 
 
 def trained(path: str, *, pruned: bool = True) -> tuple[str, Network]:

@@ -12,9 +12,9 @@ import onnx
 from onnx import helper
 
 from neuromod.errors import UsageError
-from neuromod.importing.imported import Imported, build
 from neuromod.importing.onnx_rnn.signals import Axis, Dimension, Signal, axis, with_feature
 from neuromod.importing.onnx_rnn.values import Filled, Interpreter, Unknown, Value
+from neuromod.importing.result import Imported, build
 from neuromod.network import Array
 
 __all__ = ["DEFAULT_DT_S", "read_rnn"]

@@ -1,0 +1,141 @@
+"""What a packet costs from core to core, copied or branching: for training, for placement and for the estimate.
+
+A packet goes along its row first, then along its column (XY routing). Where a target copies packets at their source,
+each destination has one of its own, and the cost is a matrix between cores. Where packets branch in the routers, all
+destinations share one packet, whose ways are a tree: it is sent once, and each link of the tree is crossed once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromod.errors import UsageError
+from neuromod.hardware.grid import Grid
+from neuromod.hardware.targets import PacketPrice, Target
+
+# What a placement can make small.
+Objective = Literal["hops", "packets", "multicast", "energy", "max-link"]
+
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+
+HOPS, PACKETS = PacketPrice(0.0, 1.0, 1.0), PacketPrice(1.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class PacketCost:
+    """What one packet costs.
+
+    Parameters
+    ----------
+    price : PacketPrice
+        Of sending it, and of its hops.
+    branching : bool
+        Whether one packet reaches all destinations of a spike; if not, each has its own.
+    """
+
+    price: PacketPrice
+    branching: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """Ways of packets in training: what they cost, and which destinations lie behind them.
+
+    If packets branch there is a link into each router, row by row, and a last one out of the core, behind which all
+    other cores lie. If not, there is one link for each destination core.
+
+    Parameters
+    ----------
+    price : (cores, links) float64
+        What each link costs a packet of each source core, in sides of the grid.
+    branching : bool
+        Whether one packet branches to several cores.
+    grid : Grid
+        The cores.
+    """
+
+    price: npt.NDArray[np.float64]
+    branching: bool
+    grid: Grid
+
+
+def check_objective(name: str) -> Objective:
+    """Return the name of an objective as such.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name.
+    """
+    for objective in OBJECTIVES:
+        if name == objective:
+            return objective
+    raise UsageError(f"there is no objective {name}; choose one of {', '.join(OBJECTIVES)}")
+
+
+def packet_cost(objective: Objective, target: Target) -> PacketCost:
+    """Return what a packet costs by an objective: its hops, 1 for ``packets``, its picojoules for ``energy``.
+
+    Parameters
+    ----------
+    objective : str
+        One of `OBJECTIVES`.
+    target : Target
+        For the energies, and whether packets branch in its routers, which counts for ``energy``: the other objectives
+        say by themselves what they count.
+
+    Raises
+    ------
+    UsageError
+        If the target does not state the energies that the objective ``energy`` needs.
+    """
+    if objective == "energy":
+        return PacketCost(target.energy_of_packet(), target.branches)
+    return PacketCost(PACKETS if objective == "packets" else HOPS, objective == "multicast")
+
+
+def cost_matrix(price: PacketPrice, grid: Grid) -> npt.NDArray[np.float64]:
+    """Cost of one packet of its own between every two cores, (cores, cores), zero on the diagonal."""
+    rows, columns = grid.routers().T
+    cost: npt.NDArray[np.float64] = price.sent * (1.0 - np.eye(grid.cores))
+    cost += price.along_row * np.abs(np.subtract.outer(columns, columns))
+    cost += price.along_column * np.abs(np.subtract.outer(rows, rows))
+    return cost
+
+
+def make_links(cost: str, grid: Grid, target: Target) -> Links:
+    """State what packets cost in training, and over which links they go.
+
+    Parameters
+    ----------
+    cost : str
+        ``hops``, ``packets``, ``multicast`` or ``energy``.
+    grid : Grid
+        The cores.
+    target : Target
+        For the energies, and whether packets branch in its routers.
+
+    Raises
+    ------
+    UsageError
+        If the target does not state the energies.
+    """
+    k = grid.cores
+    one = packet_cost(check_objective(cost), target)
+    pair = cost_matrix(one.price, grid)
+    # In sides of the grid, as the lengths of bimt: all costs have the mean of hops, so that one λ serves all.
+    remote = ~np.eye(k, dtype=bool)
+    mean = pair[remote].mean() if k > 1 else 0.0
+    scale = grid.distances()[remote].mean() / max(grid.rows, grid.columns) / mean if mean > 0 else 0.0
+    if not one.branching:
+        return Links(pair * scale, False, grid)
+    columns = grid.router_columns
+    head_row, head_column = np.divmod(np.arange(grid.router_rows * columns), columns)
+    row, column = grid.routers().T[:, :, None]
+    sideways = (head_row == row) & (head_column != column)
+    into = np.where(sideways, one.price.along_row, one.price.along_column)
+    return Links(np.concatenate([into, np.full((k, 1), one.price.sent)], axis=1) * scale, True, grid)

@@ -1,0 +1,239 @@
+"""Packets on their way: from which core to which, over which links, counted in full for one placement.
+
+A packet goes along its row to the column of its destination and then along that column (XY routing). Cores of one
+tile share a router, so that packets between them cross no link.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromod.errors import UsageError
+from neuromod.hardware.grid import Grid
+from neuromod.kernels import as_indices, compiled
+from neuromod.mapping.problem import Problem
+from neuromod.network import Network
+
+# First index of a table of link loads: where the link leads.
+DIRECTIONS = ("east", "west", "south", "north")
+
+
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """Traffic of one placement per time step.
+
+    Parameters
+    ----------
+    packets : (cores, cores) float64
+        Packets from core to core; the diagonal is zero.
+    hops : float
+        Hops of all packets.
+    links : (4, router rows, router columns) float64
+        Packets over the link that leaves a router in each of `DIRECTIONS`.
+    multicast_hops : float
+        Links that packets cross if they branch on their way.
+    multicast_links : (4, router rows, router columns) float64
+        As `links`, with branching packets.
+    destinations : (n,) int64
+        Number of other cores to which each neuron sends.
+    multicast_sent : (cores,) float64
+        Packets that each core sends if they branch on their way: one for each spike that leaves it.
+    """
+
+    packets: npt.NDArray[np.float64]
+    hops: float
+    links: npt.NDArray[np.float64]
+    multicast_hops: float
+    multicast_links: npt.NDArray[np.float64]
+    destinations: npt.NDArray[np.int64]
+    multicast_sent: npt.NDArray[np.float64]
+
+
+def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rates: npt.NDArray[np.floating]) -> Traffic:
+    """Count the packets, hops and link loads of a placement.
+
+    Parameters
+    ----------
+    network : Network
+        The network; only its recurrent synapses matter.
+    core_of : (n,) int
+        Core of each neuron.
+    grid : Grid
+        The cores.
+    rates : (n,) float, spikes per time step
+        Activity of the neurons.
+
+    Returns
+    -------
+    Traffic
+        Means per time step.
+
+    Raises
+    ------
+    UsageError
+        If the placement or the rates are not for this network.
+    """
+    if len(core_of) != network.n or len(rates) != network.n:
+        raise UsageError(
+            f"the network has {network.n} neurons, the placement {len(core_of)} and the rates {len(rates)}"
+        )
+    by_source = network.w_rec.tocsc()
+    packets, multicast_links, destinations = _tally(
+        by_source.indptr, by_source.indices, core_of, np.asarray(rates, np.float64), grid
+    )
+    return Traffic(
+        packets=packets,
+        hops=float((packets * grid.distances()).sum()),
+        links=route(packets, grid),
+        multicast_hops=float(multicast_links.sum()),
+        multicast_links=multicast_links,
+        destinations=destinations,
+        multicast_sent=np.bincount(core_of, weights=rates * (destinations > 0), minlength=grid.cores).astype(
+            np.float64
+        ),
+    )
+
+
+def _tally(
+    indptr: npt.NDArray[Any],
+    targets: npt.NDArray[Any],
+    core_of: npt.NDArray[np.integer],
+    rates: npt.NDArray[np.float64],
+    grid: Grid,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Packets between cores, loads of the multicast trees, destinations of the neurons."""
+    packets = np.zeros((grid.cores, grid.cores))
+    links = np.zeros((4, grid.router_rows, grid.router_columns))
+    destinations = np.zeros(len(core_of), np.int64)
+    row_of, column_of = grid.routers().T.copy()
+    # Copies, since kernels are compiled anew for arrays that are read-only.
+    core_of, rates = core_of.astype(np.int32), rates.copy()
+    sources = as_indices(indptr, targets)
+    _count(*sources, core_of, rates, row_of, column_of, packets, links, destinations)
+    return packets, links, destinations
+
+
+def route(packets: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:
+    """Load of every link if the packets between the cores go along the row first, then along the column.
+
+    Parameters
+    ----------
+    packets : (cores, cores) float64
+        Packets from core to core.
+    grid : Grid
+        The cores.
+
+    Returns
+    -------
+    (4, router rows, router columns) float64
+        Packets over the link that leaves a router in each of `DIRECTIONS`.
+    """
+    rows, columns = grid.router_rows, grid.router_columns
+    at = grid.routers()
+    router = at[:, 0] * columns + at[:, 1]
+    joined = np.zeros((rows * columns, rows * columns))
+    np.add.at(joined, (router[:, None], router[None]), packets)
+    every = joined.reshape(rows, columns, rows, columns)
+    along_row = every.sum(axis=2)  # (row of the source, its column, column of the destination)
+    along_column = every.sum(axis=1)  # (row of the source, row of the destination, column of the destination)
+    links = np.zeros((4, rows, columns))
+    for c in range(columns - 1):
+        links[0, :, c] = along_row[:, : c + 1, c + 1 :].sum(axis=(1, 2))
+        links[1, :, c + 1] = along_row[:, c + 1 :, : c + 1].sum(axis=(1, 2))
+    for r in range(rows - 1):
+        links[2, r] = along_column[: r + 1, r + 1 :].sum(axis=(0, 1))
+        links[3, r + 1] = along_column[r + 1 :, : r + 1].sum(axis=(0, 1))
+    return links
+
+
+@compiled
+def _count(  # type: ignore[no-untyped-def]  # pragma: no cover
+    indptr, targets, core_of, rates, row_of, column_of, packets, links, destinations
+):
+    cores = len(packets)
+    columns = links.shape[2]
+    seen = np.full(cores, -1, np.int64)
+    found = np.empty(cores, np.int64)
+    top = np.empty(columns, np.int64)
+    bottom = np.empty(columns, np.int64)
+    for s in range(len(core_of)):
+        home = core_of[s]
+        seen[home] = s
+        n_found = 0
+        row = row_of[home]
+        column = column_of[home]
+        left = column
+        right = column
+        for p in range(indptr[s], indptr[s + 1]):
+            core = core_of[targets[p]]
+            if seen[core] != s:
+                seen[core] = s
+                found[n_found] = core
+                n_found += 1
+                packets[home, core] += rates[s]
+                left = min(left, column_of[core])
+                right = max(right, column_of[core])
+        destinations[s] = n_found
+        # The tree: a trunk along the row of the source, and in each column a branch up and one down.
+        for c in range(left, right + 1):
+            top[c] = row
+            bottom[c] = row
+        for i in range(n_found):
+            c = column_of[found[i]]
+            top[c] = min(top[c], row_of[found[i]])
+            bottom[c] = max(bottom[c], row_of[found[i]])
+        for c in range(column, right):
+            links[0, row, c] += rates[s]
+        for c in range(left, column):
+            links[1, row, c + 1] += rates[s]
+        for c in range(left, right + 1):
+            for r in range(row, bottom[c]):
+                links[2, r, c] += rates[s]
+            for r in range(top[c], row):
+                links[3, r + 1, c] += rates[s]
+
+
+def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
+    """Cost of a placement, counted in full: what every incremental method must agree with.
+
+    For the objective ``max-link`` it is that of the matrix `cost`, see `busiest_link`.
+    """
+    packets, links, destinations = _of_problem(problem, core_of)
+    if problem.tree is None:
+        return float((packets * problem.cost).sum())
+    sent = float(problem.rates[: problem.n] @ (destinations > 0))
+    east_west, south_north = float(links[:2].sum()), float(links[2:].sum())
+    return problem.tree.sent * sent + problem.tree.along_row * east_west + problem.tree.along_column * south_north
+
+
+def packets_between(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Packets from core to core, (cores, cores), with one packet for each destination."""
+    return _of_problem(problem, core_of)[0]
+
+
+def link_table(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Load of every link with one packet for each destination, (4, router rows, router columns)."""
+    return route(_of_problem(problem, core_of)[0], problem.grid)
+
+
+def busiest_link(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
+    """Load of the busiest link with one packet for each destination."""
+    return float(link_table(problem, core_of).max())
+
+
+def _of_problem(
+    problem: Problem, core_of: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    n = problem.n
+    return _tally(problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid)
+
+
+def link_loads(links: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:
+    """Loads of the links that exist, (links,): those that lead out of the grid of routers are left out."""
+    return np.concatenate(
+        [links[0, :, :-1].ravel(), links[1, :, 1:].ravel(), links[2, :-1].ravel(), links[3, 1:].ravel()]
+    )

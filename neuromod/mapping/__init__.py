@@ -1,0 +1,1 @@
+"""Neurons onto cores: the problem, the placers, the limits, the placement."""

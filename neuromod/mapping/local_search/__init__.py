@@ -1,0 +1,1 @@
+"""The exact search behind the placers: tables, moves, proposals."""

@@ -1,0 +1,160 @@
+r"""Simulated annealing of single neurons, with the exact change of the cost and hard limits.
+
+A move takes a neuron to another core, a swap exchanges two. Neurons with neighbours on other cores are tried, towards
+the core of a neighbour, since all others can only lose; few tries go anywhere. The temperature falls geometrically
+between bounds that are measured on the problem, and ends with a descent.
+
+References
+----------
+S. Kirkpatrick, C. D. Gelatt, M. P. Vecchi, "Optimization by simulated annealing", Science 220:671 (1983),
+10.1126/science.220.4598.671.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromod.hardware.routing import busiest_link, placement_cost
+from neuromod.mapping.local_search.moves import chips, count_usage, excess, make_limits
+from neuromod.mapping.local_search.run import Search
+from neuromod.mapping.local_search.tables import make_tables
+from neuromod.mapping.placers import bisection, clusters, tiles
+from neuromod.mapping.placers import random as shuffled
+from neuromod.mapping.placers.components import pack_components
+from neuromod.mapping.placers.tiles import cores_needed
+from neuromod.mapping.problem import Effort, Problem, renumbered
+
+# Tries of all starts at an effort of 1: this many at the first number of neurons, growing with the root of their number
+# up to the second and with a smaller power beyond.
+_TRIES, _NEURONS, _MANY_NEURONS, _POWER = 3_000_000, 400, 20_000, 0.35
+# Starts: as many as place this number of neurons in all, within bounds; beyond the last number a single one.
+_NEURONS_STARTED, _STARTS, _ONE_START = 1_600, (2, 16), 50_000
+# Neurons beyond which they are numbered anew, core by core, so that neighbours lie close in memory.
+_RENUMBERED = 50_000
+# Neurons and cores up to which groups of neurons, each kept whole on a core, are tried beside the search.
+_CLUSTERED, _CORES_CLUSTERED = 5_000, 256
+# Last temperature, in units of the mean loss of the losing tries at the start.
+_COLD = 0.05
+# Times the tries of a second round, where the first found nothing that keeps the limits.
+_PATIENCE = 5
+
+
+def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
+    """Anneal from several starts and keep the best placement.
+
+    The starts are the placement that training grew, if there is one, cuts of the plane of neurons and, for small
+    networks, random ones. The result is never worse than the first of them, nor, in networks of at most 5,000 neurons,
+    than `neuromod.mapping.placers.clusters`.
+
+    Parameters
+    ----------
+    problem : Problem
+        The neurons, the grid, the cost and the limits.
+    rng : Generator
+        Source of randomness; equal generators give equal placements, however many processors there are.
+    effort : Effort
+        Number of tries, or time.
+
+    Returns
+    -------
+    (n,) int32
+        Core of each neuron. Where the limits cannot be kept, a placement that exceeds them by little.
+    """
+    packed = pack_components(problem)
+    if packed is not None and rank(problem, packed) == (0, 0.0):
+        return packed
+    if problem.tree is not None or problem.objective == "max-link":
+        # A good placement of copied packets is half the way to both.
+        effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
+        starts = [place(replace(problem, objective="hops", tree=None), rng, effort)] * 2
+    else:
+        starts = _starts(problem, rng, effort)
+    some = min(problem.n, _MANY_NEURONS)
+    growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
+    tries = max(int(effort.amount * _TRIES * growth / len(starts)), 10_000)
+    given = [starts[0]] if problem.grown is None else [problem.grown, starts[0]]
+    found = [*given, *_anneal_all(problem, starts, rng, tries, effort)]
+    if problem.n <= _CLUSTERED and problem.grid.cores <= _CORES_CLUSTERED:
+        found.append(clusters.place(problem, rng))
+    best = min(found, key=lambda core_of: rank(problem, core_of))
+    if rank(problem, best)[0] and effort.seconds is None:
+        # Limits are still exceeded: once more, from there, with more patience.
+        found = [best, *_anneal_all(problem, [best] * len(starts), rng, _PATIENCE * tries, effort)]
+        best = min(found, key=lambda core_of: rank(problem, core_of))
+    return best
+
+
+def _anneal_all(
+    problem: Problem, starts: list[npt.NDArray[np.int32]], rng: np.random.Generator, tries: int, effort: Effort
+) -> list[npt.NDArray[np.int32]]:
+    """Anneal every start, on as many processors as there are."""
+    seeds = rng.integers(0, 2**63, len(starts))
+    order = np.arange(problem.n)
+    if problem.n > _RENUMBERED:
+        order = np.argsort(starts[0], kind="stable")
+        problem, starts = renumbered(problem, order), [start[order] for start in starts]
+    searches = [Search(problem, start, seed) for start, seed in zip(starts, seeds, strict=True)]
+    coldest = min((search.unit for search in searches if search.unit > 0), default=0.0)
+    workers = min(len(starts), os.cpu_count() or 1)
+    deadline = None if effort.seconds is None else effort.seconds * workers / len(starts)
+    done = np.zeros(len(searches))
+    given_up = threading.Event()
+
+    def go(i: int) -> npt.NDArray[np.int32]:
+        def tell(share: float) -> None:
+            if given_up.is_set():
+                raise InterruptedError
+            done[i] = share
+            effort.on_progress(float(done.mean()))
+
+        core_of = np.empty(problem.n, np.int32)
+        core_of[order] = searches[i].run(tries, _COLD * coldest, seconds=deadline, on_progress=tell)
+        return core_of
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            return list(pool.map(go, range(len(searches))))
+        except BaseException:
+            # Ctrl-C reaches the main thread alone; the others would go on to their end.
+            given_up.set()
+            raise
+
+
+def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[int, float]:
+    """By how much a placement exceeds the limits, then its cost: the lower the better."""
+    beyond = 0
+    if problem.limits.any:
+        tables = make_tables(problem, core_of)
+        usage = count_usage(problem, tables)
+        beyond = excess(
+            tables.rows, tables.first, usage, make_limits(problem), problem.limits.local_axons, chips(problem)
+        )
+    if problem.objective == "max-link":
+        return beyond, busiest_link(problem, core_of)
+    return beyond, placement_cost(problem, core_of)
+
+
+def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[npt.NDArray[np.int32]]:
+    if problem.grown is not None:
+        first = problem.grown
+    else:
+        first = (tiles if problem.positions is not None else bisection).place(problem, rng, effort)
+    starts = [first]
+    if rank(problem, first)[0] and cores_needed(problem) < problem.grid.cores:
+        # What is too much for a few full cores may do on many.
+        spread = replace(problem, capacity=-(-problem.n // problem.grid.cores))
+        starts.append((tiles if problem.positions is not None else bisection).place(spread, rng, effort))
+    if problem.n > _ONE_START:
+        return starts
+    number = int(np.clip(_NEURONS_STARTED // problem.n, *_STARTS))
+    # Cuts of the plane are what local networks need; random starts find what no cut would.
+    for i in range(len(starts), number):
+        cut = problem.n > _NEURONS_STARTED or i % 2 == 0
+        starts.append(first if cut else shuffled.place(problem, rng, effort))
+    return starts

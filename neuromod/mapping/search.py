@@ -1,0 +1,143 @@
+"""The whole step from a network to a placement that fits: capacity, search, check, and advice where it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.hardware.grid import Grid
+from neuromod.hardware.packet_costs import Objective, check_objective, cost_matrix, packet_cost
+from neuromod.hardware.target_files import load_target
+from neuromod.hardware.targets import Target
+from neuromod.mapping import limits, remedies
+from neuromod.mapping.explanation import describe
+from neuromod.mapping.limits import MOST_CORES, Violation
+from neuromod.mapping.placement import Placement
+from neuromod.mapping.placers import DEFAULT
+from neuromod.mapping.placers import place as search
+from neuromod.mapping.problem import Effort
+from neuromod.metrics.activity import find_activity
+from neuromod.network import Network
+
+
+def choose_grid(target: Target, cores: tuple[int, int] | None = None) -> Grid:
+    """Grid of a target: as asked for, else 4x4 cores or the chip's own grid where that is smaller.
+
+    Raises
+    ------
+    UsageError
+        If it has more cores than there is room for: the distances between all of them are held in memory.
+    """
+    chip, tile = target.chip, target.tile
+    if cores is None:
+        cores = (4, 4) if chip is None else (min(4, chip.rows), min(4, chip.columns))
+    grid = Grid(*cores, tile.rows, tile.columns)
+    if grid.cores > MOST_CORES:
+        raise UsageError(
+            f"a grid of {grid} has {grid.cores:,} cores, at most {MOST_CORES:,} can be mapped onto; "
+            "take a smaller grid, or a part of the network at a time"
+        )
+    return grid
+
+
+def place(
+    network: Network,
+    *,
+    rates: npt.NDArray[np.floating] | None = None,
+    cores: tuple[int, int] | None = None,
+    target: Target | str = "generic-mesh",
+    neurons_per_core: int | None = None,
+    placer: str = DEFAULT,
+    objective: str = "hops",
+    seed: int = 0,
+    effort: Effort | None = None,
+) -> Placement:
+    """Place the neurons of a network on the cores of a target.
+
+    Parameters
+    ----------
+    network : Network
+        The network, with positions or without.
+    rates : (n,) float, spikes per time step, optional
+        Activity of the neurons; that of `activity.find_activity` if omitted.
+    cores : (rows, columns), optional
+        Grid of cores; 4x4, or the chip's if that is smaller, if omitted.
+    target : Target or str, default generic-mesh
+        The target, its name, or the path of its file.
+    neurons_per_core : int, optional
+        Capacity of a core; see `limits.capacity_of` for what it is if omitted.
+    placer : str, default annealing
+        Name of the method, a key of `neuromod.mapping.placers.PLACERS`.
+    objective : str, default hops
+        What is to be small, one of `neuromod.hardware.packet_costs.OBJECTIVES`.
+    seed : int, default 0
+        Equal seeds give equal placements.
+    effort : Effort, optional
+        How hard the method tries.
+
+    Returns
+    -------
+    Placement
+        Core of every neuron; it keeps every limit that the target states.
+
+    Raises
+    ------
+    UsageError
+        If an argument cannot be used.
+    DoesNotFitError
+        If the network does not fit; the message lists every violation and what to try.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuromod import Network
+    >>> from neuromod.mapping.search import place
+    >>> net = Network(w_rec=np.eye(4, k=1), w_in=np.zeros((4, 1)), w_out=np.zeros((1, 4)), bias=np.zeros(4),
+    ...               bias_out=np.zeros(1), dt_s=0.1, tau_s=0.1)
+    >>> place(net, cores=(1, 2), neurons_per_core=2).core_of.tolist()
+    [0, 0, 1, 1]
+    """
+    chip = target if isinstance(target, Target) else load_target(target)
+    grid = choose_grid(chip, cores)
+    goal = check_objective(objective)
+    if rates is None:
+        rates = find_activity(network).rates
+    effort = effort or Effort()
+    case = remedies.Case(network, grid, chip, neurons_per_core, placer)
+    capacity, _ = limits.capacity_of(network, chip, grid, neurons_per_core)
+    core_of, violations = _search(case, rates, goal, seed, effort)
+    if violations:
+        at = dict(zip(network.neuron_ids.tolist(), np.asarray(rates).tolist(), strict=True))
+
+        def attempt(changed: remedies.Case, quick: bool) -> bool:
+            known = np.array([at[number] for number in changed.network.neuron_ids.tolist()])
+            work = Effort(0.1 * effort.amount) if quick else replace(effort, on_progress=Effort().on_progress)
+            try:
+                return not _search(changed, known, goal, seed, work)[1]
+            except UsageError:
+                # As of a method that knows one grid alone.
+                return False
+
+        facts = describe(violations, network, grid, chip, capacity)
+        raise DoesNotFitError(facts, remedies.find_remedies(case, violations, attempt))
+    return Placement(grid, core_of, capacity, chip.name, placer, seed, network.sha256(), chip)
+
+
+def _search(
+    case: remedies.Case, rates: npt.NDArray[np.floating], goal: Objective, seed: int, effort: Effort
+) -> tuple[npt.NDArray[np.int32], list[Violation]]:
+    """Search a placement; return it, (n,), and everything in which it does not fit."""
+    network, grid, target = case.network, case.grid, case.target
+    capacity, _ = limits.capacity_of(network, target, grid, case.neurons_per_core)
+    if impossible := limits.find_impossible(network, grid, target, capacity):
+        return np.zeros(0, np.int32), impossible
+    one = packet_cost(goal, target)
+    core_of = search(
+        network, rates, grid, capacity, placer=case.placer, seed=seed, objective=goal,
+        cost=cost_matrix(one.price, grid), tree=one.price if one.branching else None,
+        limits=limits.limits_of_search(target, grid), effort=effort,
+    )  # fmt: skip
+    return core_of, limits.find_violations(network, core_of, grid, target, capacity)

@@ -1,0 +1,1 @@
+"""Figures as files, one for each step."""

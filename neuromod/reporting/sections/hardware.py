@@ -1,0 +1,187 @@
+"""The sections of the report on cores and on verification, and what made the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neuromod.errors import UsageError
+from neuromod.exporting.formats import titles
+from neuromod.reporting.figures.cores import Cores, draw_cores
+from neuromod.reporting.figures.svg import document
+from neuromod.reporting.findings import Findings, Stage
+from neuromod.reporting.numbers import count, duration, is_number, percent, scientific
+from neuromod.runs.commands import COMMANDS
+
+Section = dict[str, Any]
+
+# What the table of the cores shows of each, from `traffic.json`.
+PER_CORE = {
+    "neurons": "Neurons",
+    "synapses": "Synapses onto them, inputs included",
+    "in_axons": "In-axons",
+    "out_axons": "Out-axons",
+    "spikes_per_step": "Spikes",
+    "packets_sent_per_step": "Packets sent",
+    "packets_received_per_step": "Packets received",
+}
+
+# Where the links of `traffic.json` lead: rows down and columns to the right.
+DIRECTIONS = {"east": (0, 1), "west": (0, -1), "south": (1, 0), "north": (-1, 0)}
+
+
+def placed(findings: Findings) -> Section | None:
+    """Return what the placement is, in words; None without one."""
+    placement = findings.placement
+    if placement is None:
+        return None
+    on = placement.neurons_on
+    result = findings.result("map")
+    said = (
+        f"{count(len(placement.core_of))} neurons on {count(int((on > 0).sum()))} of {count(placement.grid.cores)} "
+        f"cores of {placement.target} ({placement.grid}), at most {count(placement.neurons_per_core)} a core, placed "
+        f"by {placement.placer} (seed {placement.seed})."
+    )
+    inside: Any = result.get("intra_core_synapses")
+    between: Any = result.get("inter_core_synapses")
+    if is_number(inside) and is_number(between) and inside + between:
+        said += f" {percent(inside / (inside + between))} of the synapses stay inside a core."
+    return {"words": said}
+
+
+def cores(findings: Findings) -> Section | None:
+    """Return the grid of cores with its traffic, None without an estimate."""
+    drawn = cores_of(findings)
+    if drawn is None or findings.traffic is None:
+        return None
+    names = [f"({row}, {column})" for row, column in drawn.grid.coordinates()]
+    rows = [
+        (name, *(count(found.get(key)) for key in PER_CORE))
+        for name, found in zip(names, findings.traffic["per_core"], strict=True)
+    ]
+    order = np.argsort(-drawn.link_load, kind="stable")
+    return {
+        "svg": document(draw_cores(drawn)),
+        "caption": "Squares are cores, with their row, column and number of neurons; the stronger the colour, the more "
+        f"packets they send and receive (at most {count(float(drawn.load.max()))} per time step). Arrows are the links "
+        f"between neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets "
+        "per time step, which go along the row first, then along the column).",
+        "header": ("Core", *PER_CORE.values()),
+        "rows": rows,
+        "links": [
+            (f"{names[drawn.source[k]]} → {names[drawn.target[k]]}", count(float(drawn.link_load[k])))
+            for k in order
+            if drawn.link_load[k] > 0
+        ],
+    }
+
+
+def cores_of(findings: Findings) -> Cores | None:
+    """Return the cores with their loads, None without an estimate.
+
+    Raises
+    ------
+    UsageError
+        If the estimate does not fit the placement.
+    """
+    placement, traffic = findings.placement, findings.traffic
+    if placement is None or traffic is None:
+        return None
+    grid = placement.grid
+    at = grid.coordinates()
+    try:
+        ways = ("packets_sent_per_step", "packets_received_per_step")
+        load = np.array([[core[way] for way in ways] for core in traffic["per_core"]], np.float64).sum(axis=1)
+        if load.shape != (grid.cores,):
+            raise ValueError(f"{len(load)} cores instead of {grid.cores}")
+        source, target, link_load = [], [], []
+        router = grid.routers()
+        for name, way in DIRECTIONS.items():
+            loads = np.array(traffic["links"][name], np.float64).reshape(grid.router_rows, grid.router_columns)
+            to = at + np.array(way)
+            inside = ((to >= 0) & (to < (grid.rows, grid.columns))).all(axis=1)
+            # Cores of a tile share a router: its link is drawn once, between the first two cores that face each other.
+            leaves = ((to // (grid.tile_rows, grid.tile_columns)) != router).any(axis=1)
+            across = at[:, 0] % grid.tile_rows if way[0] == 0 else at[:, 1] % grid.tile_columns
+            cores = np.flatnonzero(inside & leaves & (across == 0))
+            source.append(cores)
+            target.append(to[cores] @ (grid.columns, 1))
+            link_load.append(loads[router[cores, 0], router[cores, 1]])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"traffic.json does not hold a valid estimate ({error!r}); run `neuromod estimate`") from error
+    return Cores(
+        grid,
+        placement.neurons_on,
+        placement.neurons_per_core,
+        load,
+        np.concatenate(source),
+        np.concatenate(target),
+        np.concatenate(link_load),
+    )
+
+
+def verification(findings: Findings) -> Section | None:
+    """Return the rows of the verification table, None where nothing was verified."""
+    stage = findings.stages["verify"]
+    if not stage.fresh:
+        return None
+    rows = []
+    for name, title in titles().items():
+        found = stage.result.get(name)
+        if not isinstance(found, Mapping):
+            continue
+        verified, passed = found.get("verified") is True, found.get("passed") is True
+        interval = found.get("decision_agreement_interval")
+        rows.append(
+            {
+                "format": title,
+                "mark": ("pass" if passed else "fail") if verified else "",
+                "result": ("passed" if passed else "failed") if verified else "not verified",
+                "agreement": percent(found.get("decision_agreement")),
+                "interval": " to ".join(percent(end) for end in interval) if isinstance(interval, list) else "",
+                "error": scientific(found["max_abs_error"]) if "max_abs_error" in found else "not measured",
+                "accuracy": percent(found.get("accuracy")),
+                "reference": percent(found.get("accuracy_reference")),
+                "remarks": "; ".join(_remarks(found)),
+            }
+        )
+    return {"rows": rows, "caption": "Each file in another runtime, on trials drawn anew, against the network itself"}
+
+
+def _remarks(found: Mapping[str, Any]) -> list[str]:
+    said = [str(found[key]) for key in ("reason", "runtime") if key in found]
+    for key, words in (
+        ("trials", "trials"),
+        ("substeps", "substeps per time step"),
+        ("spikes_per_neuron_per_step", "spikes per neuron and time step"),
+    ):
+        if is_number(found.get(key)):
+            said.append(f"{count(found[key])} {words}")
+    if found.get("state_bounded") is False:
+        said.append("trials run one by one, because the state grows when they follow each other")
+    return said
+
+
+def steps(findings: Findings) -> list[tuple[str, ...]]:
+    """Return what ran: command, seed, time."""
+    return [
+        (_made_by(stage), str(stage.arguments.get("seed", "none")), duration(stage.seconds))
+        for stage in findings.stages.values()
+        if stage.fresh and stage.name != "report"
+    ]
+
+
+def _made_by(stage: Stage) -> str:
+    return stage.command if stage.name in COMMANDS else f"({stage.name}, by the first command that needed it)"
+
+
+def arguments(findings: Findings) -> list[tuple[str, str]]:
+    """Return the arguments of every step that ran, as JSON."""
+    return [
+        (name, json.dumps(dict(stage.arguments), ensure_ascii=False))
+        for name, stage in findings.stages.items()
+        if stage.fresh and stage.name != "report"
+    ]

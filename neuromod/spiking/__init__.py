@@ -1,0 +1,1 @@
+"""Spiking networks: conversion from rates, the number of substeps, fine-tuning."""

@@ -1,0 +1,188 @@
+"""Fine-tuning of a spiking network, in seconds: spikes forward, the rectified line backward."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from neuromod.metrics.accuracy import trials_for
+from neuromod.network import Network
+from neuromod.quantization import Granularity, quantize, step_sizes
+from neuromod.spiking.network import SpikingNetwork
+from neuromod.spiking.threads import torch_threads
+from neuromod.tasks import Trials, decisions
+
+_PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
+
+# Weight in the loss of steps that ask for a response and of last steps, as in training.
+_RESPONSE_WEIGHT = 5.0
+
+# Trials that decide which of the networks on the way is returned.
+_JUDGES = 1500
+
+
+def tune(
+    network: Network,
+    spiking: SpikingNetwork,
+    *,
+    steps: int = 200,
+    batch: int = 64,
+    learning_rate: float = 2e-3,
+    weight_bits: int | None = None,
+    granularity: Granularity = "row",
+    seed: int = 0,
+    on_step: Callable[[int, float], None] | None = None,
+) -> SpikingNetwork:
+    r"""Train a spiking network to decide as the rate network does, with its substeps, reset and bits in the loop.
+
+    The forward pass is that of `SpikingNetwork`. The backward pass takes the share m of the substeps in which a neuron
+    fires for the rectified line :math:`\min(1, \max(0, I))` of its drive I, for a hard reset flattened by the half of a
+    step that it loses on average, :math:`I / (1 + I / 2)`, and rounding for the identity (straight-through; Bengio et
+    al. 2013). The loss is the Kullback-Leibler divergence of the readouts' softmax from the rate network's. Connections
+    that are absent stay absent. Four times on the way, and before it, the decisions are compared with the rate
+    network's on trials kept for that; the network with the most equal ones is returned.
+
+    Parameters
+    ----------
+    network : Network
+        The rate network, with its tasks in `info`.
+    spiking : SpikingNetwork
+        Where to start, from `conversion.convert`.
+    steps, batch, learning_rate
+        Of Adam; the learning rate falls along a cosine.
+    weight_bits : int, optional
+        Quantise the weights in the forward pass, and in the result.
+    granularity : {'row', 'tensor'}
+        See `quantization.quantize`.
+    seed : int
+        Seed of the trials.
+    on_step : callable, optional
+        Called with the number of steps done and the loss.
+
+    References
+    ----------
+    Y. Bengio, N. Léonard, A. Courville, arXiv:1308.3432 (2013).
+    """
+    tensors = {
+        name: torch.tensor(getattr(spiking, name).toarray() if name == "w_rec" else getattr(spiking, name))
+        for name in _PARAMETERS
+    }
+    masks = {name: (tensor != 0).float() for name, tensor in tensors.items()}
+    # A neuron or a class without a bias may get one.
+    masks["bias"], masks["bias_out"] = torch.ones_like(tensors["bias"]), torch.ones_like(tensors["bias_out"])
+    free = {name: tensor.requires_grad_() for name, tensor in tensors.items()}
+    optimizer = torch.optim.Adam(free.values(), lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda i: 0.05 + 0.475 * (1 + math.cos(math.pi * i / steps))
+    )
+    judges = trials_for(network, _JUDGES, seed=np.random.default_rng([seed, 8]))
+
+    def finished() -> SpikingNetwork:
+        arrays: dict[str, Any] = {name: (free[name] * masks[name]).detach().numpy() for name in _PARAMETERS}
+        arrays["w_rec"] = sparse.csr_array(arrays["w_rec"])
+        tuned = replace(spiking, **arrays)
+        return tuned if weight_bits is None else quantize(tuned, weight_bits, granularity=granularity)
+
+    best = finished()
+    most = _equal_decisions(network, best, judges)
+    # The tensors are small: a second thread gains nothing on an idle machine and loses much on a busy one.
+    with torch_threads(1):
+        for step in range(steps):
+            trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]))
+            last = trials.last_step
+            x, mask = trials.inputs[: last.max() + 1], trials.mask[: last.max() + 1]
+            wanted = torch.from_numpy(network.run(x, dtype=np.float32)[0]).log_softmax(-1)
+            weight = np.where(trials.targets[: last.max() + 1] > 0, _RESPONSE_WEIGHT, 1.0) * mask
+            weight[last, np.arange(batch)] = _RESPONSE_WEIGHT
+            masked = {name: tensor * masks[name] for name, tensor in free.items()}
+            if weight_bits is not None:
+                masked = _rounded(masked, weight_bits, granularity, spiking)
+            y = _forward(masked, torch.from_numpy(x), spiking)
+            divergence = (wanted.exp() * (wanted - y.log_softmax(-1))).sum(-1)
+            loss = (divergence * torch.from_numpy((weight / weight.sum()).astype(np.float32))).sum()
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(free.values(), 1.0)
+            optimizer.step()
+            schedule.step()
+            if on_step:
+                on_step(step + 1, float(loss))
+            if (step + 1) * 4 // steps > step * 4 // steps:
+                equal = _equal_decisions(network, now := finished(), judges)
+                # On a tie the later one, which has a lower loss.
+                best, most = (now, equal) if equal >= most else (best, most)
+    return best
+
+
+def _equal_decisions(network: Network, spiking: SpikingNetwork, trials: Trials) -> int:
+    rng = np.random.default_rng(0)
+    ours = decisions(spiking.run(trials.inputs, rng=rng).y, trials)
+    return int((ours == decisions(network.run(trials.inputs)[0], trials)).sum())
+
+
+def _forward(p: dict[str, torch.Tensor], x: torch.Tensor, spiking: SpikingNetwork) -> torch.Tensor:
+    """Readout (time, batch, n_out) with the spikes' values and the line's gradients."""
+    alpha, batch = spiking.alpha, x.shape[1]
+    drive = x @ p["w_in"].t() + p["bias"]
+    membrane = torch.full((batch, spiking.n), spiking.start)
+    current, readout = torch.zeros(batch, spiking.n), torch.zeros(batch, len(p["bias_out"]))
+    queue = [torch.zeros(batch, spiking.n)] * spiking.delay
+    outputs = []
+    for drive_t in drive:
+        total = drive_t + current
+        with torch.no_grad():
+            membrane, count, arrived, fresh = _substeps(membrane, drive_t, current, p["w_rec"], queue, spiking)
+        line = total.clamp(0, 1)
+        if spiking.reset == "hard":
+            line = line / (1 + 0.5 * line)
+        fired = line + (count / spiking.substeps - line).detach()
+        current = (1 - alpha) * current + alpha * (fired @ p["w_rec"].t())
+        if spiking.mode == "continuous":
+            current = current + (arrived - current).detach()
+            fired = line + (fresh / alpha - line).detach()
+        readout = (1 - alpha) * readout + alpha * (fired @ p["w_out"].t())
+        outputs.append(readout + p["bias_out"])
+    return torch.stack(outputs)
+
+
+def _substeps(
+    membrane: torch.Tensor,
+    drive: torch.Tensor,
+    current: torch.Tensor,
+    w_rec: torch.Tensor,
+    queue: list[torch.Tensor],
+    spiking: SpikingNetwork,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """One time step as in `SpikingNetwork.run`; membrane, spikes, current and trace after it. Changes `queue`."""
+    count, fresh = torch.zeros_like(membrane), torch.zeros_like(membrane)
+    for _ in range(spiking.substeps):
+        membrane = spiking.keep * membrane + drive + current
+        spike = (membrane > 1).float()
+        membrane = membrane - spike if spiking.reset == "soft" else membrane * (1 - spike)
+        if spiking.floor is not None:
+            membrane = membrane.clamp(min=spiking.floor)
+        count = count + spike
+        if spiking.mode == "continuous":
+            queue.append(spike)
+            current = (1 - spiking.share) * current + spiking.share * (queue.pop(0) @ w_rec.t())
+            fresh = (1 - spiking.share) * fresh + spiking.share * spike
+    return membrane, count, current, fresh
+
+
+def _rounded(
+    p: dict[str, torch.Tensor], bits: int, granularity: Granularity, spiking: SpikingNetwork
+) -> dict[str, torch.Tensor]:
+    """Weights as `quantize` rounds them, with the gradients of the weights themselves."""
+    arrays = {name: tensor.detach().numpy() for name, tensor in p.items()}
+    into, out = step_sizes(arrays["w_in"], arrays["w_rec"], arrays["w_out"], bits, granularity, spiking.reset)
+    rounded = dict(p)
+    for name, size in (("w_in", into), ("w_rec", into), ("w_out", out)):
+        step = torch.from_numpy(size.astype(np.float32))[:, None]
+        rounded[name] = p[name] + ((p[name] / step).round() * step - p[name]).detach()
+    return rounded

@@ -1,0 +1,1 @@
+"""What a placement costs: packets, hops, link loads, energy and time."""

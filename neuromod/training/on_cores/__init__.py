@@ -1,0 +1,1 @@
+"""The cores that a network is trained for, and their limits."""

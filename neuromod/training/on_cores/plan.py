@@ -1,0 +1,141 @@
+"""The cores that a network is trained for: where their neurons lie in the plane, and what packets between them cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromod.errors import DoesNotFitError
+from neuromod.geometry import Plane
+from neuromod.hardware.grid import Grid
+from neuromod.hardware.layout import cores_of_places
+from neuromod.hardware.packet_costs import Links, make_links
+from neuromod.hardware.target_files import load_target
+from neuromod.hardware.targets import Target
+from neuromod.training.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Chip:
+    """Cores for training.
+
+    Parameters
+    ----------
+    grid : Grid
+        The cores.
+    capacity : int
+        Neurons that a core holds.
+    block : (int, int)
+        Rows and columns of places for neurons that a core has in the plane; the last may be unused.
+    target : Target
+        Whose limits are kept.
+    weight_bits : int or None
+        Bits to which weights are rounded; None for no rounding.
+    links : Links or None
+        What packets cost; None where wires cost their length.
+    """
+
+    grid: Grid
+    capacity: int
+    block: tuple[int, int]
+    target: Target
+    weight_bits: int | None
+    links: Links | None
+
+    @property
+    def plane(self) -> Plane:
+        """The plane of all places."""
+        return Plane(self.grid.rows * self.block[0], self.grid.columns * self.block[1])
+
+    def places(self) -> npt.NDArray[np.float32]:
+        """Column and row of every place for a neuron, (cores * capacity, 2), core by core."""
+        rows, columns = np.divmod(np.arange(self.capacity), self.block[1])
+        at = self.grid.coordinates() * self.block
+        row, column = at[:, :1] + rows, at[:, 1:] + columns
+        return np.stack([column.ravel(), row.ravel()], axis=1).astype(np.float32)
+
+    def positions(self, n: int) -> npt.NDArray[np.float32]:
+        """Places of n neurons before training, (n, 2), spread evenly over the cores."""
+        share, more = divmod(n, self.grid.cores)
+        on = np.full(self.grid.cores, share) + (np.arange(self.grid.cores) < more)
+        taken = np.arange(self.capacity)[None] < on[:, None]
+        return self.places()[taken.ravel()]
+
+    def core_of(self, positions: npt.NDArray[np.floating]) -> npt.NDArray[np.int32]:
+        """Core of each place, (n,), row by row."""
+        return cores_of_places(positions, self.block, self.grid)
+
+    def move(self, positions: npt.NDArray[np.float32], core_of: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+        """Places on new cores, (n, 2): neurons that stay on theirs keep their places, the others take free ones."""
+        places = self.places()
+        moved = self.core_of(positions) != core_of
+        taken = {(float(x), float(y)) for x, y in positions[~moved]}
+        result = positions.copy()
+        for core in np.unique(core_of[moved]):
+            own = places[core * self.capacity : (core + 1) * self.capacity]
+            free = [place for place in own if (float(place[0]), float(place[1])) not in taken]
+            movers = np.flatnonzero(moved & (core_of == core))
+            result[movers] = free[: len(movers)]
+        return result
+
+    def as_info(self, cost: str) -> dict[str, Any]:
+        """What a trained network tells of its cores, JSON only; `neuromod.hardware.layout` reads it."""
+        return {
+            "cores": str(self.grid),
+            "tile": [self.grid.tile_rows, self.grid.tile_columns],
+            "neurons_per_core": self.capacity,
+            "block": list(self.block),
+            "target": self.target.name,
+            "weight_bits": self.weight_bits,
+            "wiring_cost": cost,
+        }
+
+
+def of_settings(settings: Settings, *, neurons_per_core: int | None = None) -> Chip | None:
+    """Return the cores that settings train for; None if they name none. The target's file is read anew.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to train.
+    neurons_per_core : int, optional
+        What a core holds in a run that goes on; as the settings say, else as `neuromod.mapping.limits.decide_capacity`, if
+        omitted.
+
+    Raises
+    ------
+    UsageError
+        If the grid or the target cannot be used.
+    DoesNotFitError
+        If the neurons do not fit the cores.
+    """
+    from neuromod.mapping.limits import decide_capacity
+    from neuromod.mapping.search import choose_grid
+
+    chip, cost = settings.chip, settings.wiring.cost
+    if not (chip.cores or chip.target or cost != "distance"):
+        return None
+    target = load_target(chip.target or "generic-mesh")
+    asked = Grid.parse(chip.cores) if chip.cores else None
+    grid = choose_grid(target, None if asked is None else (asked.rows, asked.columns))
+    n = settings.network.neurons
+    held = neurons_per_core or chip.neurons_per_core or None
+    capacity, _ = decide_capacity(target, grid, n, held, spread=True, option="chip.neurons_per_core")
+    if n > capacity * grid.cores:
+        raise DoesNotFitError(
+            f"{n:,} neurons do not fit {grid} cores of {capacity:,} ({target.name}); needed {-(-n // capacity):,} cores"
+        )
+    columns = math.ceil(math.sqrt(capacity))
+    block = (math.ceil(capacity / columns), columns)
+    links = None if cost == "distance" else make_links(cost, grid, target)
+    return Chip(grid, capacity, block, target, _bits(settings, target), links)
+
+
+def _bits(settings: Settings, target: Target) -> int | None:
+    bits = settings.chip.weight_bits or target.value("weight_bits")
+    # Beyond 16 bits float32 weights need no rounding; a single bit has no room for a sign and zero.
+    return int(bits) if bits is not None and 2 <= bits <= 16 else None

@@ -1,0 +1,101 @@
+"""What training does now and then besides its gradient steps: swaps, and what a chip asks of weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from neuromod.training.checkpoints import State
+from neuromod.training.on_cores import limits as fitting
+from neuromod.training.on_cores import weight_bits as rounding
+from neuromod.training.penalties import family as regularizers
+from neuromod.training.plan import TrainingPlan
+from neuromod.training.swaps import positions as swapping
+from neuromod.training.swaps.cores import swap_between_cores
+
+# Share of the training from which weights are rounded to the bits of a chip and its limits are kept in full.
+_LAST_PHASE = 0.85
+
+# Steps between two looks at the activity, and between two cuts.
+_LISTEN_EVERY = 100
+
+
+def _is_limited(plan: TrainingPlan) -> bool:
+    """Whether weights must be cut to fit the cores that a network is trained for."""
+    return plan.cores is not None and fitting.is_limited(plan.cores.target)
+
+
+def used_parameters(plan: TrainingPlan, state: State) -> dict[str, torch.Tensor]:
+    """Return the parameters with the bits that the chip has for weights, in the last phase."""
+    cores = plan.cores
+    late = state.step >= math.ceil(_LAST_PHASE * plan.settings.training.steps)
+    if cores is None or cores.weight_bits is None or not late:
+        return state.parameters
+    return rounding.round_weights(state.parameters, cores.weight_bits)
+
+
+def listens_after(plan: TrainingPlan, step: int) -> bool:
+    """Whether activity is measured anew after this step."""
+    cores = plan.cores
+    return cores is not None and cores.links is not None and step % _LISTEN_EVERY == 0
+
+
+def swaps_after(plan: TrainingPlan, step: int) -> bool:
+    """Whether neurons may change places after this step."""
+    every = plan.settings.wiring.swap_every
+    # A swap would break limits that are kept in full.
+    fixed = _is_limited(plan) and step > _LAST_PHASE * plan.settings.training.steps
+    return regularizers.FAMILY[plan.settings.wiring.regularizer].swaps and every > 0 and step % every == 0 and not fixed
+
+
+def swap_neurons(plan: TrainingPlan, state: State) -> None:
+    """Exchange neurons where that lowers the wiring cost; the function stays as it is."""
+    cores = plan.cores
+    w_rec = state.parameters["w_rec"].detach().cpu().numpy()
+    if cores is None or cores.links is None:
+        anchors = regularizers.anchors(plan.settings.wiring, state.parameters, plan.plane)
+        done = swapping.swap(w_rec, state.positions, anchors=anchors)
+        state.positions = done.positions
+        state.swaps += len(done.pairs)
+        return
+    activity = state.activity if plan.settings.wiring.activity else np.ones_like(state.activity)
+    found = swap_between_cores(w_rec, cores.core_of(state.positions), activity, cores.links, cores.capacity)
+    state.positions = cores.move(state.positions, found.core_of)
+    state.swaps += found.exchanges
+
+
+def still_alive(plan: TrainingPlan, state: State) -> dict[str, torch.Tensor]:
+    """Which weights may still be other than zero, once limits are being tightened: what was cut stays cut."""
+    if not _is_limited(plan) or state.step / plan.settings.training.steps < plan.settings.wiring.ramp_to:
+        return {}
+    return {name: state.parameters[name].detach() != 0 for name in ("w_rec", "w_in")}
+
+
+def cuts_after(plan: TrainingPlan, step: int) -> bool:
+    """Whether weights beyond the limits of the target are cut after this step."""
+    if not _is_limited(plan):
+        return False
+    started = step >= plan.settings.wiring.ramp_to * plan.settings.training.steps
+    return step == plan.settings.training.steps or (started and step % _LISTEN_EVERY == 0)
+
+
+def cut_to_limits(plan: TrainingPlan, state: State) -> None:
+    """Zero the weakest weights until they keep the limits of the target, which tighten until the last phase."""
+    cores = plan.cores
+    assert cores is not None
+    share, start = state.step / plan.settings.training.steps, plan.settings.wiring.ramp_to
+    tight = 1.0 if share >= _LAST_PHASE or start >= _LAST_PHASE else (share - start) / (_LAST_PHASE - start)
+    w_rec, w_in = state.parameters["w_rec"], state.parameters["w_in"]
+    recurrent, inputs = fitting.cut(
+        w_rec.detach().cpu().numpy(),
+        w_in.detach().cpu().numpy(),
+        cores.core_of(state.positions),
+        cores.grid,
+        cores.target,
+        share=tight,
+    )
+    with torch.no_grad():
+        w_rec.copy_(torch.from_numpy(recurrent))
+        w_in.copy_(torch.from_numpy(inputs))

@@ -1,0 +1,1 @@
+"""What connections cost, and the steps that charge it."""

@@ -1,0 +1,241 @@
+"""What a training is told: settings as dataclasses, their defaults and their ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from neuromod.errors import UsageError
+
+REGULARIZERS = ("bimt", "l1", "l1-local", "l1-swap", "sernn", "lm-rnn", "none")
+DEVICES = ("auto", "cpu", "cuda")
+WIRING_COSTS = ("distance", "hops", "packets", "multicast", "energy")
+SEMANTICS = ("go-cue", "neurogym-2.3")
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """``[tasks]``: what is learned.
+
+    Parameters
+    ----------
+    names : tuple of str
+        A collection or names of tasks.
+    semantics : str
+        Meaning of the tasks, ``go-cue`` or ``neurogym-2.3``.
+    dt_ms : int
+        Time step in ms.
+    """
+
+    names: tuple[str, ...] = ("yang19",)
+    semantics: str = "go-cue"
+    dt_ms: int = 100
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """``[network]``: the model.
+
+    Parameters
+    ----------
+    neurons : int
+        Number of neurons, on the smallest square grid that holds them.
+    tau_ms : float
+        Time constant in ms, at least the time step; α = dt / τ.
+    noise : float
+        Standard deviation σ of the recurrent noise; √(2/α) σ is added to the drive in each step.
+    """
+
+    neurons: int = 256
+    tau_ms: float = 200.0
+    noise: float = 0.05
+
+
+@dataclass(frozen=True)
+class WiringSettings:
+    """``[wiring]``: what connections cost, and the swapping of neurons.
+
+    Parameters
+    ----------
+    regularizer : str
+        ``bimt``, ``l1``, ``l1-local``, ``l1-swap``, ``sernn``, ``lm-rnn`` or ``none``; see `neuromod.training.penalties.family`.
+    cost : str
+        What ``bimt`` charges: ``distance``, or what a chip charges, ``hops``, ``packets``, ``multicast`` or ``energy``;
+        see `neuromod.training.penalties.packets`.
+    strength : float
+        λ at its full height.
+    layer_spacing : float
+        l0, the length that every connection has besides its distance, in sides of the grid.
+    ramp_from, ramp_to : float
+        λ rises linearly from 0 to `strength` between these shares of the training.
+    bias_from : float
+        Share of the training from which on biases cost l0, too.
+    swap_every : int
+        Steps between rounds of swapping; 0 for none.
+    reach : float
+        Longest connection of ``lm-rnn``, in pitches of the grid.
+    terminals : bool
+        Whether inputs lie along the left edge of the grid and readouts along the right, so that their wires have a
+        length, too.
+    activity : bool
+        Whether traffic costs are weighted by the activity of its source.
+    proximal : bool
+        Whether costs are paid by a proximal step, which makes exact zeros; otherwise through the gradient.
+    """
+
+    regularizer: str = "bimt"
+    cost: str = "distance"
+    strength: float = 0.4
+    layer_spacing: float = 0.005
+    ramp_from: float = 0.3
+    ramp_to: float = 0.5
+    bias_from: float = 0.75
+    swap_every: int = 100
+    reach: float = 3.0
+    terminals: bool = False
+    activity: bool = True
+    proximal: bool = True
+
+
+@dataclass(frozen=True)
+class ChipSettings:
+    """``[chip]``: the cores that a network is trained for.
+
+    Parameters
+    ----------
+    cores : str
+        Grid of cores as ``4x4``; without it none, unless `target` or ``wiring.cost`` asks for one.
+    neurons_per_core : int
+        Neurons that a core holds; 0 for an even share with 5 % slack, at most what the target holds.
+    target : str
+        Name of a target, or path of its file, whose limits are kept; without it a mesh without limits.
+    weight_bits : int
+        Bits to which weights are rounded in the last phase; 0 for those of the target, 32 for no rounding.
+    """
+
+    cores: str = ""
+    neurons_per_core: int = 0
+    target: str = ""
+    weight_bits: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """``[training]``: the optimisation.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps.
+    batch : int
+        Trials in a step.
+    learning_rate : float
+        Of Adam, at its height.
+    warmup : float
+        Share of the steps in which the learning rate rises from 0.
+    decay : float
+        Share of the steps, at the end, in which it falls to a hundredth along a cosine.
+    carry : float
+        Share of the trials that start where another trial ended instead of at rest.
+    clip : float
+        Largest norm of the gradient of the task loss.
+    response_weight : float
+        Weight in the loss of steps that ask for a response and of last steps.
+    label_smoothing : float
+        Share of each target that is spread over all classes. It bounds the readout and so the state, which keeps
+        firing rates and rounding errors small.
+    log_every : int
+        Steps between lines of ``metrics.jsonl``.
+    checkpoint_every : int
+        Steps between checkpoints.
+    test_trials : int
+        Trials of each task on which the trained network's accuracy is measured.
+    threads : int
+        CPU threads of a step. The products are so small that a second thread gains little on an idle machine and
+        loses much on a busy one; the result is bit-identical for equal numbers of threads only.
+    """
+
+    steps: int = 12000
+    batch: int = 64
+    learning_rate: float = 6e-3
+    warmup: float = 0.02
+    decay: float = 0.4
+    carry: float = 0.25
+    clip: float = 1.0
+    response_weight: float = 20.0
+    label_smoothing: float = 0.1
+    log_every: int = 100
+    checkpoint_every: int = 500
+    test_trials: int = 200
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what `neuromod train` makes."""
+
+    tasks: TaskSettings = field(default_factory=TaskSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    wiring: WiringSettings = field(default_factory=WiringSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    chip: ChipSettings = field(default_factory=ChipSettings)
+    seed: int = 0
+    device: str = "auto"
+
+    @property
+    def alpha(self) -> float:
+        """Share of the state that a time step replaces, dt / τ."""
+        return self.tasks.dt_ms / self.network.tau_ms
+
+
+def check(settings: Settings) -> None:
+    """Raise `UsageError` for the first value that is out of range."""
+    network, wiring, training, tasks = settings.network, settings.wiring, settings.training, settings.tasks
+    limits: list[tuple[str, float, float, float]] = [
+        ("network.neurons", network.neurons, 2, 65536),
+        ("network.noise", network.noise, 0, 10),
+        ("tasks.dt_ms", tasks.dt_ms, 1, 1000),
+        ("network.tau_ms", network.tau_ms, tasks.dt_ms, 1e6),
+        ("wiring.strength", wiring.strength, 0, 1e6),
+        ("wiring.layer_spacing", wiring.layer_spacing, 0, 1e3),
+        ("wiring.ramp_from", wiring.ramp_from, 0, 1),
+        ("wiring.ramp_to", wiring.ramp_to, wiring.ramp_from, 1),
+        ("wiring.bias_from", wiring.bias_from, 0, 1),
+        ("wiring.swap_every", wiring.swap_every, 0, 1e9),
+        ("wiring.reach", wiring.reach, 0, 1e6),
+        ("training.steps", training.steps, 1, 1e9),
+        ("training.batch", training.batch, 1, 1e6),
+        ("training.learning_rate", training.learning_rate, 1e-9, 1),
+        ("training.warmup", training.warmup, 0, 1),
+        ("training.decay", training.decay, 0, 1),
+        ("training.carry", training.carry, 0, 1),
+        ("training.clip", training.clip, 1e-9, 1e9),
+        ("training.response_weight", training.response_weight, 1e-9, 1e6),
+        ("training.label_smoothing", training.label_smoothing, 0, 0.99),
+        ("training.log_every", training.log_every, 1, 1e9),
+        ("training.checkpoint_every", training.checkpoint_every, 1, 1e9),
+        ("training.test_trials", training.test_trials, 1, 1e6),
+        ("training.threads", training.threads, 1, 1024),
+        ("chip.neurons_per_core", settings.chip.neurons_per_core, 0, 65536),
+        ("chip.weight_bits", settings.chip.weight_bits, 0, 32),
+        ("seed", settings.seed, 0, 2**63 - 1),
+    ]
+    for key, value, low, high in limits:
+        if not low <= value <= high:
+            raise UsageError(f"{key} = {value:g} is out of range: needed {low:g} to {high:g}")
+    choices = [
+        ("wiring.regularizer", wiring.regularizer, REGULARIZERS),
+        ("wiring.cost", wiring.cost, WIRING_COSTS),
+        ("tasks.semantics", tasks.semantics, SEMANTICS),
+        ("device", settings.device, DEVICES),
+    ]
+    for key, word, allowed in choices:
+        if word not in allowed:
+            raise UsageError(f"{key} = {word!r} is unknown: needed {', '.join(allowed)}")
+    if wiring.cost != "distance" and wiring.regularizer != "bimt":
+        raise UsageError(
+            f"wiring.cost = {wiring.cost} replaces the distance of bimt; it cannot be used with {wiring.regularizer}"
+        )
+    if settings.chip.weight_bits == 1 or 16 < settings.chip.weight_bits < 32:
+        raise UsageError(f"chip.weight_bits = {settings.chip.weight_bits}: needed 2 to 16, 32 for none, or 0")
+    if not tasks.names:
+        raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")

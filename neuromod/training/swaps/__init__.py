@@ -1,0 +1,1 @@
+"""Neurons trade places where that makes their wiring cheaper."""

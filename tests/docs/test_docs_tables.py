@@ -1,0 +1,157 @@
+"""The tables of docs/ are what their script makes of the committed results."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def script(name="sweep_tables"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
+
+
+def row(method, strength, seed, accuracy, length, hops):
+    return {
+        "method": method,
+        "strength": str(strength),
+        "seed": str(seed),
+        "status": "done",
+        "train.seconds": "1800",
+        "train.accuracy": str(accuracy + 0.005),
+        "prune.accuracy_before": str(accuracy),
+        "prune.accuracy_after": str(accuracy - 0.001),
+        "prune.sparsity": "0.95",
+        "prune.synapses_after": "100",
+        "prune.neurons_after": "50",
+        "analyze.accuracy": str(accuracy),
+        "analyze.wiring_length": str(length),
+        "analyze.isolated_ratio.z": "-4",
+        "analyze.within_cluster_squares.z": "-2",
+        "analyze.within_cluster_distance.z": "-3.5",
+        "analyze.far_to_near_weight": "0.1",
+        "analyze.importance_gap.decades": "3",
+        "map --cores 4x4 --placer tiles.hops": str(hops),
+        "map --cores 4x4 --placer annealing.hops": str(hops / 2),
+    }
+
+
+ROWS = [
+    row("none", 0.4, 0, 0.960, 40000, 400),
+    row("none", 0.4, 1, 0.964, 42000, 420),
+    row("l1", 0.1, 0, 0.962, 9000, 200),
+    row("l1", 0.3, 0, 0.950, 4000, 100),
+    row("bimt", 0.1, 0, 0.966, 3000, 120),
+    row("bimt", 0.1, 1, 0.970, 3200, 130),
+    row("bimt", 0.4, 0, 0.944, 900, 40),
+    row("bimt", 1.6, 0, 0.920, 300, 10),
+]
+
+
+def test_methods_are_compared_at_matched_error():
+    module = script("sweep_views")
+    found = module.groups(ROWS)
+    assert module.best(found, "none", module.error) == pytest.approx(0.038)
+    # Within 0.038 + 0.02: λ = 0.1 and 0.4 of bimt, not 1.6.
+    length, error = module.matched(found, "bimt", 0.058, lambda r: float(r["analyze.wiring_length"]))
+    assert (length, round(error, 3)) == (900, 0.056)
+    assert module.matched(found, "bimt", 0.01, module.error) is None
+    lines = module.claims(ROWS)
+    assert "bimt 900, l1 4,000, none 41,000 (1/4.4 of L1, 1/46 of none) | yes" in lines
+    squares = "| z, squared distances within clusters | BIMT ≤ −3 in every seed |"
+    assert f"{squares} bimt at its λ of least error, 0.1: -2.0, -2.0;" in lines
+    assert lines.count("**no**") == 1
+    hops = module.hops_at_error(ROWS)
+    assert "| ≤ 0.0580 | bimt | 40.0 (error 0.0560) | 20.0 (error 0.0560) |" in hops
+
+
+def test_hops_are_compared_at_equal_accuracy():
+    module = script("sweep_views")
+    column = "map --cores 4x4 --placer annealing.hops"
+    found = module.groups([*ROWS, row("bimt", 3.0, 0, 0.930, 100, 60)])
+    # λ = 3 has more error and more hops than λ = 0.4.
+    points = module.front(found, "bimt", column)
+    assert [(round(error, 3), hops) for error, hops in points] == [(0.032, 62.5), (0.056, 20.0), (0.08, 5.0)]
+    assert module.at_error(points, 0.068) == pytest.approx(10.0)
+    assert module.at_error(points, 0.01) is None
+    assert module.at_error(points, 0.056) == pytest.approx(20.0)
+    assert module.at_error(points, 0.5) == 5.0
+    # Seed by seed: of seed 0, L1 has 50 hops at this error, BIMT 10 and none 200; of seed 1 BIMT has 65, L1 nothing.
+    trained = [row("hops", 1.0, 0, 0.932, 500, 8), row("hops", 1.0, 1, 0.93, 500, 13), row("hops", 2.0, 1, 0.98, 1, 1)]
+    lines = module.equal_accuracy(
+        [*[r for r in ROWS if r["strength"] != "1.6"], row("bimt", 1.6, 0, 0.92, 300, 10), *trained]
+    )
+    assert "| annealing | 1 | 0.0690 | 5.2 | 0.10 (0.08, –) | 0.56 (0.40, 0.10) | 0.03 (0.02, 0.03) |" in lines
+    assert "| annealing | 2 | 0.0200 | 0.5 | – (–) | – (–) | – (–) |" in lines
+
+
+def test_parts_left_out_stand_beside_the_curve_at_their_error():
+    module = script("sweep_views")
+    curve = [row("hops", 0.2, 0, 0.96, 1, 80), row("hops", 0.8, 0, 0.94, 1, 20)]
+    variant = {**row("hops", 0.8, 0, 0.95, 1, 60), "wiring.swap_every": "0"}
+    # Half of 60 beside the geometric mean of 40 and 10 at the error between the two.
+    assert module.parts_left_out([*curve, variant]).splitlines()[2:] == [
+        "| hops, swap_every = 0 | 0.8 | 1 | 30.0 at 0.0500; 1.50 |"
+    ]
+
+
+def test_networks_for_chips_stand_beside_others():
+    module = script("sweep_views")
+    shared = "map --cores 4x4 --target loihi1.hops"
+    rounded = {"wiring.cost": "energy", "chip.target": "loihi1", "train.chip.weight_bits": "9"}
+    rows = [
+        {**row("energy", 0.4, 0, 0.97, 500, 8), **rounded, "train.chip.fits": "True", "map.hops": "8", shared: "8"},
+        {**row("energy", 0.4, 1, 0.96, 500, 8), **rounded, "train.chip.fits": "False", "map.hops": "10", shared: "11"},
+        {**row("none", 0.4, 0, 0.98, 9000, 8), "train.chip.fits": "", "map.hops": "700", shared: "800"},
+    ]
+    lines = module.chips(rows).splitlines()
+    assert lines[2].startswith("| energy, target = loihi1 | 0.4 | 2 | 9 | 1 of 2 | 0.9700, 0.9650 (0.9600–0.9700) |")
+    assert lines[2].endswith("| 9.0 | 9.5 |")
+    # Hops on another grid at another capacity would not be comparable.
+    assert lines[3].startswith("| none | – | 1 | – | – |")
+    assert lines[3].endswith("| – | 800.0 |")
+
+
+def test_a_sweep_is_taken_in_parts(tmp_path, monkeypatch):
+    module = script()
+    monkeypatch.setattr(module, "FOLDER", tmp_path / "tables")
+    (tmp_path / "pareto.toml").write_text(
+        'name = "pareto"\n[[grid]]\n"wiring.strength" = [0.1, 0.4, 1.6]\nseed = [0, 1]\n', encoding="utf-8"
+    )
+    names = [trial.name for trial in module.read_plan(tmp_path / "pareto.toml").trials]
+    bimt = [{"trial": name, "group": name[:8], **ROWS[4 + k % 4]} for k, name in enumerate(names)]
+
+    def take(*rows):
+        with (tmp_path / "table.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        (tmp_path / "table.json").write_text(json.dumps({"name": "pareto"}))
+        module.take(tmp_path, tmp_path)
+        return module.read("pareto")
+
+    # Two parts, the later one first in the plan; a crashed trial, one of another plan and one taken twice.
+    take(bimt[3], bimt[4], {**bimt[5], "status": "crashed"}, {**bimt[0], "trial": "bimt-9-seed0-00000000"})
+    rows = take(bimt[0], {**bimt[4], "train.accuracy": "0.5"})
+    assert [row["trial"] for row in rows] == [names[0], names[3], names[4]]
+    assert rows[2]["train.accuracy"] == "0.5"
+    assert module.names() == ["pareto"]
+    text = module.render("pareto")
+    assert text.startswith("3 trials of 6 planned of `neuromod sweep sweeps/pareto.toml`, 1.5 hours of training on ")
+    assert (tmp_path / "tables" / "pareto.svg").read_text(encoding="utf-8").count("<svg") == 1
+
+
+@pytest.mark.parametrize("name", script().names())
+def test_the_committed_tables_are_what_the_script_makes(name):
+    module = script()
+    assert (module.FOLDER / f"{name}.md").read_text(encoding="utf-8") == module.render(name)
+    sweep = Path(__file__).parents[2] / "sweeps" / f"{name}.toml"
+    assert sweep.exists()

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from neuromod.errors import UsageError
+from neuromod.exporting import snn
+from neuromod.hardware.grid import Grid
+from neuromod.mapping.placement import Placement
+from neuromod.spiking import conversion
+
+
+def load(folder):
+    """Load as a user does, from the folder's own model.py."""
+    spec = importlib.util.spec_from_file_location("exported_model", folder / "model.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.load(folder)
+
+
+@pytest.fixture
+def exported(solver, tmp_path):
+    def make(**kwargs):
+        reset = kwargs.pop("reset", "soft")
+        floor = kwargs.pop("floor", 0.0)
+        spiking = conversion.convert(solver, np.linspace(1, 2, 17), **{"substeps": 5, **kwargs})
+        spiking = replace(spiking, reset=reset, floor=floor)
+        snn.write(spiking, tmp_path / "snn", network=solver)
+        return spiking, tmp_path / "snn"
+
+    return make
+
+
+@pytest.mark.parametrize("mode", ["hold", "continuous"])
+@pytest.mark.parametrize("reset", ["soft", "hard"])
+@pytest.mark.parametrize("floor", [0.0, None])
+def test_exported_model_runs_as_the_reference(exported, mode, reset, floor):
+    spiking, folder = exported(mode=mode, reset=reset, floor=floor)
+    x = np.random.default_rng(0).normal(size=(12, 6, 53)).astype(np.float32)
+    wanted = spiking.run(x)
+    with torch.no_grad():
+        y, spikes, _ = load(folder)(torch.from_numpy(x))
+    # Sums are taken in another order, so a membrane within rounding of the threshold may fire one substep later.
+    assert (spikes.numpy() == wanted.spikes).mean() > 0.999
+    np.testing.assert_allclose(y.numpy(), wanted.y, atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["hold", "continuous"])
+def test_state_in_and_out_continues_without_a_seam(exported, mode):
+    _, folder = exported(mode=mode)
+    model = load(folder)
+    x = torch.rand(10, 3, 53)
+    with torch.no_grad():
+        y, spikes, last = model(x)
+        y_a, spikes_a, state = model(x[:4])
+        model(torch.rand(5, 7, 53))  # somebody else's call in between leaves no trace
+        y_b, spikes_b, state = model(x[4:], state)
+    assert torch.equal(torch.cat([y_a, y_b]), y)
+    assert torch.equal(torch.cat([spikes_a, spikes_b]), spikes)
+    assert all(torch.equal(a, b) for a, b in zip(state, last, strict=True))
+
+
+def test_trains_by_surrogate_gradient(exported):
+    _, folder = exported()
+    model = load(folder)
+    y, _, _ = model(torch.rand(6, 3, 53))
+    y.square().sum().backward()
+    assert model.w_rec.weight.grad.abs().sum() > 0
+
+
+def test_synapses_carry_zeros_and_ones_through_linear_layers(exported):
+    for mode in ("hold", "continuous"):
+        _, folder = exported(mode=mode)
+        model = load(folder)
+        seen: list[torch.Tensor] = []
+        for layer in (model.w_rec, model.w_out):
+            assert isinstance(layer, torch.nn.Linear)
+            layer.register_forward_hook(lambda _module, inputs, _output, seen=seen: seen.append(inputs[0]))
+        with torch.no_grad():
+            model(torch.rand(4, 2, 53))
+        assert seen
+        assert all(((s == 0) | (s == 1)).all() for s in seen)
+
+
+def test_folder_runs_without_neuromod(exported):
+    _, folder = exported()
+    code = (
+        "import sys, runpy; sys.modules['neuromod'] = None; sys.path.insert(0, '.');"
+        "runpy.run_path('example.py', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "decides for" in done.stdout
+
+
+def test_sparse_matrices_are_stored_sparse_and_nothing_else_is_lost(exported):
+    spiking, folder = exported()
+    tensors = load_file(folder / "weights.safetensors")
+    assert "w_rec.index" in tensors
+    assert len(tensors["w_rec.value"]) == 16
+    model = load(folder)
+    np.testing.assert_array_equal(model.w_rec.weight.detach().numpy(), spiking.w_rec.toarray())
+    np.testing.assert_array_equal(model.w_in.weight.detach().numpy(), spiking.w_in)
+    np.testing.assert_array_equal(model.w_in.bias.detach().numpy(), spiking.bias)
+    np.testing.assert_array_equal(model.w_out.weight.detach().numpy(), spiking.w_out)
+    np.testing.assert_array_equal(model.scale.numpy(), spiking.scale)
+
+
+def test_equal_input_gives_equal_bytes(exported):
+    _, folder = exported()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "left_over.txt").write_text("from before")
+    _, folder = exported()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert set(before) == {"model.py", "weights.safetensors", "config.json", "example.py"}
+
+
+def test_config_says_what_the_network_is(exported, solver):
+    _, folder = exported(mode="continuous")
+    config = json.loads((folder / "config.json").read_text())
+    assert [config[key] for key in ("n", "n_in", "n_out")] == [17, 53, 17]
+    assert [config[key] for key in ("substeps", "mode", "delay", "reset", "floor")] == [5, "continuous", 2, "soft", 0]
+    assert config["about"]["provenance"]["network_sha256"] == solver.sha256()
+    assert config["about"]["positions"][16] == [3.0, 1.0]
+
+
+def test_placement_of_another_network_leaves_nothing_behind(solver, tmp_path):
+    spiking = conversion.convert(solver, np.ones(17), substeps=2)
+    placement = Placement(Grid(1, 1), np.zeros(17, int), 17, "mesh", "tiles", 0, "0" * 64)
+    with pytest.raises(UsageError, match="another network"):
+        snn.write(spiking, tmp_path / "snn", network=solver, placement=placement)
+    assert not list(tmp_path.iterdir())

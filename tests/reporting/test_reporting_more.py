@@ -1,0 +1,231 @@
+"""Parts of the report on function, limits, sweeps, and runs side by side."""
+
+import base64
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from neuromod import cli, reporting
+from neuromod.errors import UsageError
+from neuromod.files import write_json
+from neuromod.reporting import comparison
+from neuromod.reporting.figures import frontier
+from neuromod.reporting.figures import task_variance as function
+from neuromod.reporting.figures.plane import plane_of
+from neuromod.reporting.findings import gather
+from neuromod.reporting.sections import limits as room
+from neuromod.reporting.sections import network as sections
+from neuromod.reporting.sections import summary
+
+
+@pytest.fixture
+def run(full_run, solver_network, tmp_path):
+    return full_run(tmp_path / "sweep" / "trials" / "a", solver_network, verify=False)
+
+
+def analyze(run, labels, tasks=("go", "anti")):
+    n = gather(run).network.n
+    active = np.flatnonzero(np.array(labels) >= 0)
+    variance = np.zeros((n, len(tasks)))
+    variance[active, np.arange(len(active)) % len(tasks)] = 1.0
+    content = {
+        "schema": "neuromod/analysis/1", "tasks": list(tasks), "task_variance": variance.tolist(),
+        "active": active.tolist(), "clusters": {"labels": [labels[k] for k in active]},
+    }  # fmt: skip
+    write_json(run.file("analysis.json"), content)
+    run.record("analyze", arguments={}, seconds=1, inputs=["pruned.safetensors"], outputs=["analysis.json"], result={})
+
+
+def test_neurons_carry_their_functional_cluster(run):
+    n = gather(run).network.n
+    labels = [-1] + [k % 3 for k in range(n - 1)]
+    analyze(run, labels)
+    findings = gather(run)
+    assert function.clusters_of(findings).tolist() == labels
+    reporting.write(run)
+    page = run.file("report.html").read_text()
+    circles = re.findall(r'<circle [^>]*class="([^"]*)"[^>]*data-i', page)
+    assert [re.search(r"\bf(\d)", c) and int(re.search(r"\bf(\d)", c)[1]) for c in circles] == [
+        None if k < 0 else k for k in labels
+    ]
+    assert "functional cluster 2" in page
+    assert 'id="by-cluster" >' in page.replace('id="by-cluster">', 'id="by-cluster" >')
+
+
+def test_the_map_of_task_variance_is_a_picture_of_the_numbers(run):
+    n = gather(run).network.n
+    analyze(run, [k % 2 for k in range(n)])
+    drawn = function.variance_map(gather(run))
+    from matplotlib import image
+
+    data = re.search(r"base64,([A-Za-z0-9+/=]+)", drawn["svg"])[1]
+    import io
+
+    pixels = image.imread(io.BytesIO(base64.b64decode(data)))
+    assert pixels.shape[:2] == (2, n)
+    bright = pixels[..., :3].sum(axis=2)
+    # Each neuron varies in one task alone.
+    assert ((bright > bright.mean()).sum(axis=0) == 1).all()
+
+
+def test_an_analysis_of_another_network_is_refused(run):
+    n = gather(run).network.n
+    analyze(run, [0] * n)
+    content = json.loads(run.file("analysis.json").read_text())
+    content["active"][0] = 10**6
+    write_json(run.file("analysis.json"), content)
+    run.record("analyze", arguments={}, seconds=1, inputs=[], outputs=["analysis.json"], result={})
+    with pytest.raises(UsageError, match="neuromod analyze"):
+        reporting.write(run)
+
+
+def test_bins_take_the_cluster_of_most_of_their_neurons(local_network):
+    network = local_network(45)
+    labels = (np.asarray(network.positions)[:, 0] > 22).astype(np.int64)
+    plane = plane_of(network, None, None, labels)
+    assert plane.n < network.n
+    assert ((plane.at[:, 0] > 0.55) <= (plane.cluster == 1)).all()
+    assert ((plane.at[:, 0] < 0.45) <= (plane.cluster == 0)).all()
+
+
+def test_limits_say_what_is_left(run):
+    found = gather(run)
+    rows = {row[0]: row for row in room.limits(found)["rows"]}
+    most = int(found.placement.neurons_on.max())
+    _, needed, limit, left, _ = rows["neurons of a core"]
+    assert (int(needed), int(limit), int(left)) == (
+        most, found.placement.neurons_per_core, found.placement.neurons_per_core - most,
+    )  # fmt: skip
+    # The generic mesh has no limit on the memory of a core.
+    assert rows["synapse memory of a core, bit"][2] in ("none", "unknown")
+
+
+def test_the_place_in_a_sweep(run, tmp_path):
+    assert frontier.frontier(run.path) is None
+
+    def row(name, error, wiring, kind):
+        return {"trial": name, "regularizer": kind, "prune.accuracy_after": 1 - error, "train.wiring_length": wiring,
+                "prune.neurons_after": 9}  # fmt: skip
+
+    rows = [row("a", 0.05, 100, "bimt"), row("b", 0.04, 900, "l1"), row("c", 0.06, 200, "l1")]
+    write_json(tmp_path / "sweep" / "table.json", {"schema": "neuromod/sweep/1", "trials": rows})
+    found = frontier.frontier(run.path)
+    assert "lies on the Pareto front" in found["words"]
+    assert found["svg"].count("<title>") == 3
+    rows[2] = row("c", 0.03, 90, "l1")
+    write_json(tmp_path / "sweep" / "table.json", {"schema": "neuromod/sweep/1", "trials": rows})
+    assert "1 of 3 trials" in frontier.frontier(run.path)["words"]
+    reporting.write(run)
+    assert "Among the trials of its sweep" in run.file("report.html").read_text()
+    # A trial without any error has its place, too: no logarithm takes it away.
+    rows[0] = row("a", 0.0, 100, "bimt")
+    write_json(tmp_path / "sweep" / "table.json", {"schema": "neuromod/sweep/1", "trials": rows})
+    perfect = frontier.frontier(run.path)
+    assert perfect["svg"].count("<title>") == 3
+    assert "error 0.0" in perfect["words"]
+    assert "nan" not in perfect["svg"]
+    # A broken table is not the run's fault.
+    (tmp_path / "sweep" / "table.json").write_text("{")
+    assert frontier.frontier(run.path) is None
+
+
+def test_runs_side_by_side(run, full_run, local_network, tmp_path):
+    other = full_run(tmp_path / "<b>", local_network(6), verify=False)
+    out = tmp_path / "side.html"
+    # A file that a pattern found beside the runs, as runs/latest.
+    (tmp_path / "latest").write_text("b\n")
+    runs = [str(run.path), str(tmp_path / "latest"), str(other.path)]
+    done = CliRunner().invoke(cli.group, ["report", "--compare", *runs, "--out", str(out), "--json"])
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "Left out" in done.stderr
+    result = json.loads(done.stdout)
+    assert result["report"] == str(out)
+    table = {row["name"]: row["values"] for row in result["table"]}
+    assert table["hops per step (estimate)"] == [r.result("estimate")["hops_per_step"] for r in (run, other)]
+    page = out.read_text()
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page.split("<tbody>")[0]
+    assert page.count('class="plane"') == 2
+    assert "not on the same cores, target and capacity" in page
+    assert not re.search(r'(src|href)="(?!#|data:)', page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--compare"], "at least two runs"),
+        (["--compare", "x", "--plot", "a.png"], "--compare takes"),
+        (["x"], "--run PATH"),
+    ],
+)
+def test_odd_ways_to_compare_are_refused(arguments, words, run):
+    done = CliRunner().invoke(cli.group, ["report", *arguments])
+    assert isinstance(done.exception, UsageError)
+    assert words in str(done.exception)
+
+
+def test_figures_that_do_not_compare_are_not_called_best(run, full_run, local_network, tmp_path):
+    network = local_network(6)
+    alike = full_run(tmp_path / "alike" / "a", network, verify=False)
+    again = full_run(tmp_path / "again" / "a", network, verify=False)
+    out = tmp_path / "side.html"
+    comparison.write([alike, run], out)
+    assert "not on the same cores, target and capacity" in out.read_text()
+    assert "(best)" not in out.read_text()
+    comparison.write([alike, again], out)
+    assert "do not compare" not in out.read_text()
+    # Runs of one name are told apart by their folders.
+    assert "alike/a" in out.read_text()
+    assert "again/a" in out.read_text()
+
+
+def test_every_kind_of_export_is_listed(run):
+    found = gather(run)
+    files = {"files": [{"path": "exports/x", "bytes": 7}]}
+    stages = {
+        name: dataclasses.replace(stage, state="fresh", result=files) if name.startswith("export-") else stage
+        for name, stage in found.stages.items()
+    }
+    rows = sections.exports(dataclasses.replace(found, stages=stages))
+    assert [row[1] for row in rows] == ["ONNX", "spiking, snnTorch", "spiking, NIR", "SANA-FE"]
+
+
+def test_what_could_not_be_verified_is_said(run):
+    found = gather(run)
+    parts = {
+        "onnx": {"verified": False, "passed": False, "reason": "onnxruntime is not installed"},
+        "nir": {"verified": True, "passed": True, "decision_agreement": 0.9},
+    }
+    stage = dataclasses.replace(found.stages["verify"], state="fresh", result={**parts, "passed": True})
+    said = summary.sentences(dataclasses.replace(found, stages={**found.stages, "verify": stage}))[-1]
+    assert "90.0" in said
+    assert "not verified: ONNX" in said
+    stage = dataclasses.replace(stage, result={"onnx": parts["onnx"], "passed": False})
+    said = summary.sentences(dataclasses.replace(found, stages={**found.stages, "verify": stage}))[-1]
+    assert said == "No export could be verified."
+
+
+def test_clusters_have_a_key(run):
+    n = gather(run).network.n
+    analyze(run, [k % 3 if k else -1 for k in range(n)])
+    reporting.write(run)
+    page = run.file("report.html").read_text()
+    key = page.split('class="shades')[1].split("</p>")[0]
+    assert [f'class="f{k}"' in key for k in range(4)] == [True, True, True, False]
+    assert "not active" in key
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [(0.9570, "at 0.05 points less accuracy"), (0.9580, "at 0.05 points more accuracy"),
+     (0.9575, "at the same accuracy")],
+)  # fmt: skip
+def test_the_change_of_accuracy_is_that_of_the_table(run, after, words):
+    found = gather(run)
+    result = {**found.result("prune"), "accuracy_before": 0.9575, "accuracy_after": after}
+    prune = dataclasses.replace(found.stages["prune"], state="fresh", result=result)
+    assert words in " ".join(summary.sentences(dataclasses.replace(found, stages={**found.stages, "prune": prune})))
