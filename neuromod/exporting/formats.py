@@ -1,6 +1,7 @@
 """What an export format is: everything that commands, verification and report say and do about each.
 
-A new format is one writer, one line in `FORMATS`, and one runner with a line in `neuromod.verification.runners.RUNNERS`.
+A new format is one writer, one line in `FORMATS`, and one runner with a line in
+`neuromod.verification.runners.RUNNERS`.
 """
 
 from __future__ import annotations

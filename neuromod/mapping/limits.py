@@ -44,8 +44,8 @@ class Violation:
     Parameters
     ----------
     resource : str
-        Which, a limit of `neuromod.hardware.targets.FIGURES`; ``cores``, a grid of more chips than can be joined; or ``total``,
-        a grid of fewer cores than it takes.
+        Which, a limit of `neuromod.hardware.targets.FIGURES`; ``cores``, a grid of more chips than can be joined; or
+        ``total``, a grid of fewer cores than it takes.
     core : tuple of int or None
         Row and column; None for the whole grid.
     neuron : int or None

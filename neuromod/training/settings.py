@@ -57,7 +57,8 @@ class WiringSettings:
     Parameters
     ----------
     regularizer : str
-        ``bimt``, ``l1``, ``l1-local``, ``l1-swap``, ``sernn``, ``lm-rnn`` or ``none``; see `neuromod.training.penalties.family`.
+        ``bimt``, ``l1``, ``l1-local``, ``l1-swap``, ``sernn``, ``lm-rnn`` or ``none``; see
+        `neuromod.training.penalties.family`.
     cost : str
         What ``bimt`` charges: ``distance``, or what a chip charges, ``hops``, ``packets``, ``multicast`` or ``energy``;
         see `neuromod.training.penalties.packets`.

@@ -4,8 +4,8 @@
     python tests/benchmarks/bench_mapping.py --peers peers-env/bin/python [--trained RUN …] [--only WORD]
 
 The libraries run in their environment, `peers.py`; what is done stands in `docs/tables/mapping.json` and is not done
-again. Each placement is measured by `neuromod.hardware.routing`, and of the libraries the best counts, for each measure apart.
-Ours is placed for hops, for packets and for multicast hops, with its default effort.
+again. Each placement is measured by `neuromod.hardware.routing`, and of the libraries the best counts, for each measure
+apart. Ours is placed for hops, for packets and for multicast hops, with its default effort.
 
 `map_onto_graph` and `improve_mapping` run on grids of up to 25 cores: on 64 cores they do not end within minutes.
 """

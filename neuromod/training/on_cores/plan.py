@@ -103,8 +103,8 @@ def of_settings(settings: Settings, *, neurons_per_core: int | None = None) -> C
     settings : Settings
         What to train.
     neurons_per_core : int, optional
-        What a core holds in a run that goes on; as the settings say, else as `neuromod.mapping.limits.decide_capacity`, if
-        omitted.
+        What a core holds in a run that goes on; as the settings say, else as
+        `neuromod.mapping.limits.decide_capacity`, if omitted.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 r"""The family of wiring costs that the literature compares, each as what a unit of weight costs.
 
 A cost is :math:`C = \sum_k p_k |w_k|` with a price p for every weight; λ C is added to the task loss through the
-proximal step of `neuromod.training.penalties.proximal.shrink`, hence exact zeros. With d the Manhattan distance in sides of the plane, n the
-number of neurons and l0 the length that every connection has besides:
+proximal step of `neuromod.training.penalties.proximal.shrink`, hence exact zeros. With d the Manhattan distance in
+sides of the plane, n the number of neurons and l0 the length that every connection has besides:
 
 =========== ============================================= ===== =====================================================
 name        price of a recurrent weight, times n          swaps source
@@ -169,7 +169,7 @@ def terminals(n_in: int, n_out: int, plane: Plane) -> tuple[npt.NDArray[np.float
 
 
 def anchors(settings: WiringSettings, parameters: Mapping[str, torch.Tensor], plane: Plane) -> Anchors | None:
-    """What neurons are wired to besides each other, for `neuromod.training.swaps.positions.swap`; None without ``wiring.terminals``."""
+    """What neurons are wired to besides each other, for the swaps; None without ``wiring.terminals``."""
     if not settings.terminals:
         return None
     w_in, w_out = (parameters[name].detach().abs().double().cpu().numpy() for name in ("w_in", "w_out"))

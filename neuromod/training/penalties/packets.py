@@ -33,8 +33,8 @@ from neuromod.hardware.packet_costs import Links
 class Trees:
     """The trees of the packets of every neuron, by its own router and those of the cores.
 
-    Links are numbered as in `neuromod.hardware.packet_costs.Links`. What lies behind them is never written down: sums over it
-    are running sums away from the source, along the columns and then along its row.
+    Links are numbered as in `neuromod.hardware.packet_costs.Links`. What lies behind them is never written down: sums
+    over it are running sums away from the source, along the columns and then along its row.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Neurons move and swap between cores when that makes the traffic cost of training smaller, the function unchanged.
 
-The cost is that of `neuromod.training.penalties.packets`, taken exactly: a move changes the norms of the groups that it takes a
-synapse from or gives one to, and the ways of the packets of the neuron itself. Moves to all cores are evaluated; of the
-swaps those whose two moves promise most.
+The cost is that of `neuromod.training.penalties.packets`, taken exactly: a move changes the norms of the groups that it
+takes a synapse from or gives one to, and the ways of the packets of the neuron itself. Moves to all cores are
+evaluated; of the swaps those whose two moves promise most.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _norm(square):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @compiled
 def _behind(ways, links, s, link, core):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """1.0 if a packet from core s takes the link to reach the core, else 0.0; as `neuromod.hardware.packet_costs.Links`."""
+    """1.0 if a packet from core s takes the link to reach the core, else 0.0; as `packet_costs.Links`."""
     if ways is None:
         return np.float64(link == core)
     at, columns = ways
