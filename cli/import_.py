@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from .options import output_options
 from .output import Talk
 
 if TYPE_CHECKING:
-    from neuromod.importing.result import Choice
+    pass
 
 
 @click.command("import", short_help="Make a run of a network of your own, from a file.")
@@ -47,7 +46,8 @@ def command(
       neuromod import weights.npz && neuromod map --cores 8x8
       neuromod import model.pt --recurrent rnn.weight_hh_l0
     """
-    from neuromod.importing.result import Choice
+    from neuromod.importing import Choice
+    from neuromod.stages import import_stage
 
     result = import_stage(file, run_path, Choice(recurrent, inputs, readout), talk=talk)
     talk.result(result, describe(result))
@@ -66,48 +66,3 @@ def describe(result: dict[str, Any]) -> str:
     if result["ignored"]:
         lines.append(f"not used: {', '.join(result['ignored'])}")
     return "\n".join([*lines, f"run: {result['run']}"])
-
-
-def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Talk) -> dict[str, Any]:
-    """Read a network, write it into a new run, return what ``--json`` prints.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be read or the folder not be written.
-    """
-    from dataclasses import asdict
-
-    from neuromod import importing
-    from neuromod.runs import commands
-    from neuromod.runs import run as rundir
-
-    started = time.perf_counter()
-    talk.say(f"Reading {file} …")
-    found = importing.read(file, choice)
-    run = rundir.create("import", run_path)
-    network = found.network
-    network.save(run.file("network.safetensors"))
-    result = {
-        "file": file.name,
-        "format": found.format,
-        "neurons": network.n,
-        "synapses": network.n_synapses,
-        "inputs": network.n_in,
-        "outputs": network.n_out,
-        "positions": network.positions is not None,
-        "rates": network.rates is not None,
-        "ignored": list(found.ignored),
-        "notes": list(found.notes),
-        "seconds": round(time.perf_counter() - started, 3),
-    }
-    run.record(
-        "import",
-        arguments={"file": file.name, "recurrent": choice.recurrent, "input": choice.inputs, "readout": choice.readout},
-        given=commands.as_record("import", {"file": file, **asdict(choice)}),
-        seconds=time.perf_counter() - started,
-        inputs=[],
-        outputs=["network.safetensors"],
-        result=result,
-    )
-    return {"run": str(run.path), **result}

@@ -20,7 +20,7 @@ class CoresType(click.ParamType[tuple[int, int]]):
         if isinstance(value, tuple):
             return value
         from neuromod.errors import UsageError
-        from neuromod.hardware.grid import Grid
+        from neuromod.hardware import Grid
 
         try:
             grid = Grid.parse(str(value))

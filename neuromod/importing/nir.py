@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.exporting.nir import FORMAT, nir_package
+from neuromod.exporting import nir as exported
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
 from neuromod.importing.result import Choice, Imported, build, notes_of_placement, read_unnamed
 from neuromod.network import Array, Network
@@ -66,7 +66,7 @@ def read_network(path: Path) -> Network:
 
 
 def _imported(path: Path) -> Imported:
-    nir = nir_package()
+    nir = exported.nir_package()
     check_file(path)
     try:
         # Its own check of shapes knows less than what follows.
@@ -85,7 +85,7 @@ def _imported(path: Path) -> Imported:
 
 def _as_exported(network: Network, said: Mapping[str, Any], left: list[str]) -> Network:
     """Add what a file of ours says of its neurons, which NIR has no words for."""
-    if _text(said.get("format", "")) != FORMAT:
+    if _text(said.get("format", "")) != exported.FORMAT:
         return network
     about, form = json.loads(_text(said["about"])), _text(said["form"])
     if about["network"]["n"] != network.n:

@@ -14,7 +14,7 @@ from onnx import TensorProto, numpy_helper
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.exporting.onnx import FORMAT, MAX_BYTES, build
+from neuromod.exporting import onnx as exported
 from neuromod.importing.onnx_rnn import DEFAULT_DT_S, read_rnn
 from neuromod.importing.result import Choice, Imported, notes_of_placement, read_unnamed
 from neuromod.network import Array, Network
@@ -72,7 +72,7 @@ def read_network(path: Path) -> Network:
 def _imported(path: Path) -> Imported:
     model = load(path)
     properties = {prop.key: prop.value for prop in model.metadata_props}
-    if properties.get("neuromod.format") == json.dumps(FORMAT):
+    if properties.get("neuromod.format") == json.dumps(exported.FORMAT):
         return Imported(_own(model, properties, path), "ONNX")
     try:
         return read_rnn(model)
@@ -89,8 +89,8 @@ def load(path: Path) -> onnx.ModelProto:
         If the file is missing, truncated or no ONNX, or any of that.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"cannot read {path}: it has more than the {MAX_BYTES:,} bytes that ONNX allows")
+        if path.stat().st_size > exported.MAX_BYTES:
+            raise UsageError(f"cannot read {path}: it has more than the {exported.MAX_BYTES:,} bytes that ONNX allows")
         model = onnx.load_model_from_string(path.read_bytes())
     except UsageError:
         raise
@@ -148,7 +148,7 @@ def _own(model: onnx.ModelProto, properties: dict[str, str], path: Path) -> Netw
         raise UsageError(f"cannot read {path}: it does not hold a valid network ({error})") from error
     step = model.graph.name == "step"
     # Whatever was changed in the graph would otherwise be lost without a word.
-    if _skeleton(model.graph) != _skeleton(build(network, step=step).graph):
+    if _skeleton(model.graph) != _skeleton(exported.build(network, step=step).graph):
         raise UsageError(f"cannot read {path}: its graph is not the one that neuromod writes for its weights")
     for name, value in (("alpha", network.alpha), ("keep", 1 - network.alpha)):
         if _array(arrays[name]) != np.float32(value):

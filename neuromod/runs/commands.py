@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuromod.exporting.formats import FORMATS
-from neuromod.hardware.target_files import target_names
-from neuromod.spiking.settings import OPTIONS as SPIKING_OPTIONS
-from neuromod.spiking.settings import ConversionSettings
+from neuromod.exporting import FORMATS
+from neuromod.hardware import target_names
+from neuromod.spiking import OPTIONS as SPIKING_OPTIONS
+from neuromod.spiking import ConversionSettings
 
 # Step -> the command that makes it again; a step that is not here is part of the command that needs it.
 COMMANDS = {
@@ -219,8 +219,7 @@ def as_given(step: str, given: Mapping[str, Any], *, target_file: Path) -> tuple
 
 def _settings(settings: Mapping[str, Any]) -> Iterator[str]:
     """Options that make settings of training out of the defaults."""
-    from neuromod.training import config
-    from neuromod.training.settings import Settings
+    from neuromod.training import Settings, config
 
     defaults = config.flatten(config.to_dict(Settings()))
     for key, value in config.flatten(settings).items():

@@ -56,11 +56,7 @@ def quiet() -> Any:
 
 def _make_run(path: Path) -> None:
     """Make the run whose files are changed: everything that is quick."""
-    from neuromod.cli.estimate import estimate_stage
-    from neuromod.cli.export import export_stage
-    from neuromod.cli.map import map_stage
-    from neuromod.cli.report import report_stage
-    from neuromod.cli.verify import verify_stage
+    from neuromod.stages import estimate_stage, export_stage, map_stage, report_stage, verify_stage
 
     folder = path.parent
     shutil.rmtree(folder)
@@ -81,9 +77,9 @@ def _make_run(path: Path) -> None:
 
 def _read_run(path: Path) -> None:
     """Let every command look at the run that a changed file lies in, as if a step had written it so."""
-    from neuromod.cli.estimate import estimate_stage
-    from neuromod.cli.report import report_stage
     from neuromod.cli.runs import list_runs
+
+    from neuromod.stages import estimate_stage, report_stage
 
     manifest = path.with_name("run.json")
     if path != manifest:
@@ -120,7 +116,8 @@ def _read_artefact(path: Path) -> None:
 
 def _make_spiking(path: Path) -> None:
     from neuromod.metrics.accuracy import trials_for
-    from neuromod.spiking.conversion import activities, balance, convert
+    from neuromod.spiking.conversion import convert
+    from neuromod.spiking.thresholds import activities, balance
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -226,7 +223,8 @@ def _make_rnn(path: Path) -> None:
 def _make_nir(path: Path) -> None:
     from neuromod.exporting import nir
     from neuromod.metrics.accuracy import trials_for
-    from neuromod.spiking.conversion import activities, balance, convert
+    from neuromod.spiking.conversion import convert
+    from neuromod.spiking.thresholds import activities, balance
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -308,7 +306,8 @@ def _read_onnx_export(path: Path) -> None:
 def _make_snn(path: Path) -> None:
     from neuromod.exporting import snn
     from neuromod.metrics.accuracy import trials_for
-    from neuromod.spiking.conversion import activities, balance, convert
+    from neuromod.spiking.conversion import convert
+    from neuromod.spiking.thresholds import activities, balance
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
