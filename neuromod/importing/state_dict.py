@@ -71,6 +71,9 @@ def read(path: Path, choice: Choice) -> Imported:
     _refuse_spiking(held.tensors)
     weights = resolve(held)
     tensors = weights.tensors
+    if choice.transpose:
+        # As JAX and Keras have them: a row for each source.
+        tensors = {name: value.T if value.ndim == 2 else value for name, value in tensors.items()}
     recurrent = _pick(tensors, weights.plain(choice.recurrent), _RECURRENT, "recurrent weights", "--recurrent")
     assert recurrent is not None
     layers = [name for name in tensors if _LAYER.search(name)]
@@ -128,12 +131,10 @@ def read(path: Path, choice: Choice) -> Imported:
         for name in sorted(used & weights.made_of.keys())
     ]
     notes += _account(left, {name: tensors[name] for name in names.values()}, choice, len(layers) > 1, module)
-    network, more = build(parts, "PyTorch state dict")
+    network, more = build(parts, "PyTorch state dict", choice)
     notes = [f"the recurrent weights are {recurrent}", *notes, *more]
-    if "w_in" not in parts and "w_out" not in parts:
-        notes.append("its units are taken for rectified ones without leak")
     ignored = sorted(origin for name in left for origin in weights.made_of.get(name, (name,)))
-    return Imported(network, "PyTorch state dict", (*ignored, *held.beside), tuple(notes))
+    return Imported(network, "PyTorch state dict", (*ignored, *held.beside), tuple(notes), direction=choice.direction)
 
 
 def _is_last(recurrent: str, layers: list[str]) -> bool:
@@ -216,7 +217,7 @@ def _account(left: dict[str, Array], taken: dict[str, Array], choice: Choice, la
             raise UsageError(f"{name} adds to other weights; merge it before saving")
         if _SCALE.search(name) and any(np.issubdtype(array.dtype, np.integer) for array in taken.values()):
             raise UsageError(f"its weights are whole numbers with a scale ({name}); save them dequantised")
-        if _LEAK.search(name) and getattr(choice, "tau_ms", None) is None and np.any(value != 1):
+        if _LEAK.search(name) and choice.tau_ms is None and np.any(value != 1):
             raise UsageError(
                 f"{name} may say how its units leak, which is not read from a state dict; give --tau-ms and --dt-ms"
             )

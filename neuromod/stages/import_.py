@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
     UsageError
         If the file cannot be read or the folder not be written.
     """
-    from dataclasses import asdict
-
     from neuromod import importing
     from neuromod.runs import commands
     from neuromod.runs import run as rundir
@@ -32,6 +31,7 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
     run = rundir.create("import", run_path)
     network = found.network
     network.save(run.file("network.safetensors"))
+    said = asdict(choice)
     result = {
         "file": file.name,
         "format": found.format,
@@ -41,14 +41,19 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
         "outputs": network.n_out,
         "positions": network.positions is not None,
         "rates": network.rates is not None,
+        "direction": found.direction,
+        "first": {**asdict(found.first), "words": str(found.first)} if found.first else None,
+        "self_connections": found.self_connections,
+        "repeated_edges": found.repeated,
+        "isolated_neurons": found.isolated,
         "ignored": list(found.ignored),
         "notes": list(found.notes),
         "seconds": round(time.perf_counter() - started, 3),
     }
     run.record(
         "import",
-        arguments={"file": file.name, "recurrent": choice.recurrent, "input": choice.inputs, "readout": choice.readout},
-        given=commands.as_record("import", {"file": file, **asdict(choice)}),
+        arguments={"file": file.name, **{"input" if key == "inputs" else key: value for key, value in said.items()}},
+        given=commands.as_record("import", {"file": file.name if file.is_absolute() else file, **said}),
         seconds=time.perf_counter() - started,
         inputs=[],
         outputs=["network.safetensors"],

@@ -180,6 +180,18 @@ def _read_network(path: Path) -> None:
         mapping.place(network, cores=(2, 2), placer="tiles")
 
 
+def _read_with(**said: Any) -> Callable[[Path], None]:
+    """Import a network of which the user says something."""
+
+    def read(path: Path) -> None:
+        from neuromod import importing
+        from neuromod.importing import Choice
+
+        importing.read(path, Choice(**said))
+
+    return read
+
+
 def _make_npz(path: Path) -> None:
     network = small_network()
     np.savez(path, w_rec=network.w_rec.toarray(), w_in=network.w_in, w_out=network.w_out, positions=network.positions,
@@ -328,6 +340,16 @@ def _text(content: str) -> Callable[[Path], None]:
 
 _EDGES = "\n".join(f"{s} {t} {w}" for s, t, w in [(0, 1, 0.5), (1, 2, -1.25), (2, 0, 3), (3, 3, 1)]) + "\n"
 
+_R_EDGES = '"","from","to","w"\n' + "".join(f'"{k}",{k % 4},"{k % 3}",{k / 8}\n' for k in range(8))
+_SYMMETRIC = "%%MatrixMarket matrix coordinate real symmetric\n% made by hand\n3 3 3\n1 1 0.5\n2 1 -1\n3 2 2.5\n"
+_GRAPHML = """<?xml version="1.0"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+<key id="w" for="edge" attr.name="strength" attr.type="double"><default>0.5</default></key>
+<key id="x" for="node" attr.name="x" attr.type="double"/>
+<graph edgedefault="undirected"><node id="0"><data key="x">1</data></node>
+<node id="1"/><edge source="0" target="1"/>
+<edge source="1" target="1" directed="true"><data key="w">2</data></edge></graph></graphml>
+"""
+
 READERS = (
     Reader("config", "config.toml", _make_config, _read_config, mutate_toml),
     Reader("target", "chip.toml", _make_target, _read_target, mutate_toml),
@@ -352,6 +374,16 @@ READERS = (
     Reader("import GraphML", "graph.graphml", _make_graphml, _read_network, mutate_text),
     Reader("import edge list", "edges.edgelist", _text(_EDGES), _read_network, mutate_text),
     Reader("import csv", "edges.csv", _text("source,target,weight\n" + _EDGES.replace(" ", ",")), _read_network,
+           mutate_text),
+    Reader("import csv as R writes it", "edges.csv", _text(_R_EDGES), _read_network, mutate_text),
+    Reader("import KONECT", "out.mine", _text("% sym weighted\n% 4 4 4\n" + _EDGES), _read_network, mutate_text),
+    Reader("import csv, columns chosen", "edges.csv", _text("a;b;c;d;e\n" + _EDGES.replace(" ", ";9;")),
+           _read_with(columns={"source": "a", "target": "3", "weight": "5"}, duplicates="max"), mutate_text),
+    Reader("import npy", "w.npy", lambda p: np.save(p, small_network().w_rec.toarray()),
+           _read_with(transpose=True, dt_ms=1.0, tau_ms=20.0), mutate_bytes),
+    Reader("import GraphML, mixed", "graph.graphml", _text(_GRAPHML), _read_with(columns={"weight": "strength"}),
+           mutate_text),
+    Reader("import MatrixMarket, symmetric", "weights.mtx", _text(_SYMMETRIC), _read_with(duplicates="first"),
            mutate_text),
     Reader("import ONNX", "model.onnx", _make_onnx, _read_network, mutate_onnx),
     Reader("import ONNX RNN", "rnn.onnx", _make_rnn, _read_network, mutate_onnx),
