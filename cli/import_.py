@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options
+from .options import ColumnsType, output_options
 from .output import Talk
 
 if TYPE_CHECKING:
-    from neuromod.importing.result import Choice
+    pass
 
 
 @click.command("import", short_help="Make a run of a network of your own, from a file.")
@@ -27,15 +26,36 @@ if TYPE_CHECKING:
 @click.option("--recurrent", metavar="NAME", help="State dict or .npz: the tensor of the recurrent weights.")
 @click.option("--input", "inputs", metavar="NAME", help="State dict or .npz: the tensor of the input weights.")
 @click.option("--readout", metavar="NAME", help="State dict or .npz: the tensor of the readout weights.")
+@click.option(
+    "--delimiter",
+    metavar="CHAR",
+    help="Edge list: what splits its lines, or tab, space, comma, semicolon; found out if omitted.",
+)
+@click.option(
+    "--comments", metavar="TEXT", help="Edge list: what its comments begin with, '' for none; # and % if omitted."
+)
+@click.option(
+    "--columns",
+    type=ColumnsType(),
+    metavar="source=…,target=…,weight=…",
+    help="Edge list: its columns, by name or by number from 1. GraphML: weight=NAME of the attribute.",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["sum", "first", "max", "refuse"]),
+    help="How weights of an edge that is given more than once are joined; added, and told, if omitted.",
+)
+@click.option("--transpose", is_flag=True, help="Rows are sources, columns are targets; edges run the other way.")
+@click.option("--tau-ms", type=float, metavar="MS", help="Time constant, where the file does not say it.")
+@click.option("--dt-ms", type=float, metavar="MS", help="Time step, where the file does not say it.")
 @output_options
-def command(
-    file: Path, run_path: Path | None, recurrent: str | None, inputs: str | None, readout: str | None, talk: Talk
-) -> None:
+def command(file: Path, run_path: Path | None, talk: Talk, **said: Any) -> None:
     """Make a run of the network in FILE, for `map`, `estimate`, `export` and `report`.
 
     \b
       .npz            w_rec (n, n), row = target, column = source; or source, target, weight and n_neurons;
                       with positions, rates, w_in, w_out if you like; or a SciPy sparse matrix
+      .npy            w_rec (n, n)
       .mtx            MatrixMarket, row = target
       .graphml        a graph; also .edgelist, .edges, .txt, .csv, .tsv with a source and a target in each line
       .nir            LIF, CubaLIF and IF neurons with linear connections, as snnTorch, Norse and others write them
@@ -46,10 +66,13 @@ def command(
     Examples:
       neuromod import weights.npz && neuromod map --cores 8x8
       neuromod import model.pt --recurrent rnn.weight_hh_l0
+      neuromod import synapses.csv --columns source=pre,target=post,weight=n --duplicates sum
+      neuromod import graph.mtx --transpose --dt-ms 1 --tau-ms 20
     """
-    from neuromod.importing.result import Choice
+    from neuromod.importing import Choice
+    from neuromod.stages import import_stage
 
-    result = import_stage(file, run_path, Choice(recurrent, inputs, readout), talk=talk)
+    result = import_stage(file, run_path, Choice(**said), talk=talk)
     talk.result(result, describe(result))
 
 
@@ -62,52 +85,16 @@ def describe(result: dict[str, Any]) -> str:
     lines = [
         f"{', '.join(counted[:3])} and {counted[3]} from {result['file']} ({result['format']})",
         *result["notes"],
+        f"first: {result['first']['words']}" if result["first"] else "it has no synapse",
+        ", ".join(
+            f"{result[key]:,} {one if result[key] == 1 else many}"
+            for key, one, many in (
+                ("self_connections", "self-connection", "self-connections"),
+                ("repeated_edges", "edge given more than once", "edges given more than once"),
+                ("isolated_neurons", "isolated neuron", "isolated neurons"),
+            )
+        ),
     ]
     if result["ignored"]:
         lines.append(f"not used: {', '.join(result['ignored'])}")
     return "\n".join([*lines, f"run: {result['run']}"])
-
-
-def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Talk) -> dict[str, Any]:
-    """Read a network, write it into a new run, return what ``--json`` prints.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be read or the folder not be written.
-    """
-    from dataclasses import asdict
-
-    from neuromod import importing
-    from neuromod.runs import commands
-    from neuromod.runs import run as rundir
-
-    started = time.perf_counter()
-    talk.say(f"Reading {file} …")
-    found = importing.read(file, choice)
-    run = rundir.create("import", run_path)
-    network = found.network
-    network.save(run.file("network.safetensors"))
-    result = {
-        "file": file.name,
-        "format": found.format,
-        "neurons": network.n,
-        "synapses": network.n_synapses,
-        "inputs": network.n_in,
-        "outputs": network.n_out,
-        "positions": network.positions is not None,
-        "rates": network.rates is not None,
-        "ignored": list(found.ignored),
-        "notes": list(found.notes),
-        "seconds": round(time.perf_counter() - started, 3),
-    }
-    run.record(
-        "import",
-        arguments={"file": file.name, "recurrent": choice.recurrent, "input": choice.inputs, "readout": choice.readout},
-        given=commands.as_record("import", {"file": file, **asdict(choice)}),
-        seconds=time.perf_counter() - started,
-        inputs=[],
-        outputs=["network.safetensors"],
-        result=result,
-    )
-    return {"run": str(run.path), **result}

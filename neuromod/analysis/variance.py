@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.metrics.accuracy import has_tasks
+from neuromod.metrics import has_tasks
 from neuromod.network import Network
 from neuromod.tasks import Trials, generate
 

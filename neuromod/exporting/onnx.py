@@ -12,12 +12,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from scipy import sparse
 
-from neuromod import __version__
 from neuromod.errors import UsageError
 from neuromod.files import write_bytes
-from neuromod.mapping.placement import Placement
+from neuromod.mapping import Placement
 from neuromod.network import Array, Network
 from neuromod.quantization import steps
+from neuromod.version import __version__
 
 FORMAT = "neuromod/onnx/1"
 OPSET = 21

@@ -11,7 +11,7 @@ from onnx import TensorProto, numpy_helper
 from scipy import sparse
 
 from neuromod.exporting.onnx import Graph, build, check_size, write_model
-from neuromod.mapping.placement import Placement
+from neuromod.mapping import Placement
 from neuromod.network import Network
 
 

@@ -16,12 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from neuromod import __version__
 from neuromod.errors import StageError, UsageError
 from neuromod.files import read_json, sha256, write_json, write_text
 from neuromod.runs import commands
 from neuromod.runs.commands import COMMANDS
 from neuromod.runs.manifest import find_fault
+from neuromod.version import __version__
 
 SCHEMA = "neuromod/run/1"
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.metrics.accuracy import evaluate, trials_for
-from neuromod.metrics.agreement import Agreement, agreement
+from neuromod.metrics import Agreement, agreement, evaluate, trials_for
 from neuromod.network import Array, Network
-from neuromod.quantization import quantize
-from neuromod.spiking.conversion import activities, balance, convert
+from neuromod.spiking.conversion import convert
 from neuromod.spiking.network import Reset, SpikingNetwork
+from neuromod.spiking.quantization import quantize
 from neuromod.spiking.settings import ConversionSettings
+from neuromod.spiking.thresholds import activities, balance
 from neuromod.tasks import Trials
 
 # Tried in this order until one is good enough; fine-tuned networks need fewer, and take longer to try.

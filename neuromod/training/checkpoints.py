@@ -16,8 +16,8 @@ import torch
 from neuromod import tasks
 from neuromod.errors import UsageError
 from neuromod.files import write_bytes
+from neuromod.geometry import grid_positions
 from neuromod.training import config, model
-from neuromod.training.penalties import proximal as bimt
 from neuromod.training.plan import TrainingPlan, make_plan
 from neuromod.training.settings import Settings
 
@@ -97,7 +97,7 @@ def start(settings: Settings, *, plan: TrainingPlan | None = None) -> State:
     optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
     rest = torch.zeros(settings.training.batch, settings.network.neurons, device=device)
     n = settings.network.neurons
-    positions = bimt.grid_positions(n) if cores is None else cores.positions(n)
+    positions = grid_positions(n) if cores is None else cores.positions(n)
     return State(
         0, parameters, optimizer, positions, rest, np.ones(n, np.float32),
         neurons_per_core=None if cores is None else cores.capacity,

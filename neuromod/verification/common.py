@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.metrics.accuracy import Evaluation, evaluate, has_tasks
-from neuromod.metrics.agreement import agreement
+from neuromod.metrics import Evaluation, agreement, evaluate, has_tasks
 from neuromod.network import Array, Network
 from neuromod.tasks import Trials
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from neuromod.errors import VerificationError
-from neuromod.mapping.placement import Placement
-from neuromod.metrics.accuracy import evaluate, has_tasks, random_trials, trials_for
+from neuromod.mapping import Placement
+from neuromod.metrics import evaluate, has_tasks, random_trials, trials_for
 from neuromod.network import Array, Network
 from neuromod.tasks import Trials
 from neuromod.verification.common import (
@@ -199,13 +199,13 @@ def _random(network: Network, n_trials: int, rng: np.random.Generator) -> Trials
 
 def metadata_faults(name: str, file: Any, network: Network, placement: Placement | None) -> list[str]:
     """Return what a file says of itself that is not so."""
-    from neuromod.exporting.onnx import metadata
+    from neuromod.exporting import onnx
 
     try:
         found = dict(file.get_modelmeta().custom_metadata_map)
     except UnicodeDecodeError:
         return [f"{name} carries metadata that is no text"]
-    wanted = metadata(network, placement)
+    wanted = onnx.metadata(network, placement)
     for key in ("neuromod.mapping.placement", "neuromod.rates"):
         if key not in found:
             wanted.pop(key, None)  # exported before there was one

@@ -114,8 +114,9 @@ def _command(command):
 
 
 def test_the_formats_page_names_every_field(full_run, tmp_path):
-    from neuromod.cli.export import export_stage
     from neuromod.cli.output import Talk
+
+    from neuromod.stages import export_stage
 
     run = full_run(tmp_path / "run")
     export_stage(run, formats=("snn",), talk=Talk(quiet=True), substeps=2)

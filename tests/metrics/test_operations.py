@@ -8,8 +8,8 @@ import pytest
 from neuromod import Network
 from neuromod.metrics import operations
 from neuromod.metrics.accuracy import trials_for
-from neuromod.quantization import quantize
 from neuromod.spiking import conversion
+from neuromod.spiking.quantization import quantize
 
 
 def chain() -> Network:
