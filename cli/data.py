@@ -39,10 +39,11 @@ def command(
       neuromod data recordings.npz --plot trials.svg
       neuromod data shd_train.h5 --dt-ms 10 --channels 70 --json
     """
-    from neuromod.data import defaults, facts, read_trials
+    from neuromod.data import facts, read_trials
+    from neuromod.training import settings_for
 
     data = read_trials(file, readout=readout, dt_ms=dt_ms, channels=channels)
-    settings = defaults.settings_for(data, {})
+    settings = settings_for(data, {})
     content: dict[str, Any] = {
         **facts.describe(data),
         "training": {
@@ -56,7 +57,7 @@ def command(
         },
     }
     if plot is not None:
-        from neuromod.data.figures import examples
+        from neuromod.plotting import examples
         from neuromod.plotting import overview as plots
 
         plots.save(examples(data), plot)

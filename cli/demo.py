@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from neuromod.stages import clock
+
 from .options import output_options, run_option
-from .output import Talk, clock
+from .output import Talk
 
 # A network that trains in about a minute on one core; everything else is as in `neuromod train`.
 SETTINGS = {"network.neurons": 196, "training.steps": 7000, "wiring.strength": 0.5}
@@ -34,16 +36,18 @@ def command(cores: str, seed: int, run_path: Path | None, talk: Talk) -> None:
     from neuromod.errors import VerificationError
     from neuromod.runs import locks
     from neuromod.runs import run as rundir
+    from neuromod.stages import (
+        estimate_stage,
+        export_stage,
+        map_stage,
+        prune_stage,
+        report_stage,
+        train_stage,
+        verify_stage,
+    )
     from neuromod.training import config
 
-    from .estimate import estimate_stage
-    from .export import export_stage
-    from .map import map_stage
     from .options import CoresType
-    from .prune import prune_stage
-    from .report import report_stage
-    from .train import train_stage
-    from .verify import verify_stage
 
     grid = CoresType().convert(cores, None, None)
     begun = time.monotonic()

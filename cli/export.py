@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuromod.exporting.formats import FORMATS, options_of
+from neuromod.exporting import FORMATS
 
 from .options import held_run_option, output_options, plot_option, seed_option
 from .output import Talk, table
-from .spiking import choose_aloud, settings_of, spiking_options
+from .spiking import spiking_options
 
 if TYPE_CHECKING:
-    from neuromod.mapping.placement import Placement
-    from neuromod.network import Network
-    from neuromod.runs.run import Run
+    from neuromod.runs import Run
 
 # Shown with the help; the formats' own lines are in `FORMATS`.
 _HELP = """Write the pruned network so that other runtimes load it.
@@ -67,6 +64,8 @@ def _format_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @held_run_option
 @output_options
 def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, **options: Any) -> None:
+    from neuromod.stages import export_stage
+
     wanted = tuple(name for name in FORMATS if name in formats) or None
     if "all" in formats:
         placed = run.state("map")[0] != "missing"
@@ -111,118 +110,3 @@ def _costs(result: dict[str, Any]) -> list[str]:
                 f"{counts['weight_bytes']:,} bytes of weights"
             )
     return lines
-
-
-def export_stage(
-    run: Run, *, talk: Talk, formats: tuple[str, ...] | None = None, seed: int = 0, **options: Any
-) -> dict[str, Any]:
-    """Write the formats and return the object that ``--json`` prints.
-
-    `options` are those of `spiking_options` and of the formats. Without `formats`, what the network can be written in
-    by default. Nothing is written if one of them cannot be.
-    """
-    from neuromod.exporting.writers import Job
-    from neuromod.exporting.writing import write_all
-    from neuromod.runs import commands
-
-    if run.state("prune")[0] == "missing" and run.state("import")[0] == "missing":
-        from .prune import prune_stage
-
-        talk.say("The network has not been pruned yet; pruning with the defaults (neuromod prune).")
-        prune_stage(run, talk=talk)
-    name = run.network_file()
-    network = run.network(name)
-    formats = _formats(network, formats, talk=talk)
-    inputs, placement = [name], None
-    if run.state("map")[0] != "missing":
-        placement = _placement(run)
-        inputs.append("placement.json")
-    else:
-        talk.say(f"There is no placement, so the files carry none; `{run.command('neuromod map')}` makes one.")
-    _check(run, network, placement, formats)
-    settings = settings_of(options, placement, seed=seed)
-    job = Job(
-        network,
-        run.file("exports"),
-        placement,
-        settings=settings,
-        options=options,
-        rates=lambda: _rates(run),
-        choose=lambda network, settings: choose_aloud(network, settings, talk=talk),
-    )
-    done = write_all(job, formats, references=run.file("spiking"))
-    result: dict[str, Any] = {"run": str(run.path), "formats": list(formats), "placement": placement is not None}
-    files: list[dict[str, Any]] = []
-    for kind, written in done.items():
-        sizes: list[dict[str, Any]] = [
-            {"path": str(path.relative_to(run.path)), "bytes": path.stat().st_size} for path in written.files
-        ]
-        part = {"files": sizes, **written.figures, "seconds": written.seconds}
-        own = {key.removeprefix(f"{kind}_"): value for key, value in options_of(kind, options).items()}
-        run.record(
-            f"export-{kind}",
-            arguments={**(asdict(settings) if FORMATS[kind].converts else {}), **own},
-            given=commands.as_record(f"export-{kind}", {**options, "seed": seed}),
-            seconds=written.seconds,
-            inputs=inputs,
-            outputs=_outputs(kind, [file["path"] for file in sizes], list(written.conversions)),
-            result=part,
-        )
-        # Nothing in a run is absolute; what is printed opens from where the user is.
-        there = [{**file, "path": str(run.file(file["path"]))} for file in sizes]
-        result[kind] = {**part, "files": there}
-        files += there
-    return {**result, "files": files}
-
-
-def _formats(network: Network, asked: tuple[str, ...] | None, *, talk: Talk) -> tuple[str, ...]:
-    """What to write if nothing was asked for."""
-    from neuromod.metrics.accuracy import has_tasks
-
-    if asked is not None:
-        return asked
-    if "nir" in network.info:
-        return ("nir",)
-    usual = tuple(name for name, format in FORMATS.items() if format.default)
-    if has_tasks(network):
-        return usual
-    talk.say("The network names no tasks, which spiking exports are calibrated on: writing ONNX alone.")
-    return tuple(name for name in usual if not FORMATS[name].needs_tasks)
-
-
-def _check(run: Run, network: Network, placement: Placement | None, formats: tuple[str, ...]) -> None:
-    from neuromod.errors import StageError
-    from neuromod.exporting.writing import check
-
-    for name in formats:
-        if FORMATS[name].needs_placement and placement is None:
-            raise StageError(
-                f"the format {name} is about the placement, and there is none yet; run `{run.command('neuromod map')}`"
-            )
-        check(network, placement, name)
-
-
-def _placement(run: Run) -> Placement:
-    """The run's placement, with the target as it was when the placement was made."""
-    from neuromod.hardware import target_files
-    from neuromod.mapping.placement import Placement
-
-    run.require("map")
-    found, path = Placement.load(run.file("placement.json")), run.file("target.toml")
-    if not path.is_file():
-        return found
-    return replace(found, hardware=target_files.parse_target(path.read_text(encoding="utf-8"), where="target.toml"))
-
-
-def _rates(run: Run) -> Any:
-    from neuromod.metrics.activity import Activity
-
-    return Activity.load(run.file("activity.safetensors")).rates
-
-
-def _outputs(kind: str, files: list[str], spiking: list[str]) -> list[str]:
-    """What is watched of an export: its files, folders as a whole, and the spiking networks that were written."""
-    variants = FORMATS[kind].variants
-    folders = [f"exports/{name}" for variant in variants.values() for name in variant.files]
-    wholes = [next((whole for whole in folders if file.startswith(f"{whole}/")), file) for file in files]
-    return [*dict.fromkeys(wholes), *(f"spiking/{variants[name].reference}" for name in spiking)]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import data_options, output_options
+from .options import ColumnsType, output_options
 from .output import Talk
 
 if TYPE_CHECKING:
-    from neuromod.importing.result import Choice
-    from neuromod.trials import Trials
+    pass
 
 
 @click.command("import", short_help="Make a run of a network of your own, from a file.")
@@ -29,6 +27,28 @@ if TYPE_CHECKING:
 @click.option("--input", "inputs", metavar="NAME", help="State dict or .npz: the tensor of the input weights.")
 @click.option("--readout", metavar="NAME", help="State dict or .npz: the tensor of the readout weights.")
 @click.option(
+    "--delimiter",
+    metavar="CHAR",
+    help="Edge list: what splits its lines, or tab, space, comma, semicolon; found out if omitted.",
+)
+@click.option(
+    "--comments", metavar="TEXT", help="Edge list: what its comments begin with, '' for none; # and % if omitted."
+)
+@click.option(
+    "--columns",
+    type=ColumnsType(),
+    metavar="source=…,target=…,weight=…",
+    help="Edge list: its columns, by name or by number from 1. GraphML: weight=NAME of the attribute.",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["sum", "first", "max", "refuse"]),
+    help="How weights of an edge that is given more than once are joined; added, and told, if omitted.",
+)
+@click.option("--transpose", is_flag=True, help="Rows are sources, columns are targets; edges run the other way.")
+@click.option("--tau-ms", type=float, metavar="MS", help="Time constant, where the file does not say it.")
+@click.option("--dt-ms", type=float, metavar="MS", help="Time step, where the file does not say it.")
+@click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -39,25 +59,23 @@ if TYPE_CHECKING:
     type=click.Choice(["last", "mean", "every"]),
     help="Data: where the answer is read; what suits the targets if omitted.",
 )
-@data_options
+@click.option("--channels", type=click.IntRange(1), help="Data, spikes: this many channels, neighbouring units summed.")
 @output_options
 def command(
     file: Path,
     run_path: Path | None,
-    recurrent: str | None,
-    inputs: str | None,
-    readout: str | None,
+    talk: Talk,
     data: Path | None,
     data_readout: str | None,
-    dt_ms: float | None,
     channels: int | None,
-    talk: Talk,
+    **said: Any,
 ) -> None:
     """Make a run of the network in FILE, for `map`, `estimate`, `export` and `report`.
 
     \b
       .npz            w_rec (n, n), row = target, column = source; or source, target, weight and n_neurons;
                       with positions, rates, w_in, w_out if you like; or a SciPy sparse matrix
+      .npy            w_rec (n, n)
       .mtx            MatrixMarket, row = target
       .graphml        a graph; also .edgelist, .edges, .txt, .csv, .tsv with a source and a target in each line
       .nir            LIF, CubaLIF and IF neurons with linear connections, as snnTorch, Norse and others write them
@@ -68,17 +86,20 @@ def command(
     Examples:
       neuromod import weights.npz && neuromod map --cores 8x8
       neuromod import model.pt --recurrent rnn.weight_hh_l0
+      neuromod import synapses.csv --columns source=pre,target=post,weight=n --duplicates sum
+      neuromod import graph.mtx --transpose --dt-ms 1 --tau-ms 20
       neuromod import model.onnx --data recordings.npz
     """
     from neuromod.data import read_trials
-    from neuromod.importing.result import Choice
+    from neuromod.importing import Choice
+    from neuromod.stages import import_stage
 
     trials = None
     if data is not None:
-        trials = read_trials(data, readout=data_readout, dt_ms=dt_ms, channels=channels)
-    elif data_readout or dt_ms or channels:
-        raise click.UsageError("--data-readout, --dt-ms and --channels are about data: give them with --data FILE")
-    result = import_stage(file, run_path, Choice(recurrent, inputs, readout), talk=talk, data=trials)
+        trials = read_trials(data, readout=data_readout, dt_ms=said["dt_ms"], channels=channels)
+    elif data_readout or channels:
+        raise click.UsageError("--data-readout and --channels are about data: give them with --data FILE")
+    result = import_stage(file, run_path, Choice(**said), talk=talk, data=trials)
     talk.result(result, describe(result))
 
 
@@ -91,6 +112,15 @@ def describe(result: dict[str, Any]) -> str:
     lines = [
         f"{', '.join(counted[:3])} and {counted[3]} from {result['file']} ({result['format']})",
         *result["notes"],
+        f"first: {result['first']['words']}" if result["first"] else "it has no synapse",
+        ", ".join(
+            f"{result[key]:,} {one if result[key] == 1 else many}"
+            for key, one, many in (
+                ("self_connections", "self-connection", "self-connections"),
+                ("repeated_edges", "edge given more than once", "edges given more than once"),
+                ("isolated_neurons", "isolated neuron", "isolated neurons"),
+            )
+        ),
     ]
     if result["data"] is not None:
         name = "R²" if result["score_name"] == "r2" else "accuracy"
@@ -98,63 +128,3 @@ def describe(result: dict[str, Any]) -> str:
     if result["ignored"]:
         lines.append(f"not used: {', '.join(result['ignored'])}")
     return "\n".join([*lines, f"run: {result['run']}"])
-
-
-def import_stage(
-    file: Path, run_path: Path | None, choice: Choice, *, talk: Talk, data: Trials | None = None
-) -> dict[str, Any]:
-    """Read a network, write it into a new run with the `data` that it is measured on, return what ``--json`` prints.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be read or the folder not be written.
-    """
-    from dataclasses import asdict
-
-    from neuromod import importing
-    from neuromod.data import facts, storage
-    from neuromod.data.storage import with_data
-    from neuromod.metrics.accuracy import evaluate
-    from neuromod.runs import commands
-    from neuromod.runs import run as rundir
-
-    started = time.perf_counter()
-    talk.say(f"Reading {file} …")
-    found = importing.read(file, choice)
-    # Data that do not fit are refused before there is a run.
-    network = found.network if data is None else with_data(found.network, data)
-    scored = None if data is None else evaluate(network, data.part("test"))
-    run = rundir.create("import", run_path)
-    network.save(run.file("network.safetensors"))
-    outputs = ["network.safetensors"]
-    if data is not None:
-        storage.save(data, run.file(storage.FILE))
-        outputs.append(storage.FILE)
-    result = {
-        "file": file.name,
-        "format": found.format,
-        "neurons": network.n,
-        "synapses": network.n_synapses,
-        "inputs": network.n_in,
-        "outputs": network.n_out,
-        "positions": network.positions is not None,
-        "rates": network.rates is not None,
-        "ignored": list(found.ignored),
-        "notes": list(found.notes),
-        "data": None if data is None else facts.about(data),
-        "score_name": None if scored is None else scored.score_name,
-        "validation_score": None if data is None else evaluate(network, data.part("validation")).accuracy,
-        "test_score": None if scored is None else scored.accuracy,
-        "seconds": round(time.perf_counter() - started, 3),
-    }
-    run.record(
-        "import",
-        arguments={"file": file.name, "recurrent": choice.recurrent, "input": choice.inputs, "readout": choice.readout},
-        given=commands.as_record("import", {"file": file, **asdict(choice)}),
-        seconds=time.perf_counter() - started,
-        inputs=[],
-        outputs=outputs,
-        result=result,
-    )
-    return {"run": str(run.path), **result}

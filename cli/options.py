@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,13 +21,32 @@ class CoresType(click.ParamType[tuple[int, int]]):
         if isinstance(value, tuple):
             return value
         from neuromod.errors import UsageError
-        from neuromod.hardware.grid import Grid
+        from neuromod.hardware import Grid
 
         try:
             grid = Grid.parse(str(value))
         except UsageError as error:
             self.fail(str(error), param, ctx)
         return grid.rows, grid.columns
+
+
+class ColumnsType(click.ParamType[dict[str, str]]):
+    """Columns of a table, as source=from,target=to,weight=3."""
+
+    name = "ROLE=COLUMN,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        # A name may hold a comma.
+        parts = re.split(r",\s*(?=(?:source|target|weight)=)", str(value).strip())
+        pairs = [part.partition("=") for part in parts]
+        roles = [role.strip() for role, _, _ in pairs]
+        if not set(roles) <= {"source", "target", "weight"} or len(set(roles)) < len(roles):
+            self.fail(f"{value!r} must be as source=…,target=…,weight=…, each once at most", param, ctx)
+        if not all(name.strip() for _, _, name in pairs):
+            self.fail(f"{value!r} leaves a column without name or number", param, ctx)
+        return {role: name.strip() for role, (_, _, name) in zip(roles, pairs, strict=True)}
 
 
 def run_option(function: F) -> F:

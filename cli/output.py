@@ -85,9 +85,3 @@ def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None)
     if header:
         lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)
-
-
-def clock(seconds: float) -> str:
-    """Return seconds as m:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"

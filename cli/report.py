@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import output_options, plot_option, run_option
 
 if TYPE_CHECKING:
-    from neuromod.runs.run import Run
+    from neuromod.runs import Run
 
     from .output import Talk
 
@@ -44,6 +43,7 @@ def command(
     from neuromod.errors import UsageError
     from neuromod.runs import locks
     from neuromod.runs import run as rundir
+    from neuromod.stages import compare_stage
 
     if compare:
         if plot is not None or run_path is not None:
@@ -64,28 +64,14 @@ def command(
 
 
 def _report(run: Run, plot: Path | None, talk: Talk) -> None:
+    from neuromod.stages import report_stage
+
     if plot is not None:
         draw(run, plot)
     result = report_stage(run, talk=talk)
     if plot is not None:
         result["plot"] = str(plot)
     talk.result(result, f"{result['report']}  ({result['bytes'] / 1000:,.0f} kB)")
-
-
-def compare_stage(paths: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Write the comparison of runs; return ``report``, ``bytes``, ``runs`` and ``table``, a list of rows."""
-    from neuromod.reporting import comparison
-    from neuromod.runs import run as rundir
-
-    # A run may be named as `neuromod runs` lists it, or as it is called in the folder of the runs.
-    named = [path if path.exists() else rundir.runs_folder() / path for path in paths]
-    table = comparison.write([rundir.open_run(path) for path in named], out)
-    return {
-        "report": str(out),
-        "bytes": out.stat().st_size,
-        "runs": [str(path) for path in named],
-        "table": table,
-    }
 
 
 def draw(run: Run, path: Path) -> None:
@@ -97,9 +83,7 @@ def draw(run: Run, path: Path) -> None:
         If there is no fresh estimate.
     """
     from neuromod.plotting import overview as plots
-    from neuromod.reporting.figures.plane import plane_of
-    from neuromod.reporting.findings import gather
-    from neuromod.reporting.sections.hardware import cores_of
+    from neuromod.reporting import cores_of, gather, plane_of
 
     run.require("estimate")
     findings = gather(run)
@@ -107,26 +91,3 @@ def draw(run: Run, path: Path) -> None:
     assert findings.network is not None
     assert cores is not None
     plots.save(plots.overview(plane_of(findings.network, findings.placement, findings.rates), cores), path)
-
-
-def report_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
-    """Write the report of `run` and return ``report``, its path, and ``bytes``."""
-    import time
-
-    from neuromod import reporting
-
-    begun = time.monotonic()
-    inputs = reporting.write(run)
-    path = run.file(reporting.FILE)
-    size = path.stat().st_size
-    run.record(
-        "report",
-        arguments={},
-        seconds=time.monotonic() - begun,
-        inputs=inputs,
-        outputs=[reporting.FILE],
-        # Nothing in a run is absolute.
-        result={"report": reporting.FILE, "bytes": size},
-    )
-    talk.detail(f"read {', '.join(inputs) or 'nothing but run.json'}")
-    return {"report": str(path), "bytes": size}

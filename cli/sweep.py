@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuromod.stages import clock
+
 from .options import output_options
-from .output import Talk, clock, table
+from .output import Talk, table
 
 if TYPE_CHECKING:
     from neuromod.sweeping import Outcome, Plan
@@ -32,8 +34,7 @@ def sweep_stage(
 ) -> dict[str, Any]:
     """Run what is left of a sweep, write table.csv, table.json and pareto.svg, return what ``--json`` prints."""
     from neuromod.plotting import pareto
-    from neuromod.sweeping import results, trial
-    from neuromod.sweeping.engines import ENGINES
+    from neuromod.sweeping import ENGINES, results, trial
 
     begun = time.monotonic()
     folder = folder.resolve()

@@ -82,8 +82,7 @@ def draw(path: Path, collection: str, semantics: str, seed: int) -> None:
 
 def list_tasks(collection: str = "yang19", semantics: str = "go-cue") -> dict[str, Any]:
     """Describe the tasks: the object that ``--json`` prints."""
-    from neuromod.tasks import COLLECTIONS, find
-    from neuromod.tasks.ceilings import DT_MS, TRIALS, ceiling
+    from neuromod.tasks import COLLECTIONS, DT_MS, TRIALS, ceiling, find
 
     tasks, _, _ = find(collection, semantics=semantics)
     listed: list[dict[str, Any]] = [

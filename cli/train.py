@@ -2,193 +2,20 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from neuromod.stages import clock
+
 from .options import CoresType, data_options, output_options, plot_option
-from .output import Talk, clock
+from .output import Talk
 from .train_data import about_data, start_of
 
 if TYPE_CHECKING:
-    from neuromod.network import Network
-    from neuromod.runs.run import Run
-    from neuromod.training.on_cores.plan import Chip
-    from neuromod.training.settings import Settings
-    from neuromod.trials import Trials
-
-
-def train_stage(
-    run: Run,
-    settings: Settings,
-    *,
-    talk: Talk,
-    resume: bool = False,
-    data: Trials | None = None,
-    start: Network | None = None,
-) -> dict[str, Any]:
-    """Train into `run`: network.safetensors, metrics.jsonl, checkpoint.pt, and data.safetensors if there are `data`.
-
-    `start` is the network that training goes on with.
-
-    Returns
-    -------
-    dict
-        ``accuracy``, ``accuracy_per_task``, ``wiring_length``, ``synapses``, ``neurons``, ``seconds``, ``run``, …
-    """
-    import dataclasses
-    import json
-
-    from neuromod.data import facts, storage
-    from neuromod.errors import InterruptedRunError
-    from neuromod.files import write_text
-    from neuromod.metrics import accuracy as evaluation
-    from neuromod.metrics import wiring
-    from neuromod.training import checkpoints, config
-    from neuromod.training import loop as training
-    from neuromod.training import plan as training_plan
-
-    checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
-    state = None
-    if resume and checkpoint.exists():
-        state = checkpoints.load(checkpoint, settings, data=data)
-        talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
-    plan = training_plan.make_plan(settings, neurons_per_core=state.neurons_per_core if state else None)
-    kept = _lines_until(metrics, state.step) if state else []
-    if state is None and start is not None:
-        state = checkpoints.start(settings, data=data, network=start)
-    write_text(metrics, "".join(kept))
-    write_text(run.file("config.toml"), config.dump(settings))
-    if data is not None:
-        storage.save(data, run.file(storage.FILE))
-    talk.detail(f"device {checkpoints.device_of(settings)}")
-
-    def on_step(progress: training.Progress) -> None:
-        with metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dataclasses.asdict(progress)) + "\n")
-        talk.progress(
-            f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}  accuracy {progress.accuracy:.3f}  "
-            f"wiring {progress.wiring_length:,.0f}  synapses {progress.synapses:,}  "
-            f"{clock(progress.seconds_left)} left",
-            done=progress.step == progress.steps,
-        )
-
-    try:
-        with _stop_request() as should_stop:
-            network = training.train(
-                settings,
-                data=data,
-                state=state,
-                plan=plan,
-                on_step=on_step,
-                on_checkpoint=lambda state: checkpoints.save(checkpoint, settings, state),
-                should_stop=should_stop,
-            )
-    except InterruptedRunError as error:
-        raise InterruptedRunError(f"{error}; go on with `neuromod train --resume --run {run.path}`") from None
-    seconds = float(json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["seconds"])
-    network.save(run.file("network.safetensors"))
-    asked = settings.training.test_trials * len(evaluation.skills_of(network))
-    trials = evaluation.trials_for(
-        network, asked if data is None else data.n_trials, seed=settings.seed + 2**62, split="test"
-    )
-    score = evaluation.evaluate(network, trials)
-    result = {
-        "run": str(run.path),
-        "accuracy": score.accuracy,
-        "accuracy_per_task": score.accuracy_per_task,
-        "test_trials": score.n_trials,
-        "wiring_length": wiring.measure(network).count,
-        "synapses": network.n_synapses,
-        "neurons": network.n,
-        "steps": json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["step"],
-        "seconds": round(seconds, 3),
-        "data": None if data is None else facts.about(data),
-        "score_name": score.score_name,
-        "validation_score": None,
-        "test_score": score.accuracy,
-        "test_score_interval": list(score.interval()),
-        "nrmse": score.nrmse,
-    }
-    if data is not None:
-        result["validation_score"] = evaluation.evaluate(network, data.part("validation")).accuracy
-    if plan.cores:
-        result["chip"] = _fit(network, plan.cores, talk)
-    run.record(
-        "train",
-        arguments=config.to_dict(settings),
-        seconds=seconds,
-        inputs=[],
-        outputs=["network.safetensors", *([] if data is None else [storage.FILE])],
-        result=result,
-    )
-    return result
-
-
-def _fit(network: Network, cores: Chip, talk: Talk) -> dict[str, Any]:
-    """Say on which cores the network was trained, and whether it keeps their limits as it is."""
-    from neuromod.hardware.layout import grown_on
-    from neuromod.mapping import explanation, limits
-
-    found = grown_on(network)
-    assert found is not None
-    grid, core_of = found
-    violations = limits.find_violations(network, core_of, grid, cores.target, cores.capacity)
-    if violations:
-        words = explanation.describe(violations, network, grid, cores.target, cores.capacity)
-        talk.warn(f"the trained network {words}")
-    return {
-        "grid": str(grid),
-        "neurons_per_core": cores.capacity,
-        "target": cores.target.name,
-        "weight_bits": cores.weight_bits,
-        "fits": not violations,
-        "violations": [item.text for item in violations],
-    }
-
-
-def _lines_until(metrics: Path, step: int) -> list[str]:
-    import json
-
-    if not metrics.exists():
-        return []
-    lines = []
-    for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
-        # A line that was being written when the process died is no JSON.
-        try:
-            if json.loads(line)["step"] <= step:
-                lines.append(line)
-        except (ValueError, KeyError, TypeError):
-            break
-    return lines
-
-
-@contextmanager
-def _stop_request() -> Iterator[Any]:
-    """Turn the first Ctrl-C or SIGTERM into a request that training answers after its step."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def handler(number: int, frame: Any) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, handler) for number in signals]
-    try:
-        yield asked.is_set
-    finally:
-        for number, old in zip(signals, before, strict=True):
-            signal.signal(number, old)
+    from neuromod.runs import Run
 
 
 def describe(result: dict[str, Any]) -> str:
@@ -305,12 +132,12 @@ def command(
       neuromod train --resume
     """
     from neuromod import tasks as generators
-    from neuromod.data import defaults, storage
+    from neuromod.data import storage
     from neuromod.errors import StageError, UsageError
     from neuromod.runs import locks
     from neuromod.runs import run as rundir
-    from neuromod.training import config
-    from neuromod.training.on_cores import plan as chip
+    from neuromod.stages import train_stage
+    from neuromod.training import chosen_words, config, plan, read_for, settings_for
 
     flags = {
         "tasks.names": tasks,
@@ -356,9 +183,9 @@ def command(
         if from_path is not None:
             start = start_of(from_path, given_settings)
         if given_settings.get("data.file"):
-            trials = defaults.read_for(given_settings)
-            settings = defaults.settings_for(trials, given_settings)
-            for said in (*about_data(trials), defaults.chosen_words(trials, settings, given_settings)):
+            trials = read_for(given_settings)
+            settings = settings_for(trials, given_settings)
+            for said in (*about_data(trials), chosen_words(trials, settings, given_settings)):
                 talk.say(said)
             label = "".join(c if c.isalnum() or c in "-_" else "-" for c in trials.names[0])[:40] or "data"
         else:
@@ -368,7 +195,7 @@ def command(
             names = generators.resolve(settings.tasks.names)
             label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         # Cores that cannot be trained for are refused before there is a run.
-        chip.of_settings(settings)
+        plan.make_plan(settings)
         run = rundir.create(label, run_path)
     begun = time.monotonic()
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")
@@ -384,7 +211,7 @@ def _finish(run: Run, result: dict[str, Any], plot: Path | None, talk: Talk) -> 
     if plot is not None:
         from neuromod.plotting import overview as plots
         from neuromod.plotting import stages as stageplots
-        from neuromod.reporting.findings import read_metrics
+        from neuromod.reporting import read_metrics
 
         plots.save(stageplots.training(read_metrics(run)), plot)
         result = {**result, "plot": str(plot)}

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuromod.exporting import formats
-
 from .options import held_run_option, output_options, plot_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
-    from neuromod.network import Network
-    from neuromod.runs.run import Run
+    from neuromod.runs import Run
 
 
 @click.command("verify", short_help="Run the exported files elsewhere and compare.")
@@ -64,16 +60,17 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
       neuromod verify --plot verified.svg
     """
     from neuromod.errors import VerificationError
+    from neuromod.stages import parts_of, verify_stage
 
     result = verify_stage(run, talk=talk, **options)
     if plot is not None:
         from neuromod.plotting import overview as plots
         from neuromod.plotting import stages as stageplots
 
-        plots.save(stageplots.verified(_parts(result), options["min_agreement"]), plot)
+        plots.save(stageplots.verified(parts_of(result), options["min_agreement"]), plot)
         result = {**result, "plot": str(plot)}
     rows = []
-    for name, part in _parts(result).items():
+    for name, part in parts_of(result).items():
         if "decision_agreement" not in part:
             rows.append([name, _verdict(part), part.get("reason", part.get("runtime", "")), ""])
             continue
@@ -87,7 +84,7 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
         rows.append([name, _verdict(part), agreed, f"{_figure(part)}, {accuracy}"])
     talk.result(result, table(rows))
     if not result["passed"]:
-        failed = {name: part for name, part in _parts(result).items() if part["verified"] and not part["passed"]}
+        failed = {name: part for name, part in parts_of(result).items() if part["verified"] and not part["passed"]}
         reasons = [f"{name}: {part.get('reason', 'beyond the limits')}" for name, part in failed.items()]
         raise VerificationError(f"verification failed ({'; '.join(reasons)}); see {run.file('verify.json')}")
 
@@ -102,112 +99,3 @@ def _figure(part: dict[str, Any]) -> str:
     if "substeps" in part:
         return f"{part['substeps']} substeps, {part['spikes_per_neuron_per_step']:.2f} spikes/neuron/step"
     return f"{part['bytes']:,} bytes"
-
-
-def verify_stage(
-    run: Run,
-    *,
-    talk: Talk,
-    n_trials: int = 1000,
-    max_error: float = 1e-5,
-    min_agreement: float = 0.95,
-    max_accuracy_gap: float = 0.02,
-    seed: int = 1,
-) -> dict[str, Any]:
-    """Verify all exports, write ``verify.json`` and return the object that ``--json`` prints.
-
-    A failed verification is in the object (``passed`` is false) and is not raised.
-    """
-    from neuromod.errors import StageError
-    from neuromod.files import write_json
-    from neuromod.mapping.placement import Placement
-    from neuromod.runs import commands
-    from neuromod.spiking.network import SpikingNetwork
-    from neuromod.verification import runners as verification
-
-    begun = time.monotonic()
-    variants = formats.variants()
-    files = {kind: [f"exports/{file}" for file in variant.files] for kind, (_, variant) in variants.items()}
-    there = {kind: all(run.file(file).exists() for file in needed) for kind, needed in files.items()}
-    if not any(there.values()):
-        raise StageError(f"{run.path} has no export to verify; run `{run.command('neuromod export')}`")
-    name = run.network_file()
-    network = run.network(name)
-    placement = Placement.load(run.file("placement.json")) if run.state("map")[0] == "fresh" else None
-    limits = {"max_error": max_error, "min_agreement": min_agreement, "max_accuracy_gap": max_accuracy_gap}
-    arguments: dict[str, Any] = {"n_trials": n_trials, **limits, "seed": seed}
-    result: dict[str, Any] = {"schema": "neuromod/verify/1", "run": str(run.path)}
-    inputs = [name]
-    for kind, (step, variant) in variants.items():
-        if not there[kind]:
-            written = (run.step(f"export-{step}") or {"outputs": {}})["outputs"]
-            if variant.always or any(file in written for file in files[kind]):
-                reason = f"there is no {kind} export; {_advice(run, network, step, variant.options)}"
-                result[kind] = {"verified": False, "passed": False, "reason": reason}
-            continue
-        _require_inputs(run, f"export-{step}")
-        talk.say(f"Running the {kind} export …")
-        reference = f"spiking/{variant.reference}" if variant.reference and "nir" not in network.info else ""
-        part = verification.verify_variant(
-            kind,
-            run.file("exports") / variant.target,
-            network,
-            spiking=SpikingNetwork.load(run.file(reference)) if reference else None,
-            placement=placement,
-            n_trials=n_trials,
-            seed=seed,
-            limits=limits,
-        )
-        if part.get("state_bounded") is False:
-            talk.warn(
-                "the network's state grows without bound when trials follow each other without a reset; "
-                "the ONNX files were compared trial by trial"
-            )
-        result[kind] = part
-        inputs += [*files[kind], *([reference] if reference else [])]
-    verified = [part for part in _parts(result).values() if part["verified"]]
-    result["passed"] = bool(verified) and all(part["passed"] for part in verified)
-    result["seed"] = seed
-    result["seconds"] = round(time.monotonic() - begun, 3)
-    write_json(run.file("verify.json"), {key: value for key, value in result.items() if key != "run"})
-    run.record(
-        "verify",
-        arguments=arguments,
-        given=commands.as_record("verify", arguments),
-        seconds=result["seconds"],
-        inputs=inputs,
-        outputs=["verify.json"],
-        result=result,
-    )
-    return result
-
-
-def _advice(run: Run, network: Network, step: str, options: str) -> str:
-    """Say how to make an export that is not there, or why there can be none."""
-    from neuromod.metrics.accuracy import has_tasks
-
-    if "nir" in network.info and not formats.FORMATS[step].takes_spikes:
-        return "a network imported from NIR is exported as NIR alone"
-    if formats.FORMATS[step].needs_tasks and "nir" not in network.info and not has_tasks(network):
-        return "it is calibrated on trials of tasks, and the network names none"
-    again = run.again(f"export-{step}") or (f"neuromod export --format {step}",)
-    return f"run `{run.command(*(text if options in text else text + options for text in again))}`"
-
-
-def _parts(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: result[name] for name in formats.variants() if name in result}
-
-
-def _require_inputs(run: Run, step: str) -> None:
-    """Refuse an export of a network or a placement that has changed since; one whose file was changed is run."""
-    from neuromod.errors import StageError
-    from neuromod.files import sha256
-
-    record = run.step(step)
-    if record is None:
-        return
-    for item, known in record["inputs"].items():
-        if not run.file(item).exists() or sha256(run.file(item)) != known:
-            raise StageError(
-                f"{step} of {run.path} is stale: {item} has changed since; run `{run.command(*run.mend(step))}`"
-            )

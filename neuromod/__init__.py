@@ -5,37 +5,37 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from neuromod.version import __version__
+
 if TYPE_CHECKING:
     from neuromod.analysis import Analysis as Analysis
     from neuromod.analysis import analyze as analyze
     from neuromod.data import read_trials as read_trials
     from neuromod.data import with_data as with_data
-    from neuromod.exporting.exports import Export as Export
-    from neuromod.exporting.exports import Verification as Verification
-    from neuromod.exporting.exports import export as export
-    from neuromod.exporting.exports import verify as verify
-    from neuromod.mapping.placement import Placement as Placement
-    from neuromod.metrics.accuracy import Evaluation as Evaluation
-    from neuromod.metrics.accuracy import evaluate as evaluate
-    from neuromod.metrics.activity import Activity as Activity
+    from neuromod.exporting import Export as Export
+    from neuromod.exporting import export as export
+    from neuromod.mapping import Placement as Placement
+    from neuromod.mapping import place as place
+    from neuromod.metrics import Activity as Activity
+    from neuromod.metrics import Evaluation as Evaluation
+    from neuromod.metrics import evaluate as evaluate
     from neuromod.network import Network as Network
-    from neuromod.pruning.magnitude import Pruning as Pruning
-    from neuromod.pruning.magnitude import prune as prune
-    from neuromod.pruning.packets import PacketPruning as PacketPruning
-    from neuromod.pruning.packets import prune_packets as prune_packets
-    from neuromod.steps import estimate as estimate
-    from neuromod.steps import place as place
-    from neuromod.steps import train as train
+    from neuromod.pruning import PacketPruning as PacketPruning
+    from neuromod.pruning import Pruning as Pruning
+    from neuromod.pruning import prune as prune
+    from neuromod.pruning import prune_packets as prune_packets
     from neuromod.tasks import generate as generate
-    from neuromod.traffic.report import TrafficReport as TrafficReport
+    from neuromod.traffic import TrafficReport as TrafficReport
+    from neuromod.traffic import estimate as estimate
+    from neuromod.training import train as train
     from neuromod.trials import Trials as Trials
-
-__version__ = "0.1.0"
+    from neuromod.verification import Verification as Verification
+    from neuromod.verification import verify as verify
 
 # Public name -> module that defines it; imported on first use, so that `import neuromod` costs nothing.
 _PUBLIC = {
     "Activity": "neuromod.metrics.activity",
-    "Analysis": "neuromod.analysis",
+    "Analysis": "neuromod.analysis.analysis",
     "Evaluation": "neuromod.metrics.accuracy",
     "Export": "neuromod.exporting.exports",
     "Network": "neuromod.network",
@@ -43,20 +43,20 @@ _PUBLIC = {
     "Placement": "neuromod.mapping.placement",
     "Pruning": "neuromod.pruning.magnitude",
     "TrafficReport": "neuromod.traffic.report",
-    "Trials": "neuromod.trials",
-    "Verification": "neuromod.exporting.exports",
-    "analyze": "neuromod.analysis",
-    "estimate": "neuromod.steps",
+    "Trials": "neuromod.trials.batch",
+    "Verification": "neuromod.verification.outcome",
+    "analyze": "neuromod.analysis.analysis",
+    "estimate": "neuromod.traffic.report",
     "evaluate": "neuromod.metrics.accuracy",
     "export": "neuromod.exporting.exports",
-    "generate": "neuromod.tasks",
-    "place": "neuromod.steps",
+    "generate": "neuromod.tasks.generation",
+    "place": "neuromod.mapping.search",
     "prune": "neuromod.pruning.magnitude",
     "prune_packets": "neuromod.pruning.packets",
-    "read_trials": "neuromod.data",
-    "train": "neuromod.steps",
-    "verify": "neuromod.exporting.exports",
-    "with_data": "neuromod.data",
+    "read_trials": "neuromod.data.reading",
+    "train": "neuromod.training.entry",
+    "verify": "neuromod.verification.outcome",
+    "with_data": "neuromod.data.storage",
 }
 
 __all__ = [

@@ -9,14 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.hardware.targets import Target
 from neuromod.network import Array, Network
-from neuromod.spiking.network import Reset, SpikingNetwork
-
-Granularity = Literal["row", "tensor"]
 
 
-def steps(largest: Array, bits: int, *, reset: Reset | None = None) -> Array:
+def steps(largest: Array, bits: int, *, reset: Literal["soft", "hard"] | None = None) -> Array:
     """Size of one step of signed integers with `bits` bits, symmetric about 0.
 
     Parameters
@@ -53,44 +49,6 @@ def steps(largest: Array, bits: int, *, reset: Reset | None = None) -> Array:
     return np.where(whole >= 0, 1 / (np.maximum(whole, 0) + offset), size)
 
 
-def quantize(spiking: SpikingNetwork, bits: int, *, granularity: Granularity = "row") -> SpikingNetwork:
-    """Round the weights of a spiking network to integers of `bits` bits times a step size.
-
-    Input and recurrent weights of a neuron share the step, since both meet its one threshold; biases stay as they are,
-    as on chips they are wider than weights.
-
-    Parameters
-    ----------
-    spiking : SpikingNetwork
-        The network.
-    bits : int
-        Bits of a weight, sign included.
-    granularity : {'row', 'tensor'}
-        A step for each neuron, taken up by its threshold, or one for all.
-
-    Raises
-    ------
-    UsageError
-        If the number of bits is out of range.
-    """
-    into, out = step_sizes(spiking.w_in, spiking.w_rec, spiking.w_out, bits, granularity, spiking.reset)
-    w_rec = spiking.w_rec.copy()
-    # Single precision throughout, so that integers times steps give the same weights in any runtime.
-    into, out = into.astype(np.float32), out.astype(np.float32)
-    of_entry = np.repeat(into, np.diff(w_rec.indptr))
-    w_rec.data = np.round(w_rec.data / of_entry) * of_entry
-    w_rec.eliminate_zeros()
-    return replace(
-        spiking,
-        w_rec=w_rec,
-        w_in=np.round(spiking.w_in / into[:, None]) * into[:, None],
-        w_out=np.round(spiking.w_out / out[:, None]) * out[:, None],
-        weight_bits=bits,
-        step_in=into,
-        step_out=out,
-    )
-
-
 def rounded(network: Network, bits: int) -> Network:
     """Return a rate network with its weights rounded to integers of `bits` bits times a step for each row.
 
@@ -101,7 +59,7 @@ def rounded(network: Network, bits: int) -> Network:
     UsageError
         If the number of bits is out of range.
     """
-    largest = np.maximum(np.abs(network.w_in).max(axis=1, initial=0), _row_maxima(network.w_rec))
+    largest = np.maximum(np.abs(network.w_in).max(axis=1, initial=0), row_maxima(network.w_rec))
     into, out = steps(largest, bits), steps(np.abs(network.w_out).max(axis=1, initial=0), bits)
     w_rec = network.w_rec.copy()
     of_entry = np.repeat(into, np.diff(w_rec.indptr))
@@ -125,47 +83,8 @@ def without_lost(network: Network, bits: int) -> Network:
     )
 
 
-def bits_of(target: Target | str) -> int:
-    """Bits of a weight on a chip, given by itself, its name or the path of a TOML file.
-
-    Raises
-    ------
-    UsageError
-        If there is no such target, or the number is unknown.
-    """
-    from neuromod.hardware.target_files import load_target
-
-    chip = load_target(target) if isinstance(target, str) else target
-    figure = chip.figure("weight_bits")
-    if figure.value is None:
-        raise UsageError(f"the number of bits of a weight on {chip.name} is {figure.text}; give a number")
-    return int(figure.value)
-
-
-def step_sizes(
-    w_in: Array, w_rec: Array | sparse.csr_array, w_out: Array, bits: int, granularity: Granularity, reset: Reset
-) -> tuple[Array, Array]:
-    """Step sizes of the neurons' synapses, (n,), and of the readout's, (n_out,).
-
-    Parameters
-    ----------
-    w_in, w_rec, w_out : (n, n_in), (n, n) and (n_out, n) float32
-        The weights; those of a row of `w_in` and `w_rec` share a step.
-    bits : int
-        Bits of a weight, its sign included.
-    granularity : {'row', 'tensor'}
-        One step for each row, or one for all.
-    reset : {'soft', 'hard'}
-        Rule of the neurons' reset.
-    """
-    into = np.maximum(np.abs(w_in).max(axis=1, initial=0), _row_maxima(w_rec))
-    out = np.abs(w_out).max(axis=1, initial=0)
-    if granularity == "tensor":
-        into, out = np.full_like(into, into.max(initial=0)), np.full_like(out, out.max(initial=0))
-    return steps(into, bits, reset=reset), steps(out, bits)
-
-
-def _row_maxima(matrix: Array | sparse.csr_array) -> Array:
+def row_maxima(matrix: Array | sparse.csr_array) -> Array:
+    """Largest magnitude of each row of a matrix, dense or sparse, (rows,)."""
     if sparse.issparse(matrix):
         return np.asarray(abs(matrix).max(axis=1).toarray()).ravel()
     return np.asarray(np.abs(matrix).max(axis=1, initial=0))

@@ -104,11 +104,9 @@ def _local_network(n_side: int = 10, *, seed: int = 0, reach: float = 1.6, **cha
 
 
 def _full_run(path: Path, network: Network | None = None, *, verify: bool = True) -> Run:
-    from neuromod.cli.estimate import estimate_stage
-    from neuromod.cli.export import export_stage
-    from neuromod.cli.map import map_stage
     from neuromod.cli.output import Talk
-    from neuromod.cli.verify import verify_stage
+
+    from neuromod.stages import estimate_stage, export_stage, map_stage, verify_stage
 
     run, talk = rundir.create("yang19", path), Talk(quiet=True)
     network = network or _local_network()

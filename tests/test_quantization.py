@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from neuromod import Network
 from neuromod.errors import UsageError
+from neuromod.hardware import bits_of
 from neuromod.hardware.target_files import load_target
-from neuromod.quantization import bits_of, quantize, rounded, steps, without_lost
+from neuromod.quantization import rounded, steps, without_lost
 from neuromod.spiking import conversion
+from neuromod.spiking.quantization import quantize
 from neuromod.spiking.selection import ConversionSettings, choose
 
 

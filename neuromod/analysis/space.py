@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from neuromod.training.swaps.positions import distances
+from neuromod.geometry import distances
 
 Matrix = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

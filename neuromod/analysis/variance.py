@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.metrics.accuracy import has_tasks
+from neuromod.metrics import has_tasks
 from neuromod.network import Network
-from neuromod.tasks import Trials, generate
+from neuromod.tasks import generate
+from neuromod.trials import Trials
 
 Matrix = npt.NDArray[np.float64]
 

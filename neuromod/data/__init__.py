@@ -1,6 +1,5 @@
-"""Trials of the user's own: read from files, checked, standardised, learned from and kept in a run."""
+"""Trials of a user's own: their files, what is in them, and their place in a run."""
 
-from neuromod.data.reading import read_trials
-from neuromod.data.storage import with_data
+import lazy_loader
 
-__all__ = ["read_trials", "with_data"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from neuromod.metrics import scores
-from neuromod.trial_arrays import SPLITS
-from neuromod.trials import Trials
+from neuromod.trials import SPLITS, Trials
 
 
 def about(data: Trials) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.trial_arrays import MOST_ENTRIES
+from neuromod.trials import MOST_ENTRIES
 
 KEYS = ("inputs", "targets", "lengths", "mask", "split", "class_names", "channel_names", "dt_ms")
 _NEEDED = KEYS[:2]

@@ -12,8 +12,7 @@ from neuromod.data.npz_file import read_npz
 from neuromod.data.ts_file import padded, read_ts
 from neuromod.errors import UsageError
 from neuromod.files import sha256
-from neuromod.trial_arrays import SPLITS
-from neuromod.trials import Trials
+from neuromod.trials import SPLITS, Trials
 
 KINDS = (".npz", ".ts", ".h5")
 

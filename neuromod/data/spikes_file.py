@@ -9,7 +9,7 @@ import numpy as np
 
 from neuromod.data.ts_file import padded
 from neuromod.errors import UsageError
-from neuromod.trial_arrays import MOST_ENTRIES
+from neuromod.trials import MOST_ENTRIES
 
 # Bins that a trial may have, and spikes that a file may.
 _MOST_BINS, _MOST_SPIKES = 100_000, 2**28

@@ -12,8 +12,7 @@ import numpy as np
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors, sha256
 from neuromod.network import Network
-from neuromod.trial_arrays import MOST_ENTRIES, READOUTS
-from neuromod.trials import Trials
+from neuromod.trials import MOST_ENTRIES, READOUTS, Trials
 
 SCHEMA = "neuromod/data/1"
 FILE = "data.safetensors"

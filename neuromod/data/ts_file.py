@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.trial_arrays import MOST_ENTRIES
+from neuromod.trials import MOST_ENTRIES
 
 # No line of a header is longer, and no header has more lines.
 _MOST_HEADER = 10_000

@@ -11,9 +11,9 @@ import numpy as np
 from neuromod.errors import UsageError
 from neuromod.exporting.onnx import metadata
 from neuromod.files import replacing
-from neuromod.mapping.placement import Placement
+from neuromod.mapping import Placement
 from neuromod.network import Array, Network
-from neuromod.spiking.network import SpikingNetwork
+from neuromod.spiking import SpikingNetwork
 
 FORMAT = "neuromod/nir/1"
 

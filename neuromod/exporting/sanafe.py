@@ -24,9 +24,8 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import replacing_folder, write_text
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.targets import Target
-from neuromod.mapping.placement import Placement
+from neuromod.hardware import Grid, Target
+from neuromod.mapping import Placement
 from neuromod.network import Network
 
 # Synapses beyond which the text would take more room than sense.

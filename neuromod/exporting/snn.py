@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from neuromod import __version__
 from neuromod.exporting.onnx import metadata
 from neuromod.files import replacing_folder, save_tensors, write_text
-from neuromod.mapping.placement import Placement
+from neuromod.mapping import Placement
 from neuromod.network import Array, Network
-from neuromod.spiking.network import SpikingNetwork
+from neuromod.spiking import SpikingNetwork
+from neuromod.version import __version__
 
 SCHEMA = "neuromod/snn/1"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuromod.errors import UsageError
-from neuromod.spiking.settings import ConversionSettings
+from neuromod.spiking import ConversionSettings
 
 if TYPE_CHECKING:
-    from neuromod.hardware.targets import Target
-    from neuromod.mapping.placement import Placement
+    from neuromod.hardware import Target
+    from neuromod.mapping import Placement
     from neuromod.network import Array, Network
-    from neuromod.spiking.selection import Conversion
+    from neuromod.spiking import Conversion
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +77,7 @@ class Written:
 def write_onnx(job: Job) -> Written:
     """Write ``network.onnx`` and ``network_step.onnx``, and with the option ``quantize`` two files of 8 bits."""
     from neuromod.exporting import onnx, onnx_int8
-    from neuromod.metrics.accuracy import has_tasks, trials_for
-    from neuromod.metrics.operations import count_rate
+    from neuromod.metrics import count_rate, has_tasks, trials_for
 
     network = job.network
     paths = onnx.write(network, job.folder, placement=job.placement)
@@ -133,8 +132,8 @@ def write_nir(job: Job) -> Written:
 def write_sanafe(job: Job) -> Written:
     """Write the folder ``sanafe``: the placement with its target's figures; refuse a target that is not known."""
     from neuromod.exporting import sanafe
-    from neuromod.hardware.target_files import load_target, target_names
-    from neuromod.metrics.activity import find_activity
+    from neuromod.hardware import load_target, target_names
+    from neuromod.metrics import find_activity
 
     placement = job.placement
     assert placement is not None  # `formats.Format.needs_placement`
@@ -150,15 +149,15 @@ def write_sanafe(job: Job) -> Written:
 
 
 def _converted(job: Job, settings: ConversionSettings) -> Conversion:
-    from neuromod.spiking.selection import choose
+    from neuromod.spiking import choose
 
     return (job.choose or choose)(job.network, settings)
 
 
 def _figures(chosen: Conversion, network: Network) -> dict[str, Any]:
     """What there is to say about a spiking network and how it was chosen, JSON only."""
-    from neuromod.metrics.accuracy import trials_for
-    from neuromod.metrics.operations import count_spiking
+    from neuromod.metrics import trials_for
+    from neuromod.spiking import count_spiking
 
     spiking = chosen.spiking
     trials = trials_for(network, 200, seed=3, split="train")

@@ -11,8 +11,8 @@ from neuromod.errors import UsageError
 from neuromod.exporting.formats import FORMATS, options_of
 from neuromod.exporting.writers import Job, Written
 from neuromod.files import publishing
-from neuromod.mapping.placement import Placement
-from neuromod.metrics.accuracy import has_tasks
+from neuromod.mapping import Placement
+from neuromod.metrics import has_tasks
 from neuromod.network import Network
 
 

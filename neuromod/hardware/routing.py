@@ -15,7 +15,6 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.hardware.grid import Grid
 from neuromod.kernels import as_indices, compiled
-from neuromod.mapping.problem import Problem
 from neuromod.network import Network
 
 # First index of a table of link loads: where the link leads.
@@ -82,7 +81,7 @@ def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rate
             f"the network has {network.n} neurons, the placement {len(core_of)} and the rates {len(rates)}"
         )
     by_source = network.w_rec.tocsc()
-    packets, multicast_links, destinations = _tally(
+    packets, multicast_links, destinations = tally(
         by_source.indptr, by_source.indices, core_of, np.asarray(rates, np.float64), grid
     )
     return Traffic(
@@ -98,7 +97,7 @@ def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rate
     )
 
 
-def _tally(
+def tally(
     indptr: npt.NDArray[Any],
     targets: npt.NDArray[Any],
     core_of: npt.NDArray[np.integer],
@@ -195,41 +194,6 @@ def _count(  # type: ignore[no-untyped-def]  # pragma: no cover
                 links[2, r, c] += rates[s]
             for r in range(top[c], row):
                 links[3, r + 1, c] += rates[s]
-
-
-def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
-    """Cost of a placement, counted in full: what every incremental method must agree with.
-
-    For the objective ``max-link`` it is that of the matrix `cost`, see `busiest_link`.
-    """
-    packets, links, destinations = _of_problem(problem, core_of)
-    if problem.tree is None:
-        return float((packets * problem.cost).sum())
-    sent = float(problem.rates[: problem.n] @ (destinations > 0))
-    east_west, south_north = float(links[:2].sum()), float(links[2:].sum())
-    return problem.tree.sent * sent + problem.tree.along_row * east_west + problem.tree.along_column * south_north
-
-
-def packets_between(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """Packets from core to core, (cores, cores), with one packet for each destination."""
-    return _of_problem(problem, core_of)[0]
-
-
-def link_table(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """Load of every link with one packet for each destination, (4, router rows, router columns)."""
-    return route(_of_problem(problem, core_of)[0], problem.grid)
-
-
-def busiest_link(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
-    """Load of the busiest link with one packet for each destination."""
-    return float(link_table(problem, core_of).max())
-
-
-def _of_problem(
-    problem: Problem, core_of: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    n = problem.n
-    return _tally(problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid)
 
 
 def link_loads(links: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:

@@ -170,3 +170,20 @@ def _choice(table: Mapping[str, Any], key: str, choices: tuple[Any, ...]) -> Any
     if table.get(key) not in choices:
         raise UsageError(f"{key} must be one of {', '.join(choices)}; found {table.get(key)!r}")
     return table[key]
+
+
+def bits_of(target: Target | str) -> int:
+    """Bits of a weight on a chip, given by itself, its name or the path of a TOML file.
+
+    Raises
+    ------
+    UsageError
+        If there is no such target, or the number is unknown.
+    """
+    from neuromod.hardware import load_target
+
+    chip = load_target(target) if isinstance(target, str) else target
+    figure = chip.figure("weight_bits")
+    if figure.value is None:
+        raise UsageError(f"the number of bits of a weight on {chip.name} is {figure.text}; give a number")
+    return int(figure.value)

@@ -1,4 +1,4 @@
-"""NumPy archives: weights as a matrix or as triplets, or a SciPy sparse matrix."""
+"""NumPy files: weights as a matrix or as triplets, or a SciPy sparse matrix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.importing.result import Choice, Imported, build, check_archive, check_count, from_triplets
+from neuromod.importing.result import Choice, Imported, build, check_archive, check_count
+from neuromod.importing.synapses import Edges, Joined, Synapse, join
 
 # Arrays that are taken, beside the weights; all are optional.
 _PARTS = ("w_in", "w_out", "bias", "bias_out", "positions", "rates", "neuron_ids", "dt_s", "tau_s")
@@ -23,30 +24,23 @@ def read(path: Path, choice: Choice) -> Imported:
     ``n_neurons``; or what `scipy.sparse.save_npz` writes, row = target too.
 
     Beside them ``positions (n, 2)``, ``rates (n,)`` in spikes per step, ``w_in (n, n_in)``, ``w_out (n_out, n)``,
-    ``bias``, ``bias_out``, ``neuron_ids``, ``dt_s`` and ``tau_s`` are taken if they are there.
+    ``bias``, ``bias_out``, ``neuron_ids``, ``dt_s`` and ``tau_s`` are taken if they are there. ``.npy`` is one matrix.
 
     Raises
     ------
     UsageError
         If the file is broken or holds none of these.
     """
-    try:
-        check_archive(path)
-        with np.load(path, allow_pickle=False) as archive:
-            held = {name: array for name in archive.files if isinstance(array := archive[name], np.ndarray)}
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:
-        # A broken archive makes zipfile, zlib and NumPy's parser of headers raise whatever they like.
-        raise UsageError(f"it is no readable NumPy archive ({type(error).__name__}: {error})") from error
+    held = _arrays(path)
     named = {"w_rec": choice.recurrent, "w_in": choice.inputs, "w_out": choice.readout}
     for name in filter(None, named.values()):
         if name not in held:
             raise UsageError(f"it has no array {name}; it has {', '.join(sorted(held)) or 'none'}")
     parts: dict[str, Any] = {name: held[name] for name in _PARTS if name in held}
     parts |= {part: held[name] for part, name in named.items() if name}
+    joined = None
     if choice.recurrent or "w_rec" in held:
-        kind, used = "npz", {"w_rec"}
+        kind, used = "npz" if path.suffix.lower() == ".npz" else "npy", {"w_rec"}
         recurrent = choice.recurrent or "w_rec"
         parts["w_rec"] = _real(held[recurrent], recurrent)
     elif {"source", "target", "weight"} <= held.keys():
@@ -54,20 +48,71 @@ def read(path: Path, choice: Choice) -> Imported:
         if "n_neurons" not in held:
             raise UsageError("it has source, target and weight, but not n_neurons, the number of neurons")
         n = check_count(held["n_neurons"])
-        parts["w_rec"] = from_triplets(held["source"], held["target"], held["weight"], n)
+        joined = _joined(held["source"], held["target"], held["weight"], n, parts, choice)
     elif {"format", "shape", "data"} <= held.keys():
         kind, used = "scipy sparse npz", {"format", "shape", "data", "indices", "indptr", "row", "col", "_is_array"}
-        parts["w_rec"] = _sparse(held)
+        row, column, data, n = _sparse(held)
+        joined = _joined(column, row, data, n, parts, choice)
     else:
         found = ", ".join(sorted(held)) or "nothing"
         raise UsageError(
             f"it holds {found}; needed w_rec (n, n), or source, target, weight and n_neurons, or a SciPy sparse "
             "matrix; --recurrent NAME takes another array for w_rec"
         )
-    network, notes = build(parts, kind)
+    if joined:
+        parts["w_rec"] = joined.w_rec
+    elif choice.duplicates:
+        raise UsageError("--duplicates is about edges in a list, and it holds a full matrix; leave it out")
+    if choice.transpose:
+        parts |= {name: parts[name].T for name in ("w_rec", "w_in", "w_out") if name in parts}
+    network, notes = build(parts, kind, choice)
     used |= {name for name in named.values() if name}
     ignored = tuple(sorted(held.keys() - used - parts.keys()))
-    return Imported(network, kind, ignored, notes)
+    direction = choice.direction
+    if {"source", "target", "weight"} <= used:
+        direction = "target → source" if choice.transpose else "source → target"
+    first = None
+    if joined and joined.first is not None:
+        source, target, weight = joined.first
+        ends = [int(network.neuron_ids[end]) for end in ((target, source) if choice.transpose else (source, target))]
+        first = Synapse(ends[0], ends[1], weight)
+    return Imported(
+        network, kind, ignored, (*(joined.notes if joined else ()), *notes), direction=direction, first=first,
+        repeated=joined.repeated if joined else 0,
+    )  # fmt: skip
+
+
+def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Arrays by name; one without a name is w_rec."""
+    try:
+        if path.suffix.lower() == ".npy":
+            matrix = np.load(path, allow_pickle=False, mmap_mode="r")
+            if not isinstance(matrix, np.ndarray):
+                raise ValueError("it is an archive; let its name end in .npz")
+            return {"w_rec": matrix}
+        check_archive(path)
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: array for name in archive.files if isinstance(array := archive[name], np.ndarray)}
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        # A broken archive makes zipfile, zlib and NumPy's parser of headers raise whatever they like.
+        raise UsageError(
+            f"it is no readable NumPy {'file' if path.suffix.lower() == '.npy' else 'archive'} ({error})"
+        ) from error
+
+
+def _joined(
+    source: npt.NDArray[Any],
+    target: npt.NDArray[Any],
+    weight: npt.NDArray[Any],
+    n: int,
+    parts: dict[str, Any],
+    choice: Choice,
+) -> Joined:
+    ids = parts.get("neuron_ids")
+    names = ids.tolist() if ids is not None and ids.shape == (n,) else None
+    return join(Edges(source, target, weight), n, choice.duplicates, names)
 
 
 def _real(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
@@ -76,7 +121,8 @@ def _real(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     return array
 
 
-def _sparse(held: dict[str, npt.NDArray[Any]]) -> Any:
+def _sparse(held: dict[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], int]:
+    """Rows, columns and values as they are stored, those given twice among them, and the number of neurons."""
     kind = held["format"].item()
     kind = kind.decode("ascii", "replace") if isinstance(kind, bytes) else str(kind)
     if kind not in _SPARSE:
@@ -94,11 +140,12 @@ def _sparse(held: dict[str, npt.NDArray[Any]]) -> Any:
         raise UsageError(f"the sparse matrix has no {', '.join(missing)}")
     first, second = (held[name] for name in needed)
     if kind == "coo":
-        return from_triplets(second, first, data, n)
+        return first, second, data, n
     make = sparse.csr_array if kind == "csr" else sparse.csc_array
     try:
         matrix = make((data, first, second), shape=(n, n))
         matrix.check_format(full_check=True)
     except (ValueError, TypeError, IndexError) as error:
         raise UsageError(f"the sparse matrix is broken: {error}") from error
-    return matrix
+    stored = matrix.tocoo()
+    return stored.row, stored.col, stored.data, n

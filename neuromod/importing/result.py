@@ -8,13 +8,14 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from neuromod.errors import UsageError
+from neuromod.importing.synapses import Synapse
 from neuromod.network import Network
 
 # What an archive may unpack to, and how many members it may have.
@@ -25,19 +26,48 @@ _MAX_MEMBERS = 10_000
 _MOST_NEURONS = 100_000_000
 
 
+_Read = TypeVar("_Read")
+
+
 @dataclass(frozen=True)
 class Choice:
-    """Which tensors of a file to take, by name; found by their names and shapes where omitted.
+    """What the user says about a file; where nothing is said, it is found out or a default is taken and told.
 
     Parameters
     ----------
     recurrent, inputs, readout : str, optional
-        Names of the recurrent, input and readout weights.
+        Names of the recurrent, input and readout weights, of an archive or a state dict.
+    delimiter : str, optional
+        What splits the lines of a list of edges: one character, or ``tab``, ``space``, ``comma``, ``semicolon``.
+    comments : str, optional
+        What comment lines of a list of edges begin with; empty if it has none.
+    columns : mapping of str to str, optional
+        ``source``, ``target`` and ``weight`` to a name in the heading, or to a number from 1; in GraphML ``weight`` to
+        the name of the edges' attribute.
+    duplicates : {'sum', 'first', 'max', 'refuse'}, optional
+        How the weights of an edge that is given more than once are joined. Added if omitted; but undirected edges that
+        are all listed both ways are then taken once.
+    transpose : bool, default False
+        Whether rows are sources and columns targets, in all matrices of the file; edges of a graph run backwards.
+    tau_ms, dt_ms : float, optional
+        Time constant and time step in ms, of a file that does not say them.
     """
 
     recurrent: str | None = None
     inputs: str | None = None
     readout: str | None = None
+    delimiter: str | None = None
+    comments: str | None = None
+    columns: Mapping[str, str] | None = None
+    duplicates: str | None = None
+    transpose: bool = False
+    tau_ms: float | None = None
+    dt_ms: float | None = None
+
+    @property
+    def direction(self) -> str:
+        """How a matrix is read."""
+        return "row = source, column = target" if self.transpose else "row = target, column = source"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +84,46 @@ class Imported:
         Parts of the file that were not used.
     notes : tuple of str
         What was assumed, in sentences.
+    direction : str
+        Which way the file's connections were taken.
+    first : Synapse, optional
+        The first connection of the file; the first of the matrix, row by row, if omitted.
+    repeated : int
+        Edges that the file gives more than once.
     """
 
     network: Network
     format: str
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    direction: str = "row = target, column = source"
+    first: Synapse | None = None
+    repeated: int = 0
+
+    def __post_init__(self) -> None:
+        w = self.network.w_rec
+        if self.first is None and w.nnz:
+            row = int(np.searchsorted(w.indptr, 0, side="right")) - 1
+            ids = self.network.neuron_ids
+            first = Synapse(int(ids[w.indices[0]]), int(ids[row]), float(w.data[0]))
+            object.__setattr__(self, "first", first)
+
+    @property
+    def self_connections(self) -> int:
+        """Number of neurons with a synapse to themselves."""
+        return int(np.count_nonzero(self.network.w_rec.diagonal()))
+
+    @property
+    def isolated(self) -> int:
+        """Number of neurons without any recurrent synapse."""
+        w = self.network.w_rec
+        linked = np.diff(w.indptr) > 0
+        linked[w.indices] = True
+        return int(np.count_nonzero(~linked))
 
 
-def read_unnamed(read_network: Callable[[Path], Network], path: Path) -> Network:
-    """Read a network with a reader that names the file in its messages, for a caller that names it itself.
+def read_unnamed(read_file: Callable[[Path], _Read], path: Path) -> _Read:
+    """Read a file with a reader that names the file in its messages, for a caller that names it itself.
 
     Raises
     ------
@@ -71,7 +131,7 @@ def read_unnamed(read_network: Callable[[Path], Network], path: Path) -> Network
         What the reader says, without the file's name before it.
     """
     try:
-        return read_network(path)
+        return read_file(path)
     except UsageError as error:
         said = str(error)
         for prefix in (f"cannot read {path}: ", f"cannot use {path}: "):
@@ -87,16 +147,17 @@ def notes_of_placement(placement: Any) -> list[str]:
     return [f"its placement on {where} is not taken: a network holds none, so place it again"]
 
 
-def build(parts: Mapping[str, Any], format: str) -> tuple[Network, tuple[str, ...]]:
+def build(parts: Mapping[str, Any], format: str, choice: Choice | None = None) -> tuple[Network, tuple[str, ...]]:
     """Make a network out of the parts that a file holds.
 
     Parameters
     ----------
     parts : mapping
-        ``w_rec (n, n)`` and any of the other arguments of `Network`; what is missing is zero, time constants are those
-        of a network without leak (dt = tau = 0.1 s).
+        ``w_rec (n, n)`` and any of the other arguments of `Network`; what is missing is zero.
     format : str
         Goes into the network's `info`.
+    choice : Choice, optional
+        Its times are taken where the file has none; else those of a network without leak (dt = tau = 0.1 s).
 
     Returns
     -------
@@ -114,15 +175,13 @@ def build(parts: Mapping[str, Any], format: str) -> tuple[Network, tuple[str, ..
     if getattr(w_rec, "ndim", 0) != 2 or w_rec.shape[0] != w_rec.shape[1]:
         raise UsageError(f"w_rec must have the shape (n, n), found {getattr(w_rec, 'shape', None)}")
     n = check_count(w_rec.shape[0])
-    notes = _precision(parts)
-    if "tau_s" not in parts and ("w_in" in parts or "w_out" in parts):
-        notes.append("it has no time constant: its units are taken for rectified ones without leak (tau_s = dt_s)")
+    dt_s, tau_s, about_time = times(choice or Choice(), parts.get("dt_s"), parts.get("tau_s"))
+    notes = [*_precision(parts), *about_time]
     if "w_in" not in parts:
         notes.append("it has no input weights")
     if "w_out" not in parts:
         notes.append("it has no readout")
     w_out = parts.get("w_out", np.zeros((0, n), np.float32))
-    dt_s = _time(parts, "dt_s", 0.1)
     optional = {name: parts[name] for name in ("positions", "rates", "neuron_ids") if name in parts}
     network = Network(
         w_rec=w_rec,
@@ -131,7 +190,7 @@ def build(parts: Mapping[str, Any], format: str) -> tuple[Network, tuple[str, ..
         bias=parts.get("bias", np.zeros(n, np.float32)),
         bias_out=parts.get("bias_out", np.zeros(len(w_out) if np.ndim(w_out) else 0, np.float32)),
         dt_s=dt_s,
-        tau_s=_time(parts, "tau_s", dt_s),
+        tau_s=tau_s,
         info={"made_by": "neuromod import", "format": format},
         **optional,
     )
@@ -168,33 +227,6 @@ def _lost(part: Any) -> int:
         return int(((values.astype(np.float32) == 0) & (values != 0)).sum())
 
 
-def from_triplets(
-    source: npt.NDArray[Any], target: npt.NDArray[Any], weight: npt.NDArray[Any], n: int
-) -> sparse.coo_array:
-    """Recurrent weights out of one source, target and weight for each synapse, (n, n).
-
-    Raises
-    ------
-    UsageError
-        If the lengths differ or a number is not that of a neuron.
-    """
-    if not (source.ndim == target.ndim == weight.ndim == 1 and len(source) == len(target) == len(weight)):
-        raise UsageError(
-            f"source, target and weight must be equally long, found {source.shape}, {target.shape} and {weight.shape}"
-        )
-    for name, numbers in (("source", source), ("target", target)):
-        if len(numbers) and not np.issubdtype(numbers.dtype, np.integer):
-            raise UsageError(f"{name} must hold whole numbers, found {numbers.dtype}")
-        if len(numbers) and (numbers.min() < 0 or numbers.max() >= n):
-            wrong = numbers.min() if numbers.min() < 0 else numbers.max()
-            raise UsageError(f"{name} holds the neuron {wrong}, but they are numbered from 0 to {n - 1}")
-    if not (np.issubdtype(weight.dtype, np.number) or weight.dtype == bool) or np.iscomplexobj(weight):
-        raise UsageError(f"weight must hold real numbers, found {weight.dtype}")
-    index = np.int32 if n < 2**31 else np.int64
-    # Wide enough for synapses that are given more than once, whose weights add up.
-    return sparse.coo_array((weight.astype(np.float64), (target.astype(index), source.astype(index))), shape=(n, n))
-
-
 def check_count(value: Any) -> int:
     """Return a number of neurons as such.
 
@@ -229,11 +261,50 @@ def check_archive(path: Path) -> None:
         )
 
 
-def _time(parts: Mapping[str, Any], name: str, default: float) -> float:
-    try:
-        value = float(np.asarray(parts.get(name, default)).item())
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} must be one number") from error
-    if not 0 < value < math.inf:
-        raise UsageError(f"{name} must be a number of seconds above 0, found {value}")
-    return value
+def times(choice: Choice, dt: Any = None, tau: Any = None, *, default_s: float = 0.1) -> tuple[float, float, list[str]]:
+    """Return the time step and the time constant in s, and what was assumed.
+
+    Parameters
+    ----------
+    choice : Choice
+        What the user says of them.
+    dt, tau : number, optional
+        What the file says of them, in s.
+    default_s : float
+        The time step where nothing says it.
+
+    Raises
+    ------
+    UsageError
+        If one is no time, if file and user disagree, or if a time constant has no time step.
+    """
+    dt_s = _time("dt_s", dt, "--dt-ms", choice.dt_ms)
+    tau_s = _time("tau_s", tau, "--tau-ms", choice.tau_ms)
+    if dt_s is None:
+        if choice.tau_ms is not None:
+            raise UsageError("--tau-ms needs the time step, which the file does not say; give --dt-ms, too")
+        more = "" if tau_s is not None else ", and rectified units without leak (--tau-ms)"
+        said = f"it has no time step: {default_s * 1e3:g} ms is taken (--dt-ms){more}"
+        return default_s, default_s if tau_s is None else tau_s, [said]
+    if tau_s is None:
+        return dt_s, dt_s, ["it has no time constant: rectified units without leak are taken (--tau-ms)"]
+    return dt_s, tau_s, []
+
+
+def _time(name: str, held: Any, option: str, given_ms: float | None) -> float | None:
+    value = None
+    if held is not None:
+        try:
+            value = float(np.asarray(held).item())
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{name} must be one number") from error
+        if not 0 < value < math.inf:
+            raise UsageError(f"{name} must be a number of seconds above 0, found {value}")
+    if given_ms is None:
+        return value
+    if not 0 < given_ms < math.inf:
+        raise UsageError(f"{option} must be a number of milliseconds above 0, found {given_ms:g}")
+    given = given_ms / 1e3
+    if value is not None and not math.isclose(value, given, rel_tol=1e-6):
+        raise UsageError(f"the file says {name} = {value:g} and {option} {given_ms:g} ms; leave {option} out")
+    return given if value is None else value

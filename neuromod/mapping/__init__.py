@@ -1,1 +1,5 @@
 """Neurons onto cores: the problem, the placers, the limits, the placement."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

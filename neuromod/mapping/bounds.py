@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from neuromod.hardware.grid import Grid
+from neuromod.hardware import Grid
 
 # Cores up to which the bound is computed, and up to which it is raised by dual ascent: the time grows with the third
 # power of their number, and in each round of the ascent with the fifth.

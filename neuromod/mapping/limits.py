@@ -10,10 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.layout import grown_on
-from neuromod.hardware.resources import bits_of_synapse, chip_of_core, chips_of, count_usage, synapses_of_neurons
-from neuromod.hardware.targets import Target
+from neuromod.hardware import (
+    Grid,
+    Target,
+    bits_of_synapse,
+    chip_of_core,
+    chips_of,
+    count_usage,
+    grown_on,
+    synapses_of_neurons,
+)
 from neuromod.mapping.problem import CoreLimits
 from neuromod.network import Network
 

@@ -7,8 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.resources import synapses_of_neurons
-from neuromod.hardware.targets import Target
+from neuromod.hardware import Target, synapses_of_neurons
 from neuromod.mapping.limits import cores_needed, most_cores, synapses_by_memory
 from neuromod.network import Network
 

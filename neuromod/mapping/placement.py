@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import read_json, write_json, write_text
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.targets import Target
+from neuromod.hardware import Grid, Target
 from neuromod.network import Network
 from neuromod.notebook import html_table
 

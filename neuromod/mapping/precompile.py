@@ -50,9 +50,8 @@ def compile_late() -> None:
 
 def compile_counts() -> None:
     """Compile what measures a placement."""
+    from neuromod.hardware import Grid, routing, target_files
     from neuromod.hardware import resources as usage
-    from neuromod.hardware import routing, target_files
-    from neuromod.hardware.grid import Grid
     from neuromod.network import Network
 
     net = Network(
@@ -66,7 +65,7 @@ def compile_counts() -> None:
 
 def compile_early() -> None:
     """Compile the search itself, on two pairs of neurons with a synapse between them: moves must lose something."""
-    from neuromod.hardware.grid import Grid
+    from neuromod.hardware import Grid
     from neuromod.mapping.placers import find_placer
     from neuromod.mapping.problem import CoreLimits, Effort, Problem
 

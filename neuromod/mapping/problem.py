@@ -10,10 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.layout import grown_on
-from neuromod.hardware.packet_costs import HOPS, PACKETS, Objective, cost_matrix
-from neuromod.hardware.targets import PacketPrice
+from neuromod.hardware import HOPS, PACKETS, Grid, Objective, PacketPrice, cost_matrix, grown_on
 from neuromod.network import Network
 
 

@@ -9,16 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neuromod.errors import UsageError
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.targets import Target
+from neuromod.errors import Advice, UsageError
+from neuromod.hardware import Grid, Target
 from neuromod.mapping import limits
-from neuromod.mapping.explanation import Advice
 from neuromod.mapping.limits import Violation
 from neuromod.mapping.obstacles import count_channels, find_hubs, find_obstacles
 from neuromod.mapping.placers import DEFAULT
 from neuromod.network import Network
-from neuromod.pruning.removal import cut, share_of
+from neuromod.removal import cut, share_of
 
 # Neurons up to which changes are tried, and the number of searches, fewer for networks beyond some size: what is not
 # asked for must not take long.

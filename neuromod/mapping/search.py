@@ -8,10 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.packet_costs import Objective, check_objective, cost_matrix, packet_cost
-from neuromod.hardware.target_files import load_target
-from neuromod.hardware.targets import Target
+from neuromod.hardware import Grid, Objective, Target, check_objective, cost_matrix, load_target, packet_cost
 from neuromod.mapping import limits, remedies
 from neuromod.mapping.explanation import describe
 from neuromod.mapping.limits import MOST_CORES, Violation
@@ -19,7 +16,7 @@ from neuromod.mapping.placement import Placement
 from neuromod.mapping.placers import DEFAULT
 from neuromod.mapping.placers import place as search
 from neuromod.mapping.problem import Effort
-from neuromod.metrics.activity import find_activity
+from neuromod.metrics import Activity, find_activity
 from neuromod.network import Network
 
 
@@ -46,27 +43,27 @@ def choose_grid(target: Target, cores: tuple[int, int] | None = None) -> Grid:
 def place(
     network: Network,
     *,
-    rates: npt.NDArray[np.floating] | None = None,
     cores: tuple[int, int] | None = None,
     target: Target | str = "generic-mesh",
+    activity: Activity | None = None,
     neurons_per_core: int | None = None,
     placer: str = DEFAULT,
     objective: str = "hops",
     seed: int = 0,
     effort: Effort | None = None,
 ) -> Placement:
-    """Place the neurons of a network on the cores of a target.
+    """Place the neurons of a network on the cores of a target, as `neuromod map` does.
 
     Parameters
     ----------
     network : Network
         The network, with positions or without.
-    rates : (n,) float, spikes per time step, optional
-        Activity of the neurons; that of `activity.find_activity` if omitted.
     cores : (rows, columns), optional
         Grid of cores; 4x4, or the chip's if that is smaller, if omitted.
     target : Target or str, default generic-mesh
         The target, its name, or the path of its file.
+    activity : Activity, optional
+        How often each neuron sends; `activity.find_activity` if omitted.
     neurons_per_core : int, optional
         Capacity of a core; see `limits.capacity_of` for what it is if omitted.
     placer : str, default annealing
@@ -81,7 +78,7 @@ def place(
     Returns
     -------
     Placement
-        Core of every neuron; it keeps every limit that the target states.
+        Core of every neuron, ``core_of (n,) int32``; it keeps every limit that the target states.
 
     Raises
     ------
@@ -93,18 +90,16 @@ def place(
     Examples
     --------
     >>> import numpy as np
-    >>> from neuromod import Network
-    >>> from neuromod.mapping.search import place
-    >>> net = Network(w_rec=np.eye(4, k=1), w_in=np.zeros((4, 1)), w_out=np.zeros((1, 4)), bias=np.zeros(4),
-    ...               bias_out=np.zeros(1), dt_s=0.1, tau_s=0.1)
-    >>> place(net, cores=(1, 2), neurons_per_core=2).core_of.tolist()
+    >>> import neuromod
+    >>> net = neuromod.Network(w_rec=np.eye(4, k=1), w_in=np.zeros((4, 1)), w_out=np.zeros((1, 4)), bias=np.zeros(4),
+    ...                        bias_out=np.zeros(1), dt_s=0.1, tau_s=0.1)
+    >>> neuromod.place(net, cores=(1, 2), neurons_per_core=2).core_of.tolist()
     [0, 0, 1, 1]
     """
     chip = target if isinstance(target, Target) else load_target(target)
     grid = choose_grid(chip, cores)
     goal = check_objective(objective)
-    if rates is None:
-        rates = find_activity(network).rates
+    rates = (activity or find_activity(network)).rates
     effort = effort or Effort()
     case = remedies.Case(network, grid, chip, neurons_per_core, placer)
     capacity, _ = limits.capacity_of(network, chip, grid, neurons_per_core)

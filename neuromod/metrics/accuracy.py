@@ -13,7 +13,8 @@ from neuromod.errors import UsageError
 from neuromod.metrics import scores
 from neuromod.network import Network
 from neuromod.notebook import html_table
-from neuromod.tasks import Seed, Trials, decisions, generate
+from neuromod.tasks import Seed, generate
+from neuromod.trials import Trials, decisions
 
 Array = npt.NDArray[Any]
 

@@ -12,8 +12,7 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 from neuromod.network import Network
-from neuromod.spiking.network import SpikingNetwork
-from neuromod.tasks import Trials
+from neuromod.trials import Trials
 
 SCHEMA = "neuromod/activity/1"
 
@@ -23,7 +22,7 @@ Kind = Literal["active-steps", "spikes", "given", "file", "every-step"]
 TRIALS, TRIALS_SEED = 256, 4_201
 
 # Trials that run at once: the states of a batch are held in memory.
-_BATCH = 64
+BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +104,8 @@ def count_active_steps(network: Network, trials: Trials) -> Activity:
     active = np.zeros(network.n, np.int64)
     events = np.zeros(network.n_in, np.int64)
     steps = 0
-    for start in range(0, trials.inputs.shape[1], _BATCH):
-        batch = slice(start, start + _BATCH)
+    for start in range(0, trials.inputs.shape[1], BATCH):
+        batch = slice(start, start + BATCH)
         x, valid = trials.inputs[:, batch], trials.mask[:, batch]
         h = network.states(x)
         # The same product as in the dynamics, so that a neuron without drive compares as equal, bit for bit.
@@ -115,35 +114,6 @@ def count_active_steps(network: Network, trials: Trials) -> Activity:
         events += ((x != 0) & valid[..., None]).sum(axis=(0, 1))
         steps += int(valid.sum())
     return Activity(active / steps, events / steps, "active-steps", steps)
-
-
-def count_spikes(spiking: SpikingNetwork, trials: Trials) -> Activity:
-    """Count the spikes of a spiking network, all substeps of a time step together.
-
-    Steps after the end of a trial do not count. Inputs are counted as in `count_active_steps`.
-
-    Parameters
-    ----------
-    spiking : SpikingNetwork
-        The network.
-    trials : Trials
-        The trials that it runs on.
-
-    Returns
-    -------
-    Activity
-        Rates in spikes per time step of the rate network.
-    """
-    spikes = np.zeros(spiking.n)
-    events = np.zeros(spiking.w_in.shape[1], np.int64)
-    rng = np.random.default_rng(0)
-    for start in range(0, trials.inputs.shape[1], _BATCH):
-        batch = slice(start, start + _BATCH)
-        x, valid = trials.inputs[:, batch], trials.mask[:, batch]
-        spikes += spiking.run(x, rng=rng).spikes[valid].sum(axis=0, dtype=np.float64)
-        events += (x[valid] != 0).sum(axis=0)
-    steps = int(trials.mask.sum())
-    return Activity(spikes / steps, events / steps, "spikes", steps)
 
 
 def read_rates(path: Path, network: Network) -> Activity:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from neuromod.network import Array, Network
-from neuromod.spiking.network import SpikingNetwork
 
 
 @dataclass(frozen=True)
@@ -98,51 +97,5 @@ def count_rate(network: Network, x: Array | None = None, mask: Array | None = No
         synapses=int(synapses),
         weight_bytes=4 * int(synapses),
         dense_bytes=4 * (dense + network.n + network.n_out),
-        steps=steps,
-    )
-
-
-def count_spiking(spiking: SpikingNetwork, x: Array, mask: Array, *, seed: int = 0) -> Operations:
-    """Count the operations of a spiking network.
-
-    Inputs that are currents are multiplied once in a time step, since they stay; random input spikes cost an addition
-    each. Spikes cost an addition at each synapse behind them.
-
-    Parameters
-    ----------
-    spiking : SpikingNetwork
-        The network.
-    x : (time, batch, n_in)
-        Inputs.
-    mask : (time, batch) bool
-        Steps that count.
-    seed : int
-        Seed of random input.
-    """
-    n, n_in, n_out = spiking.n, spiking.w_in.shape[1], len(spiking.bias_out)
-    steps = int(mask.sum())
-    spikes = spiking.run(x, rng=np.random.default_rng(seed)).spikes[mask]
-    behind = np.diff(spiking.w_rec.tocsc().indptr) + np.count_nonzero(spiking.w_out, axis=0)
-    fed = np.count_nonzero(spiking.w_in, axis=0)
-    acs, macs = float((spikes @ behind).sum()), 0.0
-    presented = 1
-    if spiking.input == "constant":
-        macs = float(((x[mask] != 0) @ fed).sum())
-    else:
-        presented = spiking.substeps
-        acs += float((np.minimum(1, np.abs(x[mask]) / spiking.input_peak) @ fed).sum()) * spiking.substeps
-    synapses = int(spiking.w_rec.nnz + np.count_nonzero(spiking.w_in) + np.count_nonzero(spiking.w_out))
-    weights = n * (n + n_in + n_out)
-    return Operations(
-        macs=macs / steps,
-        acs=acs / steps,
-        dense=float(presented * n * n_in + spiking.substeps * n * (n + n_out)),
-        neuron_updates=float(n * spiking.substeps),
-        spikes=float(spikes.sum()) / steps,
-        activation_sparsity=1 - float(spikes.mean()) / spiking.substeps,
-        connection_sparsity=1 - synapses / weights,
-        synapses=synapses,
-        weight_bytes=-(-synapses * (spiking.weight_bits or 32) // 8),
-        dense_bytes=4 * (weights + n + n_out),
         steps=steps,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from neuromod.metrics.agreement import Agreement, agreement, wilson
+from neuromod.metrics.agreements import Agreement, agreement, wilson
 from neuromod.network import Array
 
 # Resamples of trials behind an interval, and their seed.

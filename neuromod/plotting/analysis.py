@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromod.analysis.published import growing_brains
+from neuromod.analysis import growing_brains
 from neuromod.plotting import overview as plots
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neuromod.hardware.routing import Traffic
-from neuromod.mapping.placement import Placement
+from neuromod.hardware import Traffic
+from neuromod.mapping import Placement
 from neuromod.plotting import overview as plots
 
 # Cores up to which their numbers are written into them.

@@ -10,9 +10,7 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import replacing
-from neuromod.reporting.figures.cores import Cores
-from neuromod.reporting.figures.plane import Plane, core_colour
-from neuromod.reporting.numbers import count
+from neuromod.reporting import Cores, Plane, core_colour, count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

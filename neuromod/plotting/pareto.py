@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from neuromod.analysis.published import growing_brains
+from neuromod.analysis import growing_brains
 from neuromod.plotting import overview as plots
-from neuromod.sweeping.results import Row, curve, point
+from neuromod.runs import point
+from neuromod.sweeping import Row, curve
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:

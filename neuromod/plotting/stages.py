@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.exporting.formats import titles
+from neuromod.exporting import titles
 from neuromod.network import Network
 from neuromod.plotting.overview import OKABE_ITO
-from neuromod.reporting.numbers import count, tidy
+from neuromod.reporting import count, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from neuromod.tasks import Trials
+    from neuromod.trials import Trials
 
 # Lines differ in their dashes, too.
 BLUE, ORANGE, GREEN = OKABE_ITO[:3]

@@ -12,8 +12,8 @@ from neuromod.errors import UsageError
 from neuromod.metrics import accuracy as evaluation
 from neuromod.network import Network
 from neuromod.notebook import html_table
-from neuromod.pruning.removal import cut, threshold_for
 from neuromod.quantization import rounded
+from neuromod.removal import cut, threshold_for
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from neuromod.errors import UsageError
-from neuromod.hardware.grid import Grid
-from neuromod.mapping.placement import Placement
+from neuromod.hardware import Grid
+from neuromod.mapping import Placement
+from neuromod.metrics import TRIALS, TRIALS_SEED, count_active_steps
 from neuromod.metrics import accuracy as evaluation
-from neuromod.metrics.activity import TRIALS, TRIALS_SEED, count_active_steps
 from neuromod.network import Network
 from neuromod.notebook import html_table
 from neuromod.pruning.magnitude import evaluate_rounded, largest_that_fits
-from neuromod.pruning.removal import cut
+from neuromod.removal import cut
 
 # Steps of the bisection: shares of the packet-hops that are tried.
 _SHARES = 40

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.metrics.accuracy import Evaluation, evaluate
+from neuromod.metrics import Evaluation, evaluate
 from neuromod.network import Array
 from neuromod.reporting.figures.svg import Element, document, element, figure, number, ticks
 from neuromod.reporting.findings import Findings

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neuromod import __version__
 from neuromod.errors import UsageError
 from neuromod.files import write_text
 from neuromod.reporting.figures.cores import draw_cores
@@ -17,7 +16,8 @@ from neuromod.reporting.numbers import UNKNOWN, count, duration, is_number, perc
 from neuromod.reporting.sections import summary
 from neuromod.reporting.sections.hardware import cores_of
 from neuromod.reporting.template import fill
-from neuromod.runs.run import Run
+from neuromod.runs import Run
+from neuromod.version import __version__
 
 FILE = "comparison.html"
 

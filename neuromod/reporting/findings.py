@@ -12,10 +12,9 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, read_json
-from neuromod.mapping.placement import Placement
+from neuromod.mapping import Placement
 from neuromod.network import Network
-from neuromod.runs.commands import COMMANDS
-from neuromod.runs.run import STEPS, Run, State
+from neuromod.runs import COMMANDS, STEPS, Run, State
 
 METRICS = "metrics.jsonl"
 

@@ -7,7 +7,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from neuromod import __version__
 from neuromod.reporting import answers
 from neuromod.reporting.figures import frontier
 from neuromod.reporting.figures import task_variance as function
@@ -17,6 +16,7 @@ from neuromod.reporting.sections import limits as room
 from neuromod.reporting.sections import network as sections
 from neuromod.reporting.sections.modules import modules
 from neuromod.reporting.template import fill, read
+from neuromod.version import __version__
 
 SECTIONS = (
     ("space", "Neurons"),

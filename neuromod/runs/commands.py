@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuromod.exporting.formats import FORMATS
-from neuromod.hardware.target_files import target_names
-from neuromod.spiking.settings import OPTIONS as SPIKING_OPTIONS
-from neuromod.spiking.settings import ConversionSettings
+from neuromod.exporting import FORMATS
+from neuromod.hardware import target_names
+from neuromod.spiking import OPTIONS as SPIKING_OPTIONS
+from neuromod.spiking import ConversionSettings
 
 # Step -> the command that makes it again; a step that is not here is part of the command that needs it.
 COMMANDS = {
@@ -44,7 +44,7 @@ class Option:
 
     key: str
     flag: str
-    default: str | int | float | None = None
+    default: str | int | float | bool | None = None
 
 
 _SEED = Option("seed", "--seed", 0)
@@ -70,6 +70,13 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         Option("recurrent", "--recurrent"),
         Option("inputs", "--input"),
         Option("readout", "--readout"),
+        Option("delimiter", "--delimiter"),
+        Option("comments", "--comments"),
+        Option("columns", "--columns"),
+        Option("duplicates", "--duplicates"),
+        Option("transpose", "--transpose", False),
+        Option("tau_ms", "--tau-ms"),
+        Option("dt_ms", "--dt-ms"),
         Option("file", ""),
     ),
     "prune": (
@@ -139,6 +146,8 @@ def as_record(step: str, options: Mapping[str, Any]) -> dict[str, Any]:
         value = options.get(option.key, option.default)
         if isinstance(value, tuple):
             value = "x".join(map(str, value))
+        if isinstance(value, Mapping):
+            value = ",".join(f"{key}={name}" for key, name in value.items())
         record[option.key] = None if value == option.default else str(value) if isinstance(value, Path) else value
     return record
 
@@ -195,9 +204,11 @@ def as_given(step: str, given: Mapping[str, Any], *, target_file: Path) -> tuple
         if step == "map" and option.key == "target" and value is not None and value not in target_names():
             value = str(target_file) if target_file.is_file() else value
         # What else a manifest may hold was tampered with.
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or value == option.default:
+        if not isinstance(value, str | int | float) or value == option.default:
             continue
-        if option.flag:
+        if isinstance(value, bool):
+            words += [option.flag] if option.default is False else []
+        elif option.flag:
             words.append(f"{option.flag} {shlex.quote(str(value))}")
         else:
             words[0] = words[0].removesuffix(f" {option.key.upper()}")
@@ -219,8 +230,7 @@ def as_given(step: str, given: Mapping[str, Any], *, target_file: Path) -> tuple
 
 def _settings(settings: Mapping[str, Any]) -> Iterator[str]:
     """Options that make settings of training out of the defaults."""
-    from neuromod.training import config
-    from neuromod.training.settings import Settings
+    from neuromod.training import Settings, config
 
     defaults = config.flatten(config.to_dict(Settings()))
     for key, value in config.flatten(settings).items():

@@ -16,13 +16,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from neuromod import __version__
 from neuromod.errors import StageError, UsageError
 from neuromod.files import read_json, sha256, write_json, write_text
 from neuromod.network import Network
 from neuromod.runs import commands
 from neuromod.runs.commands import COMMANDS
 from neuromod.runs.manifest import find_fault
+from neuromod.version import __version__
 
 SCHEMA = "neuromod/run/1"
 
@@ -56,7 +56,7 @@ class Run:
         UsageError
             If it cannot be read, or the data are not there or have changed.
         """
-        from neuromod.data.storage import attached
+        from neuromod.data import attached
 
         return attached(Network.load(self.file(name)), self.path)
 

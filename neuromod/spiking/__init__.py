@@ -1,1 +1,5 @@
 """Spiking networks: conversion from rates, the number of substeps, fine-tuning."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

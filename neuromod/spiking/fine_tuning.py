@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from neuromod.metrics.accuracy import trials_for
-from neuromod.metrics.scores import agree
+from neuromod.metrics import agree, trials_for
 from neuromod.network import Network
-from neuromod.quantization import Granularity, quantize, step_sizes
 from neuromod.spiking.network import SpikingNetwork
+from neuromod.spiking.quantization import Granularity, quantize, step_sizes
 from neuromod.spiking.threads import torch_threads
-from neuromod.tasks import Trials, decisions
+from neuromod.trials import Trials, decisions
 
 _PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
 

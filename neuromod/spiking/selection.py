@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.metrics.accuracy import evaluate, trials_for
-from neuromod.metrics.agreement import Agreement, allowed_gap, wilson
-from neuromod.metrics.scores import agree
+from neuromod.metrics import Agreement, agree, allowed_gap, evaluate, trials_for, wilson
 from neuromod.network import Array, Network
-from neuromod.quantization import quantize
-from neuromod.spiking.conversion import activities, balance, convert
+from neuromod.spiking.conversion import convert
 from neuromod.spiking.network import Reset, SpikingNetwork
+from neuromod.spiking.quantization import quantize
 from neuromod.spiking.settings import ConversionSettings
-from neuromod.tasks import Trials
+from neuromod.spiking.thresholds import activities, balance
+from neuromod.trials import Trials
 
 # Tried in this order until one is good enough; fine-tuned networks need fewer, and take longer to try.
 SUBSTEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     # Not at run time: the commands take the defaults from here before anything heavy is needed.
-    from neuromod.quantization import Granularity
     from neuromod.spiking.network import Input, Mode, Reset
+    from neuromod.spiking.quantization import Granularity
 
 Tune = Literal["never", "needed", "always"]
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuromod.data import defaults
 from neuromod.errors import UsageError
-from neuromod.training import config
+from neuromod.training import config, read_for, suited
 
 THEN = ("prune", "analyze")
 _KEYS = {"name", "then", "settings", "grid"}
@@ -69,8 +68,8 @@ def read_plan(path: Path, **changes: Any) -> Plan:
     Parameters
     ----------
     path : Path
-        A file with ``name``, ``then`` (list of commands), ``[settings]`` (sections and keys of `neuromod.training.config`) and
-        ``[grid]``, or several ``[[grid]]``: dotted keys with lists of values, multiplied within a grid.
+        A file with ``name``, ``then`` (list of commands), ``[settings]`` (sections and keys of
+        `neuromod.training.config`) and ``[grid]``, or several ``[[grid]]``: dotted keys with lists of values, multiplied within a grid.
     **changes
         As for `make_plan`: further settings and axes.
 
@@ -139,7 +138,7 @@ def make_plan(
     fixed = {**settings, **(more_settings or {})}
     if fixed.get("data.file"):
         # What suits the data is chosen once, so that it stands among the settings of each trial.
-        fixed = {**defaults.suited(defaults.read_for(fixed)), **fixed}
+        fixed = {**suited(read_for(fixed)), **fixed}
     trials: dict[str, Trial] = {}
     for grid in grids:
         if not isinstance(grid, Mapping):

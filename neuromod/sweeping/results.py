@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from neuromod.files import write_json, write_text
+from neuromod.runs import SWEEP_SCHEMA, point
 from neuromod.runs import run as rundir
 from neuromod.sweeping.plan import Plan, Trial
 from neuromod.sweeping.trial import Orders, Outcome, finished, measures
 from neuromod.training import config
-
-SCHEMA = "neuromod/sweep/1"
 
 # Left out of the table: names of files, and what has a column for each task or cluster.
 _SKIPPED = {"run", "accuracy_per_task", "lesions", "figures", "cluster_sizes"}
@@ -72,20 +71,6 @@ def _flat(content: Mapping[str, Any], prefix: str) -> Row:
         else:
             row[f"{prefix}{key}"] = value
     return row
-
-
-def point(row: Mapping[str, Any]) -> dict[str, float] | None:
-    """Return error, wiring length and active neurons of a finished trial, after pruning where that was done.
-
-    The error is that on the trials of `analyze` where there are any: those of pruning have chosen the threshold.
-    """
-    known = (row.get(key) for key in ("analyze.accuracy", "prune.accuracy_after", "train.accuracy"))
-    accuracy = next((value for value in known if value is not None), None)
-    wiring = row.get("analyze.wiring_length", row.get("train.wiring_length"))
-    neurons = row.get("analyze.active_neurons", row.get("prune.neurons_after", row.get("train.neurons")))
-    if accuracy is None or wiring is None or neurons is None:
-        return None
-    return {"error": 1 - float(accuracy), "wiring_length": float(wiring), "active_neurons": float(neurons)}
 
 
 def summarize(rows: Sequence[Row], *, margin: float = 0.02) -> dict[str, Any]:
@@ -146,6 +131,6 @@ def write(plan: Plan, orders: Orders, rows: Sequence[Row]) -> dict[str, Any]:
     writer.writerows(rows)
     write_text(orders.folder / "table.csv", text.getvalue())
     summary = summarize(rows)
-    content = {"schema": SCHEMA, "name": plan.name, "then": list(plan.then), **summary, "trials": list(rows)}
+    content = {"schema": SWEEP_SCHEMA, "name": plan.name, "then": list(plan.then), **summary, "trials": list(rows)}
     write_json(orders.folder / "table.json", content)
     return summary

@@ -1,20 +1,5 @@
 """Trials of cognitive tasks, drawn and rendered for a whole batch at once."""
 
-from neuromod.tasks.catalogue import COLLECTIONS, SEMANTICS, find, resolve
-from neuromod.tasks.design import Task
-from neuromod.tasks.generation import Seed, generate
-from neuromod.tasks.rendering import N_CLASSES
-from neuromod.trials import Trials, decisions
+import lazy_loader
 
-__all__ = [
-    "COLLECTIONS",
-    "N_CLASSES",
-    "SEMANTICS",
-    "Seed",
-    "Task",
-    "Trials",
-    "decisions",
-    "find",
-    "generate",
-    "resolve",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

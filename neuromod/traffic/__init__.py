@@ -1,1 +1,5 @@
 """What a placement costs: packets, hops, link loads, energy and time."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from neuromod.files import replacing
-from neuromod.hardware.routing import Traffic
-from neuromod.mapping.placement import Placement
+from neuromod.hardware import Traffic
+from neuromod.mapping import Placement
 
 
 def write_graphml(path: Path, placement: Placement, traffic: Traffic) -> None:

@@ -11,11 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.resources import chip_of_core, chips_of
-from neuromod.hardware.routing import Traffic
-from neuromod.hardware.targets import Target
-from neuromod.metrics.activity import Activity
+from neuromod.hardware import Grid, Target, Traffic, chip_of_core, chips_of
+from neuromod.metrics import Activity
 from neuromod.network import Network
 
 

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.resources import count_terminals
-from neuromod.mapping.placers.bisection import cut_plane, embed
-from neuromod.mapping.problem import make_problem
+from neuromod.hardware import Grid, count_terminals
+from neuromod.mapping import cut_plane, embed, make_problem
 from neuromod.network import Network
 
 # Blocks of fewer neurons are left out of the fit, and so are the cuts into fewer blocks, where Rent's rule bends down.

@@ -13,13 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.resources import chips_used, count_usage
-from neuromod.hardware.routing import DIRECTIONS, Traffic, link_loads, measure
-from neuromod.hardware.targets import Target
-from neuromod.mapping.placement import Placement
-from neuromod.metrics import wiring
-from neuromod.metrics.activity import Activity, describe
+from neuromod.hardware import (
+    DIRECTIONS,
+    Grid,
+    Target,
+    Traffic,
+    chips_used,
+    count_usage,
+    link_loads,
+    load_target,
+    measure,
+    target_names,
+)
+from neuromod.mapping import Placement
+from neuromod.metrics import Activity, describe, find_activity, wiring
 from neuromod.network import Network
 from neuromod.notebook import html_table
 from neuromod.traffic import energy_and_time as costs
@@ -87,12 +94,12 @@ def _short(value: float | None) -> str:
 def estimate(
     network: Network,
     placement: Placement,
-    activity: Activity,
+    activity: Activity | None = None,
     *,
     target: Target | None = None,
     seed: int = 0,
 ) -> TrafficReport:
-    """Estimate the traffic of a placement, beside the shuffled one.
+    """Estimate what a placement costs, beside the shuffled one, as `neuromod estimate` does.
 
     In the shuffled placement the neurons exchange their places, position and core, as `shuffle` says.
 
@@ -102,23 +109,37 @@ def estimate(
         The network.
     placement : Placement
         Its neurons' cores.
-    activity : Activity
-        Its neurons' rates.
+    activity : Activity, optional
+        How often each neuron sends; `activity.find_activity` if omitted.
     target : Target, optional
-        The target, for energy, time and chips; without it they are left out.
+        For energy, time and chips; the placement's, where it is known, if omitted; else they are left out.
     seed : int, default 0
         Seed of the shuffle.
 
     Returns
     -------
     TrafficReport
-        Means per time step.
+        Means per time step: ``summary["hops_per_step"]`` in packet-hops, ``summary["packets_per_step"]``, …
 
     Raises
     ------
     UsageError
         If placement or activity are of another network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuromod
+    >>> net = neuromod.Network(w_rec=np.eye(4, k=1), w_in=np.zeros((4, 1)), w_out=np.zeros((1, 4)), bias=np.zeros(4),
+    ...                        bias_out=np.zeros(1), dt_s=0.1, tau_s=0.1)
+    >>> placement = neuromod.place(net, cores=(1, 2), neurons_per_core=2)
+    >>> neuromod.estimate(net, placement).summary["hops_per_step"]
+    1.0
     """
+    activity = activity or find_activity(network)
+    target = target or placement.hardware
+    if target is None and placement.target in target_names():
+        target = load_target(placement.target)
     sizes = (len(placement.core_of), len(activity.rates), len(activity.input_rates))
     if sizes != (network.n, network.n, network.n_in):
         raise UsageError(

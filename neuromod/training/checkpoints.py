@@ -16,9 +16,9 @@ import torch
 from neuromod import tasks
 from neuromod.errors import UsageError
 from neuromod.files import write_bytes
+from neuromod.geometry import grid_positions
 from neuromod.network import Network
 from neuromod.training import config, continuing, model
-from neuromod.training.penalties import proximal as bimt
 from neuromod.training.plan import TrainingPlan, make_plan
 from neuromod.training.settings import Settings
 from neuromod.trials import Trials
@@ -145,7 +145,7 @@ def start(
     batch = settings.training.batch if data is None else min(settings.training.batch, data.counts()["train"])
     rest = torch.zeros(batch, settings.network.neurons, device=device)
     n = settings.network.neurons
-    positions = bimt.grid_positions(n) if cores is None else cores.positions(n)
+    positions = grid_positions(n) if cores is None else cores.positions(n)
     if network is not None and network.positions is not None and cores is None:
         positions = np.array(network.positions)
     return State(

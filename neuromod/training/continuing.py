@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from neuromod.data.scaling import fit, unfolded
 from neuromod.network import Network
 from neuromod.training import model
+from neuromod.training.on_data.scaling import fit, unfolded
 from neuromod.training.settings import Settings
 from neuromod.trials import Trials
 

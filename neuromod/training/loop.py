@@ -12,22 +12,24 @@ import torch
 from torch.nn import functional
 
 from neuromod import tasks
-from neuromod.data import batches as data_batches
-from neuromod.data import facts, learning
-from neuromod.data.batches import Material, PackedData
+from neuromod.data import facts
 from neuromod.errors import InterruptedRunError, UsageError
+from neuromod.geometry import distances
 from neuromod.network import Network
-from neuromod.spiking.threads import torch_threads
+from neuromod.spiking import torch_threads
 from neuromod.training import batches as draws
 from neuromod.training import checkpoints, continuing, model
 from neuromod.training.checkpoints import State, device_of
 from neuromod.training.on_cores import rate_average as listening
 from neuromod.training.on_cores import schedule as chip_steps
+from neuromod.training.on_data import batches as data_batches
+from neuromod.training.on_data import learning
+from neuromod.training.on_data.batches import Material, PackedData
 from neuromod.training.penalties import family as regularizers
 from neuromod.training.penalties import proximal as bimt
 from neuromod.training.plan import TrainingPlan, make_plan
-from neuromod.training.settings import Settings, TrainingSettings
-from neuromod.training.swaps import positions as swapping
+from neuromod.training.schedules import bias_step, learning_rate, prices_change, strength_at
+from neuromod.training.settings import Settings
 from neuromod.trials import Trials
 
 
@@ -42,7 +44,7 @@ class Progress:
     loss : float
         Task loss, mean since the last log.
     accuracy : float
-        Share of training trials whose last step is right, since the last log; of data, of right answers, or R².
+        Share of the answers in training trials that are right, or R², since the last log.
     wiring_length : float
         Σ of the Manhattan distances of all non-zero recurrent weights, in pitch units.
     wiring_cost : float
@@ -142,7 +144,7 @@ def _loop(
     else:
         stream = data_batches.batches(settings, material, state.step, device)
     for packed in stream:
-        if prices is None or _prices_change(plan, state.step):
+        if prices is None or prices_change(plan, state.step):
             prices = _prices(plan, state)
         loss, hit = _step(plan, state, packed, prices)
         now = time.monotonic()
@@ -206,7 +208,7 @@ def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.P
     settings = plan.settings
     parameters, training = state.parameters, settings.training
     share = state.step / training.steps
-    strength = bimt.strength_at(settings.wiring, share)
+    strength = strength_at(settings.wiring, share)
 
     noise = draws.noise(settings, state, packed)
     used = chip_steps.used_parameters(plan, state)
@@ -231,7 +233,7 @@ def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.P
     if strength > 0 and not settings.wiring.proximal:
         (strength * bimt.wiring_cost(parameters, prices.weights, prices.groups)).backward()  # type: ignore[no-untyped-call]
     for group in state.optimizer.param_groups:
-        group["lr"] = _learning_rate(training, share)
+        group["lr"] = learning_rate(training, share)
     kept = chip_steps.still_alive(plan, state)
     state.optimizer.step()
     if strength > 0 and settings.wiring.proximal:
@@ -250,21 +252,9 @@ def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.P
     return float(loss.detach()), float(score)
 
 
-def _bias_step(settings: Settings) -> int:
-    return math.ceil(settings.wiring.bias_from * settings.training.steps)
-
-
-def _prices_change(plan: TrainingPlan, step: int) -> bool:
-    """Whether the prices at step `step` differ from those of the step before."""
-    settings = plan.settings
-    if regularizers.FAMILY[settings.wiring.regularizer].depends_on_weights:
-        return bimt.strength_at(settings.wiring, step / settings.training.steps) > 0
-    return chip_steps.swaps_after(plan, step) or chip_steps.listens_after(plan, step) or step == _bias_step(settings)
-
-
 def _prices(plan: TrainingPlan, state: State) -> bimt.Prices:
     settings = plan.settings
-    with_biases = state.step >= _bias_step(settings)
+    with_biases = state.step >= bias_step(settings)
     weights = regularizers.prices(
         settings.wiring, state.positions, state.parameters, plane=plan.plane, with_biases=with_biases
     )
@@ -285,13 +275,6 @@ def _mask_gradient(settings: Settings, state: State) -> None:
         gradient.mul_(torch.from_numpy(allowed).to(gradient.device))
 
 
-def _learning_rate(training: TrainingSettings, share: float) -> float:
-    """Linear rise, plateau, cosine fall to a hundredth."""
-    rise = min(1.0, (share + 1 / training.steps) / training.warmup) if training.warmup else 1.0
-    fall = max(0.0, (share - (1 - training.decay)) / training.decay) if training.decay else 0.0
-    return training.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
-
-
 def _progress(
     settings: Settings, state: State, loss: float, accuracy: float, prices: bimt.Prices, validation: float | None
 ) -> Progress:
@@ -304,11 +287,11 @@ def _progress(
         steps=settings.training.steps,
         loss=loss,
         accuracy=accuracy,
-        wiring_length=float(swapping.distances(state.positions)[live].sum()),
+        wiring_length=float(distances(state.positions)[live].sum()),
         wiring_cost=cost,
         synapses=int(live.sum()),
-        strength=bimt.strength_at(settings.wiring, share),
-        learning_rate=_learning_rate(settings.training, share),
+        strength=strength_at(settings.wiring, share),
+        learning_rate=learning_rate(settings.training, share),
         swaps=state.swaps,
         seconds=state.seconds,
         seconds_left=state.seconds / state.step * (settings.training.steps - state.step),

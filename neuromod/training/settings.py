@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from neuromod.errors import UsageError
-from neuromod.trial_arrays import READOUTS
+from neuromod.trials import READOUTS
 
 REGULARIZERS = ("bimt", "l1", "l1-local", "l1-swap", "sernn", "lm-rnn", "none")
 DEVICES = ("auto", "cpu", "cuda")
@@ -116,7 +116,8 @@ class WiringSettings:
     Parameters
     ----------
     regularizer : str
-        ``bimt``, ``l1``, ``l1-local``, ``l1-swap``, ``sernn``, ``lm-rnn`` or ``none``; see `neuromod.training.penalties.family`.
+        ``bimt``, ``l1``, ``l1-local``, ``l1-swap``, ``sernn``, ``lm-rnn`` or ``none``; see
+        `neuromod.training.penalties.family`.
     cost : str
         What ``bimt`` charges: ``distance``, or what a chip charges, ``hops``, ``packets``, ``multicast`` or ``energy``;
         see `neuromod.training.penalties.packets`.

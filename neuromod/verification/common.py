@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.metrics.accuracy import Evaluation, evaluate, has_tasks
-from neuromod.metrics.agreement import allowed_gap
-from neuromod.metrics.scores import agree
+from neuromod.metrics import Evaluation, agree, allowed_gap, evaluate, has_tasks
 from neuromod.network import Array, Network
-from neuromod.tasks import Trials
+from neuromod.trials import Trials
 
 # Streams of trials on which the states are compared: (steps, batch), unlike anything at export.
 STREAMS = ((203, 1), (257, 7), (229, 16))

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from neuromod.errors import UsageError, VerificationError
-from neuromod.exporting.nir import Form, build, decode, encode, nir_package, rebuild
-from neuromod.importing.nir import check_file
-from neuromod.mapping.placement import Placement
-from neuromod.metrics.accuracy import evaluate, trials_for
-from neuromod.metrics.scores import agree
+from neuromod.exporting import nir as exported
+from neuromod.importing import check_file
+from neuromod.mapping import Placement
+from neuromod.metrics import agree, evaluate, trials_for
 from neuromod.network import Array, Network
-from neuromod.spiking.network import SpikingNetwork
-from neuromod.tasks import Trials, decisions
+from neuromod.spiking import SpikingNetwork
+from neuromod.trials import Trials, decisions
 from neuromod.verification.common import compare, first_line, gap_of
 
 # A membrane this close to the threshold may fire one substep later elsewhere, and the trial goes its own way.
@@ -38,7 +37,7 @@ def verify_nir(
     *,
     spiking: SpikingNetwork | None = None,
     placement: Placement | None = None,
-    form: Form | None = None,
+    form: exported.Form | None = None,
     n_trials: int = 500,
     seed: int = 1,
     min_agreement: float = 0.95,
@@ -78,7 +77,7 @@ def verify_nir(
         If the file cannot be read.
     """
     try:
-        nir = nir_package()
+        nir = exported.nir_package()
     except UsageError as error:
         return {"verified": False, "passed": False, "reason": str(error)}
     try:
@@ -103,7 +102,7 @@ def verify_nir(
         "spikes_per_neuron_per_step": float(spiking.run(x).spikes[trials.mask[: len(x)]].mean()),
         "runtimes": {},
     }
-    reasons = _differences(graph, build(spiking, network=network, placement=placement, form=form))
+    reasons = _differences(graph, exported.build(spiking, network=network, placement=placement, form=form))
     for name, simulate in _SIMULATORS.items():
         if (name == "spikingjelly" and spiking.reset == "soft") or form == "literal":
             what = "knows no soft reset" if form == "cuba" else "does not read the literal form"
@@ -134,7 +133,7 @@ def verify_nir(
 
 def _imported(graph: Any, network: Network, placement: Placement | None) -> dict[str, Any]:
     """A network that came from NIR does not run here: what was written must be what was read."""
-    reasons = _differences(graph, rebuild(network, placement=placement))
+    reasons = _differences(graph, exported.rebuild(network, placement=placement))
     result: dict[str, Any] = {"passed": not reasons, "verified": True, "runtime": "read back with the nir package"}
     return {**result, "reasons": reasons, "form": "imported", "synapses": network.n_synapses}
 
@@ -148,7 +147,7 @@ def _verify_in(
     worst, untied = 0.0, 0
     for inputs in (x, loud):
         reference = spiking.run(inputs)
-        y = decode(simulate(graph, encode(inputs, spiking), spiking), spiking)
+        y = exported.decode(simulate(graph, exported.encode(inputs, spiking), spiking), spiking)
         apart = reference.margin.min(axis=(0, 2)) > _TIE
         size = max(1.0, float(np.abs(reference.y).max()))
         error = np.abs(y - reference.y).max(axis=(0, 2)) / size

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neuromod.errors import UsageError, VerificationError
-from neuromod.importing.onnx import load
+from neuromod.importing import load
 from neuromod.network import Array
 from neuromod.verification.common import first_line
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from neuromod.errors import VerificationError
 from neuromod.exporting import formats
-from neuromod.mapping.placement import Placement
-from neuromod.metrics.accuracy import has_tasks
+from neuromod.mapping import Placement
+from neuromod.metrics import has_tasks
 from neuromod.network import Network
 from neuromod.verification.nir import verify_nir
 from neuromod.verification.onnx import verify_int8, verify_onnx
 from neuromod.verification.snn import verify_snn
 
 if TYPE_CHECKING:
-    from neuromod.spiking.network import SpikingNetwork
+    from neuromod.spiking import SpikingNetwork
 
 # Variant of a format (see `neuromod.exporting.formats`) -> what verifies it; there is none without.
 RUNNERS: dict[str, Callable[..., dict[str, Any]]] = {

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from neuromod.errors import VerificationError
-from neuromod.mapping.placement import Placement
-from neuromod.metrics.accuracy import evaluate, trials_for
+from neuromod.mapping import Placement
+from neuromod.metrics import evaluate, trials_for
 from neuromod.network import Array, Network
-from neuromod.spiking.network import SpikingNetwork, State
+from neuromod.spiking import SpikingNetwork, State
 from neuromod.verification.common import BATCH, WRONG, compare, first_line, gap_of
 from neuromod.verification.snn_config import differences_of, read_config
 
@@ -131,13 +131,13 @@ def load(folder: Path) -> Any:
     VerificationError
         If a file cannot be read, ``model.py`` is not ours, or it cannot load the others.
     """
-    from neuromod.exporting.snn import template
+    from neuromod.exporting import snn
 
     try:
         text = (folder / "model.py").read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise VerificationError(f"{folder} cannot be read: {error}") from error
-    if text != template():
+    if text != snn.template():
         raise VerificationError(
             f"{folder / 'model.py'} is not the file that this version of neuromod writes, so it was not run; "
             "export again with `neuromod export --format snn`"

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from neuromod.errors import VerificationError
-from neuromod.exporting.onnx import metadata
-from neuromod.exporting.snn import config
-from neuromod.mapping.placement import Placement
+from neuromod.exporting import onnx, snn
+from neuromod.mapping import Placement
 from neuromod.network import Network
-from neuromod.spiking.network import SpikingNetwork
+from neuromod.spiking import SpikingNetwork
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -65,7 +64,9 @@ def differences_of(
     """Return what ``config.json`` says that is not so."""
     about = found.get("about")
     about = about if isinstance(about, dict) else {}
-    wanted = {key.removeprefix("neuromod."): json.loads(text) for key, text in metadata(network, placement).items()}
+    wanted = {
+        key.removeprefix("neuromod."): json.loads(text) for key, text in onnx.metadata(network, placement).items()
+    }
     for key in ("placement", "rates"):
         if key not in about:
             wanted.pop(key, None)  # exported before there was one
@@ -82,6 +83,6 @@ def differences_of(
         return faults
     return faults + [
         f"config.json says {key} = {found.get(key)!r}, exported was {value!r}"
-        for key, value in config(spiking).items()
+        for key, value in snn.config(spiking).items()
         if key != "made_by" and found.get(key) != value
     ]

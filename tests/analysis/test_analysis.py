@@ -13,8 +13,8 @@ from neuromod import Network, analysis
 from neuromod.analysis import clusters, importance, lesions, modularity, space, variance
 from neuromod.analysis.published import growing_brains
 from neuromod.errors import UsageError
+from neuromod.geometry import distances
 from neuromod.tasks import generate, resolve
-from neuromod.training.swaps.positions import distances
 
 
 def planted(side: int = 12, blocks: int = 2, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

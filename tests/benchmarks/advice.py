@@ -9,10 +9,9 @@ import numpy as np
 
 import neuromod
 from neuromod import Network
-from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.errors import Advice, DoesNotFitError, UsageError
 from neuromod.hardware.target_files import load_target, target_names
 from neuromod.hardware.targets import Figure, Target
-from neuromod.mapping.explanation import Advice
 from neuromod.mapping.problem import Effort
 from neuromod.mapping.search import choose_grid
 

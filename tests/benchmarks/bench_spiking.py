@@ -25,7 +25,7 @@ from trained import trained
 from neuromod import Network
 from neuromod.exporting import snn
 from neuromod.metrics.accuracy import evaluate, trials_for
-from neuromod.metrics.agreement import agreement
+from neuromod.metrics.agreements import agreement
 from neuromod.spiking.selection import ConversionSettings, choose
 from neuromod.verification.snn import load
 

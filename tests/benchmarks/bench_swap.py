@@ -18,7 +18,7 @@ from statistics import median
 
 import numpy as np
 
-from neuromod.training.penalties.proximal import grid_positions
+from neuromod.geometry import grid_positions
 from neuromod.training.swaps import positions as swapping
 
 BAR, TOP_K, L0 = 1000, 30, 0.1

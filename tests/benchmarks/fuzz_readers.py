@@ -56,11 +56,7 @@ def quiet() -> Any:
 
 def _make_run(path: Path) -> None:
     """Make the run whose files are changed: everything that is quick."""
-    from neuromod.cli.estimate import estimate_stage
-    from neuromod.cli.export import export_stage
-    from neuromod.cli.map import map_stage
-    from neuromod.cli.report import report_stage
-    from neuromod.cli.verify import verify_stage
+    from neuromod.stages import estimate_stage, export_stage, map_stage, report_stage, verify_stage
 
     folder = path.parent
     shutil.rmtree(folder)
@@ -81,9 +77,9 @@ def _make_run(path: Path) -> None:
 
 def _read_run(path: Path) -> None:
     """Let every command look at the run that a changed file lies in, as if a step had written it so."""
-    from neuromod.cli.estimate import estimate_stage
-    from neuromod.cli.report import report_stage
     from neuromod.cli.runs import list_runs
+
+    from neuromod.stages import estimate_stage, report_stage
 
     manifest = path.with_name("run.json")
     if path != manifest:
@@ -120,7 +116,8 @@ def _read_artefact(path: Path) -> None:
 
 def _make_spiking(path: Path) -> None:
     from neuromod.metrics.accuracy import trials_for
-    from neuromod.spiking.conversion import activities, balance, convert
+    from neuromod.spiking.conversion import convert
+    from neuromod.spiking.thresholds import activities, balance
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -183,6 +180,18 @@ def _read_network(path: Path) -> None:
         mapping.place(network, cores=(2, 2), placer="tiles")
 
 
+def _read_with(**said: Any) -> Callable[[Path], None]:
+    """Import a network of which the user says something."""
+
+    def read(path: Path) -> None:
+        from neuromod import importing
+        from neuromod.importing import Choice
+
+        importing.read(path, Choice(**said))
+
+    return read
+
+
 def _make_npz(path: Path) -> None:
     network = small_network()
     np.savez(path, w_rec=network.w_rec.toarray(), w_in=network.w_in, w_out=network.w_out, positions=network.positions,
@@ -211,10 +220,23 @@ def _make_onnx(path: Path) -> None:
     shutil.rmtree(folder)
 
 
+def _make_rnn(path: Path) -> None:
+    """An RNN as PyTorch writes it: by batches, a first state of zeros made of shapes, a readout of the last step."""
+    import onnx_changes
+    import onnx_models
+
+    m = onnx_models.start(np.random.default_rng(3))
+    onnx_changes.start_by("shape", 0.0)(m)
+    m.after.clear()
+    onnx_changes.flat_and_back("shape")(m)
+    onnx_models.finish(m, path)
+
+
 def _make_nir(path: Path) -> None:
     from neuromod.exporting import nir
     from neuromod.metrics.accuracy import trials_for
-    from neuromod.spiking.conversion import activities, balance, convert
+    from neuromod.spiking.conversion import convert
+    from neuromod.spiking.thresholds import activities, balance
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -243,6 +265,20 @@ def _make_pt(path: Path) -> None:
     import torch
 
     torch.save(_state_dict(), path)
+
+
+def _make_trained(path: Path) -> None:
+    """A checkpoint of a pruned network beside its optimiser and loss."""
+    import torch
+    from torch.nn.utils import prune
+
+    rnn = torch.nn.RNN(5, 4, nonlinearity="relu")
+    prune.random_unstructured(rnn, "weight_hh_l0", 0.5)
+    optimizer = torch.optim.Adam(rnn.parameters())
+    rnn(torch.ones(2, 1, 5))[0].sum().backward()
+    optimizer.step()
+    held = {"model": rnn.state_dict(), "optimizer": optimizer.state_dict(), "loss": torch.tensor(0.5), "epoch": 1}
+    torch.save(held, path)
 
 
 def _make_checkpoint(path: Path) -> None:
@@ -282,7 +318,8 @@ def _read_onnx_export(path: Path) -> None:
 def _make_snn(path: Path) -> None:
     from neuromod.exporting import snn
     from neuromod.metrics.accuracy import trials_for
-    from neuromod.spiking.conversion import activities, balance, convert
+    from neuromod.spiking.conversion import convert
+    from neuromod.spiking.thresholds import activities, balance
 
     network = small_network()
     x = trials_for(network, 4, seed=0).inputs
@@ -302,6 +339,16 @@ def _text(content: str) -> Callable[[Path], None]:
 
 
 _EDGES = "\n".join(f"{s} {t} {w}" for s, t, w in [(0, 1, 0.5), (1, 2, -1.25), (2, 0, 3), (3, 3, 1)]) + "\n"
+
+_R_EDGES = '"","from","to","w"\n' + "".join(f'"{k}",{k % 4},"{k % 3}",{k / 8}\n' for k in range(8))
+_SYMMETRIC = "%%MatrixMarket matrix coordinate real symmetric\n% made by hand\n3 3 3\n1 1 0.5\n2 1 -1\n3 2 2.5\n"
+_GRAPHML = """<?xml version="1.0"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+<key id="w" for="edge" attr.name="strength" attr.type="double"><default>0.5</default></key>
+<key id="x" for="node" attr.name="x" attr.type="double"/>
+<graph edgedefault="undirected"><node id="0"><data key="x">1</data></node>
+<node id="1"/><edge source="0" target="1"/>
+<edge source="1" target="1" directed="true"><data key="w">2</data></edge></graph></graphml>
+"""
 
 READERS = (
     Reader("config", "config.toml", _make_config, _read_config, mutate_toml),
@@ -328,8 +375,20 @@ READERS = (
     Reader("import edge list", "edges.edgelist", _text(_EDGES), _read_network, mutate_text),
     Reader("import csv", "edges.csv", _text("source,target,weight\n" + _EDGES.replace(" ", ",")), _read_network,
            mutate_text),
+    Reader("import csv as R writes it", "edges.csv", _text(_R_EDGES), _read_network, mutate_text),
+    Reader("import KONECT", "out.mine", _text("% sym weighted\n% 4 4 4\n" + _EDGES), _read_network, mutate_text),
+    Reader("import csv, columns chosen", "edges.csv", _text("a;b;c;d;e\n" + _EDGES.replace(" ", ";9;")),
+           _read_with(columns={"source": "a", "target": "3", "weight": "5"}, duplicates="max"), mutate_text),
+    Reader("import npy", "w.npy", lambda p: np.save(p, small_network().w_rec.toarray()),
+           _read_with(transpose=True, dt_ms=1.0, tau_ms=20.0), mutate_bytes),
+    Reader("import GraphML, mixed", "graph.graphml", _text(_GRAPHML), _read_with(columns={"weight": "strength"}),
+           mutate_text),
+    Reader("import MatrixMarket, symmetric", "weights.mtx", _text(_SYMMETRIC), _read_with(duplicates="first"),
+           mutate_text),
     Reader("import ONNX", "model.onnx", _make_onnx, _read_network, mutate_onnx),
+    Reader("import ONNX RNN", "rnn.onnx", _make_rnn, _read_network, mutate_onnx),
     Reader("import NIR", "model.nir", _make_nir, _read_network, mutate_hdf5),
     Reader("import state dict", "model.safetensors", _make_state_dict, _read_network, mutate_safetensors),
     Reader("import pt", "model.pt", _make_pt, _read_network, mutate_bytes),
+    Reader("import checkpoint", "trained.pt", _make_trained, _read_network, mutate_bytes),
 )  # fmt: skip

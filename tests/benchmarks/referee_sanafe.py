@@ -43,7 +43,13 @@ def place_and_judge(network: Network, rates, target: str, cores, capacity, place
     """Place, then judge."""
     chip = load_target(target)
     placement = mapping.place(
-        network, rates=rates, cores=cores, target=chip, neurons_per_core=capacity, placer=placer, effort=Effort(0.2)
+        network,
+        activity=Activity(np.asarray(rates), np.ones(network.n_in), "given", 0),
+        cores=cores,
+        target=chip,
+        neurons_per_core=capacity,
+        placer=placer,
+        effort=Effort(0.2),
     )
     return judge(network, placement, rates, chip, python)
 

@@ -15,14 +15,14 @@ from scipy import stats
 import neuromod
 from neuromod import Trials, cli
 from neuromod.analysis.variance import class_variance
-from neuromod.data import batches, defaults
 from neuromod.errors import UsageError
 from neuromod.files import sha256
 from neuromod.metrics import scores
-from neuromod.metrics.agreement import allowed_gap
+from neuromod.metrics.agreements import allowed_gap
 from neuromod.runs import run as rundir
 from neuromod.training import checkpoints, config
 from neuromod.training import loop as training
+from neuromod.training.on_data import batches, defaults
 
 KINDS = ("last", "mean", "every", "values", "values every")
 

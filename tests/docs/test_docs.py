@@ -81,7 +81,7 @@ def folder(master, tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def small_data(request, tmp_path, monkeypatch):
     """Data of the layout that the wheel of aeon has, where it is not installed, and fewer steps of training on them."""
-    from neuromod.data import defaults
+    from neuromod.training.on_data import defaults
 
     monkeypatch.setattr(defaults, "_ROUNDS", 0)
     monkeypatch.setattr(defaults, "_FEWEST", 200)
@@ -141,8 +141,9 @@ def _command(command):
 
 
 def test_the_formats_page_names_every_field(full_run, tmp_path):
-    from neuromod.cli.export import export_stage
     from neuromod.cli.output import Talk
+
+    from neuromod.stages import export_stage
 
     run = full_run(tmp_path / "run")
     export_stage(run, formats=("snn",), talk=Talk(quiet=True), substeps=2)

@@ -94,10 +94,10 @@ def test_a_throw_away_format_needs_nothing_else(neuromod_with_it, solver, run_of
 
 
 def test_several_formats_are_written_all_or_none(solver, run_of, monkeypatch):
-    from neuromod.cli.export import export_stage
     from neuromod.cli.output import Talk
 
     from neuromod.exporting import snn
+    from neuromod.stages import export_stage
 
     run, talk = run_of(solver), Talk(quiet=True)
     given = {"formats": ("onnx", "snn"), "talk": talk, "substeps": 4, "tune": "never"}

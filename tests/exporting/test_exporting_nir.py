@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from neuromod.errors import UsageError, VerificationError
-from neuromod.quantization import quantize
 from neuromod.spiking import conversion
 from neuromod.spiking.network import SpikingNetwork
+from neuromod.spiking.quantization import quantize
 from neuromod.verification.nir import verify_nir
 
 nir = pytest.importorskip("nir")

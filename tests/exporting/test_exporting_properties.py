@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from neuromod import Network
 from neuromod.exporting import snn
-from neuromod.quantization import quantize
 from neuromod.spiking import conversion
+from neuromod.spiking.quantization import quantize
 from neuromod.verification.snn import load
 
 NETWORKS = st.fixed_dictionaries(

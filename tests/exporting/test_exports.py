@@ -61,7 +61,7 @@ def test_a_conversion_that_fails_the_limits_is_tuned_as_the_command_does(solver)
 def test_both_functions_that_place_take_the_activity(solver):
     busy = replace(solver, w_rec=np.ones((17, 17)) * 0.01)
     options = {"cores": (2, 2), "neurons_per_core": 5, "seed": 3}
-    wanted = mapping.place(busy, rates=find_activity(busy).rates, **options).core_of
+    wanted = mapping.place(busy, activity=find_activity(busy), **options).core_of
     assert np.array_equal(mapping.place(busy, **options).core_of, wanted)
     assert np.array_equal(neuromod.place(busy, **options).core_of, wanted)
     shared = set(inspect.signature(mapping.place).parameters) & set(inspect.signature(neuromod.place).parameters)
@@ -162,7 +162,7 @@ def test_a_file_beyond_what_protobuf_allows_is_refused_before_it_is_written(monk
 
 
 def test_spiking_neurons_without_input_are_not_folded_as_rates():
-    from neuromod.pruning.removal import cut
+    from neuromod.removal import cut
 
     w = np.zeros((3, 3))
     w[2, 0], w[2, 1] = 1, 0.5

@@ -12,9 +12,10 @@ import torch
 from neuromod import Network
 from neuromod.hardware.grid import Grid
 from neuromod.hardware.packet_costs import cost_matrix, make_links, packet_cost
-from neuromod.hardware.routing import measure, placement_cost
+from neuromod.hardware.routing import measure
 from neuromod.hardware.target_files import load_target
 from neuromod.hardware.targets import Figure, PacketPrice, Target
+from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.problem import make_problem
 from neuromod.mapping.search import place
 from neuromod.metrics.activity import Activity

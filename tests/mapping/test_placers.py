@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from neuromod import Network
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.hardware.grid import Grid
-from neuromod.hardware.routing import placement_cost
+from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.placers import PLACERS, Effort, clusters, find_placer, hilbert, make_problem, place
 from neuromod.mapping.placers.tiles import least_corner
 from neuromod.mapping.problem import renumbered

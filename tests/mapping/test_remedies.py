@@ -16,9 +16,8 @@ from click.testing import CliRunner
 
 import neuromod
 from neuromod import Network, cli
-from neuromod.errors import DoesNotFitError
+from neuromod.errors import Advice, DoesNotFitError
 from neuromod.hardware.targets import Figure, Target
-from neuromod.mapping.explanation import Advice
 from neuromod.mapping.problem import Effort
 from neuromod.runs import run as rundir
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from neuromod import Network
 from neuromod.hardware.grid import Grid
 from neuromod.hardware.resources import count_usage
-from neuromod.hardware.routing import busiest_link, link_table, placement_cost
 from neuromod.hardware.targets import Figure, PacketPrice, Target
+from neuromod.mapping.cost import busiest_link, link_table, placement_cost
 from neuromod.mapping.limits import limits_of_search
 from neuromod.mapping.local_search import moves, tables
 from neuromod.mapping.local_search.link_prices import reprice, way_costs

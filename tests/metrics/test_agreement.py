@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuromod.metrics.agreement import agreement, wilson
+from neuromod.metrics.agreements import agreement, wilson
 
 
 def test_wilson_interval_of_published_values():

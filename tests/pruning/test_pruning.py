@@ -7,7 +7,7 @@ from neuromod.errors import UsageError
 from neuromod.metrics import accuracy as evaluation
 from neuromod.network import Network
 from neuromod.pruning import magnitude as pruning
-from neuromod.pruning.removal import cut
+from neuromod.removal import cut
 
 
 def chain(**changes: object) -> Network:

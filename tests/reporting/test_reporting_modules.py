@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from neuromod.cli.analyze import analyze_stage
 from neuromod.cli.output import Talk
 
 from neuromod import reporting
 from neuromod.reporting.sections.modules import modules
+from neuromod.stages import analyze_stage
 
 
 def test_the_report_shows_the_analysis_and_how_to_make_it(run_of, solver) -> None:

@@ -204,7 +204,7 @@ def test_random_input_has_the_inputs_mean_and_sign():
 
 
 def test_saved_networks_come_back(solver, tmp_path):
-    from neuromod.quantization import quantize
+    from neuromod.spiking.quantization import quantize
 
     spiking = quantize(conversion.convert(solver, np.linspace(1, 2, 17), substeps=4, mode="continuous"), 6)
     spiking.save(tmp_path / "a.safetensors")

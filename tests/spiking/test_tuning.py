@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neuromod.metrics.accuracy import evaluate, trials_for
-from neuromod.metrics.agreement import agreement
+from neuromod.metrics.agreements import agreement
 from neuromod.spiking import conversion
 from neuromod.spiking import fine_tuning as tuning
 

@@ -15,6 +15,7 @@ from neuromod.cli.sweep import sweep_stage
 
 from neuromod.errors import UsageError
 from neuromod.plotting import pareto
+from neuromod.runs import point
 from neuromod.runs import run as rundir
 from neuromod.sweeping import engines, make_plan, read_plan, results, trial
 
@@ -277,8 +278,8 @@ def test_methods_are_compared_at_matched_error() -> None:
 
 def test_a_trial_without_fresh_trials_has_the_error_of_pruning() -> None:
     at = row("bimt", 0.1, 0.03, 5e4)
-    assert results.point({**at, "analyze.accuracy": None}) == results.point(at)
-    assert results.point({**at, "analyze.accuracy": 0.9})["error"] == pytest.approx(0.1)
+    assert point({**at, "analyze.accuracy": None}) == point(at)
+    assert point({**at, "analyze.accuracy": 0.9})["error"] == pytest.approx(0.1)
 
 
 def test_the_pareto_figure_is_the_same_each_time(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from scipy import sparse
 from neuromod import Network
 from neuromod.errors import UsageError
 from neuromod.hardware.grid import Grid
-from neuromod.hardware.routing import DIRECTIONS, link_loads, measure, placement_cost, route
+from neuromod.hardware.routing import DIRECTIONS, link_loads, measure, route
+from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.placement import Placement
 from neuromod.mapping.problem import make_problem
 from neuromod.metrics.activity import Activity

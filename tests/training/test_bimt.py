@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from neuromod.geometry import grid_positions, grid_side
 from neuromod.training.penalties import proximal as bimt
 from neuromod.training.settings import WiringSettings
 
@@ -33,6 +34,6 @@ def test_strength_ramps_between_its_shares() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 9, 10, 256])
 def test_positions_are_distinct_cells_of_the_smallest_square(n: int) -> None:
-    positions = bimt.grid_positions(n)
+    positions = grid_positions(n)
     assert len({tuple(row) for row in positions}) == n
-    assert positions.max() < bimt.grid_side(n) == int(np.ceil(np.sqrt(n)))
+    assert positions.max() < grid_side(n) == int(np.ceil(np.sqrt(n)))

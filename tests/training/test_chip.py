@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from scipy import optimize, sparse
 
 from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.geometry import grid_positions
 from neuromod.hardware import packet_costs
 from neuromod.hardware.grid import Grid
 from neuromod.hardware.layout import grown_on
@@ -356,7 +357,7 @@ def test_moving_keeps_the_places_of_those_that_stay() -> None:
 def test_the_grid_of_one_neuron_a_place_is_that_of_bimt() -> None:
     found = chip.of_settings(config.load(None, ["chip.cores=4x4", "chip.neurons_per_core=16"]))
     assert found is not None
-    assert {tuple(p) for p in found.positions(256)} == {tuple(p) for p in bimt.grid_positions(256)}
+    assert {tuple(p) for p in found.positions(256)} == {tuple(p) for p in grid_positions(256)}
     assert found.links is None
 
 
@@ -547,7 +548,7 @@ def test_the_activity_is_that_of_the_spiking_network() -> None:
 
 def test_regularizers_without_a_chip_have_no_groups() -> None:
     given = config.load(None, [])
-    at = bimt.grid_positions(9)
+    at = grid_positions(9)
     assert regularizers.groups(given.wiring, None, at, np.ones(9, np.float32), torch.zeros(9, 9)) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import linalg, optimize
 
-from neuromod.geometry import Plane
+from neuromod.geometry import Plane, grid_positions
 from neuromod.training import checkpoints, config
 from neuromod.training import loop as training
 from neuromod.training.penalties import family as regularizers
@@ -61,7 +61,7 @@ def test_the_settings_name_the_whole_family() -> None:
 @pytest.mark.parametrize("with_biases", [False, True])
 @pytest.mark.parametrize("name", REGULARIZERS)
 def test_cost_equals_the_formula(name: str, with_biases: bool) -> None:
-    p, positions = tensors(), bimt.grid_positions(9)[np.random.default_rng(1).permutation(9)]
+    p, positions = tensors(), grid_positions(9)[np.random.default_rng(1).permutation(9)]
     prices = regularizers.prices(
         settings(name), positions, p, plane=Plane.square(len(positions)), with_biases=with_biases
     )
@@ -71,7 +71,7 @@ def test_cost_equals_the_formula(name: str, with_biases: bool) -> None:
 
 @pytest.mark.parametrize("name", [name for name in REGULARIZERS if name not in ("none", "lm-rnn")])
 def test_gradient_of_the_cost(name: str) -> None:
-    p, positions = tensors(5), bimt.grid_positions(5)
+    p, positions = tensors(5), grid_positions(5)
     prices = regularizers.prices(settings(name), positions, p, plane=Plane.square(len(positions)), with_biases=True)
     assert not any(price.requires_grad for price in prices.values())
     leaves = [p[key].clone().requires_grad_() for key in prices]
@@ -105,7 +105,7 @@ def test_proximal_step_minimises_each_cost(name: str) -> None:
     root_v = {key: tensor.grad.abs() for key, tensor in p.items()}  # after one step √v̂ is |gradient|
     optimizer.step()
     # Communicability is small where self-connections are strong, hence a larger λ.
-    positions, strength = bimt.grid_positions(6), 400.0 if name == "sernn" else 8.0
+    positions, strength = grid_positions(6), 400.0 if name == "sernn" else 8.0
     prices = regularizers.prices(settings(name), positions, p, plane=Plane.square(len(positions)), with_biases=True)
     before = {key: tensor.detach().clone() for key, tensor in p.items()}
     bimt.shrink(p, prices, optimizer, strength)
@@ -132,7 +132,7 @@ def test_proximal_step_minimises_each_cost(name: str) -> None:
 
 
 def test_terminals_have_places_and_their_wires_lengths() -> None:
-    p, positions = tensors(), bimt.grid_positions(9)
+    p, positions = tensors(), grid_positions(9)
     given = dataclasses.replace(settings("bimt"), terminals=True)
     prices = regularizers.prices(given, positions, p, plane=Plane.square(len(positions)), with_biases=False)
     places = {"w_in": [(-1, y) for y in np.linspace(0, 2, 4)], "w_out": [(3, y) for y in (0, 1, 2)]}
@@ -152,7 +152,7 @@ def test_terminals_have_places_and_their_wires_lengths() -> None:
 
 
 def test_a_swap_with_terminals_lowers_the_cost_by_what_it_says() -> None:
-    p, positions = tensors(16, seed=4), bimt.grid_positions(16)
+    p, positions = tensors(16, seed=4), grid_positions(16)
     given = dataclasses.replace(settings("bimt"), terminals=True)
     assert regularizers.anchors(settings("bimt"), p, Plane.square(len(positions))) is None
     done = swapping.swap(
@@ -174,7 +174,7 @@ def test_training_with_terminals() -> None:
 
 
 def test_mask_is_the_neighbourhood() -> None:
-    positions = bimt.grid_positions(9)
+    positions = grid_positions(9)
     allowed = regularizers.mask(dataclasses.replace(settings("lm-rnn"), reach=1.0), positions)
     assert allowed is not None
     assert allowed.sum(axis=1).tolist() == [3, 4, 3, 4, 5, 4, 3, 4, 3]

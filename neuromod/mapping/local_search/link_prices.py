@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.routing import link_table
+from neuromod.hardware import Grid
+from neuromod.mapping.cost import link_table
 from neuromod.mapping.problem import Problem
 
 _POWER = 6

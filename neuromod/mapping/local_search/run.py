@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.routing import busiest_link
+from neuromod.mapping.cost import busiest_link
 from neuromod.mapping.local_search.core_exchange import anneal_cores, count_packets, relabel
 from neuromod.mapping.local_search.link_prices import reprice
 from neuromod.mapping.local_search.moves import chips, count_usage, excess, make_limits

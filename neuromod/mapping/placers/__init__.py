@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.packet_costs import Objective
-from neuromod.hardware.targets import PacketPrice
+from neuromod.hardware import Grid, Objective, PacketPrice
 from neuromod.mapping.problem import CoreLimits, Effort, Problem, make_problem
 from neuromod.network import Network
 

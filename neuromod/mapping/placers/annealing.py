@@ -20,7 +20,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.routing import busiest_link, placement_cost
+from neuromod.mapping.cost import busiest_link, placement_cost
 from neuromod.mapping.local_search.moves import chips, count_usage, excess, make_limits
 from neuromod.mapping.local_search.run import Search
 from neuromod.mapping.local_search.tables import make_tables

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from neuromod.hardware.grid import Grid
+from neuromod.hardware import Grid
 from neuromod.mapping.placers.components import connected_parts
 from neuromod.mapping.placers.tiles import cores_needed, least_corner
 from neuromod.mapping.problem import Effort, Problem

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from neuromod.hardware.routing import packets_between
+from neuromod.mapping.cost import packets_between
 from neuromod.mapping.local_search.core_exchange import anneal_cores
 from neuromod.mapping.placers.bisection import cut_plane, embed
 from neuromod.mapping.placers.tiles import least_corner

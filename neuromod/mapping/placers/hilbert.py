@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.routing import packets_between
+from neuromod.hardware import Grid
 from neuromod.kernels import compiled
+from neuromod.mapping.cost import packets_between
 from neuromod.mapping.local_search.core_exchange import exchange_change
 from neuromod.mapping.placers.bisection import embed
 from neuromod.mapping.problem import Effort, Problem

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.optimize import quadratic_assignment
 
 from neuromod.errors import UsageError
-from neuromod.hardware.routing import packets_between, placement_cost
+from neuromod.mapping.cost import packets_between, placement_cost
 from neuromod.mapping.placers import bisection, tiles
 from neuromod.mapping.problem import Effort, Problem
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.grid import Grid
+from neuromod.hardware import Grid
 from neuromod.mapping.problem import Effort, Problem
 
 

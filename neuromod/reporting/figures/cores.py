@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.grid import Grid
+from neuromod.hardware import Grid
 from neuromod.reporting.figures.svg import Element, element, figure
 from neuromod.reporting.numbers import count
 

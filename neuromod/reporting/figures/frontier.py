@@ -10,7 +10,7 @@ from neuromod.errors import NeuromodError
 from neuromod.files import read_json
 from neuromod.reporting.figures.svg import Element, document, element, figure, number, ticks
 from neuromod.reporting.numbers import percent, tidy
-from neuromod.sweeping.results import SCHEMA, point
+from neuromod.runs import SWEEP_SCHEMA, point
 
 _WIDTH, _HEIGHT = 560.0, 300.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 16.0, 12.0, 42.0
@@ -22,7 +22,7 @@ def frontier(path: Path) -> dict[str, Any] | None:
     if path.resolve().parent.name != "trials" or not table.is_file():
         return None
     try:
-        trials = read_json(table, schema=SCHEMA)["trials"]
+        trials = read_json(table, schema=SWEEP_SCHEMA)["trials"]
         found = {str(row["trial"]): at for row in trials if (at := point(row)) and _usable(at)}
         kinds = {str(row["trial"]): str(row.get("method", row["regularizer"])) for row in trials}
     except (NeuromodError, KeyError, TypeError, ValueError):

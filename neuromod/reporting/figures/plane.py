@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.resources import synapses_of_neurons
-from neuromod.mapping.placement import Placement
+from neuromod.hardware import Grid, synapses_of_neurons
+from neuromod.mapping import Placement
 from neuromod.network import Network
 from neuromod.reporting.figures.svg import Element, element, figure
 from neuromod.reporting.numbers import MINUS, count, percent

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from neuromod.errors import UsageError
-from neuromod.exporting.formats import titles
+from neuromod.exporting import titles
 from neuromod.reporting.figures.cores import Cores, draw_cores
 from neuromod.reporting.figures.svg import document
 from neuromod.reporting.findings import Findings, Stage
 from neuromod.reporting.numbers import count, duration, is_number, percent, scientific
-from neuromod.runs.commands import COMMANDS
+from neuromod.runs import COMMANDS
 
 Section = dict[str, Any]
 

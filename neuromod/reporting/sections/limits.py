@@ -38,8 +38,7 @@ def limits(findings: Findings) -> dict[str, Any] | None:
     placement, network = findings.placement, findings.network
     if placement is None or network is None or not findings.target:
         return None
-    from neuromod.hardware.resources import chips_of, count_usage
-    from neuromod.hardware.target_files import parse_target
+    from neuromod.hardware import chips_of, count_usage, parse_target
 
     target = parse_target(findings.target, where="target.toml")
     usage = count_usage(network, placement.core_of, placement.grid, target)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.exporting.formats import FORMATS
-from neuromod.hardware.resources import synapses_of_neurons
+from neuromod.exporting import FORMATS
+from neuromod.hardware import synapses_of_neurons
 from neuromod.reporting.figures.curves import draw_curve
 from neuromod.reporting.figures.plane import CLUSTER_COLOURS, Plane, draw_plane, plane_of
 from neuromod.reporting.figures.svg import document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neuromod.exporting.formats import titles
+from neuromod.exporting import titles
 from neuromod.reporting.findings import Findings
 from neuromod.reporting.numbers import UNKNOWN, count, is_number, percent
 

@@ -12,9 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.resources import bits_of_synapse, chip_of_core
-from neuromod.hardware.targets import Target
+from neuromod.hardware import Grid, Target, bits_of_synapse, chip_of_core
 
 Matrix = npt.NDArray[np.floating]
 

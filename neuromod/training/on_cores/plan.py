@@ -11,11 +11,7 @@ import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError
 from neuromod.geometry import Plane
-from neuromod.hardware.grid import Grid
-from neuromod.hardware.layout import cores_of_places
-from neuromod.hardware.packet_costs import Links, make_links
-from neuromod.hardware.target_files import load_target
-from neuromod.hardware.targets import Target
+from neuromod.hardware import Grid, Links, Target, cores_of_places, load_target, make_links
 from neuromod.training.settings import Settings
 
 
@@ -113,8 +109,7 @@ def of_settings(settings: Settings, *, neurons_per_core: int | None = None) -> C
     DoesNotFitError
         If the neurons do not fit the cores.
     """
-    from neuromod.mapping.limits import decide_capacity
-    from neuromod.mapping.search import choose_grid
+    from neuromod.mapping import choose_grid, decide_capacity
 
     chip, cost = settings.chip, settings.wiring.cost
     if not (chip.cores or chip.target or cost != "distance"):

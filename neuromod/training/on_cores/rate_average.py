@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neuromod.spiking.conversion import balance
+from neuromod.spiking import balance
 
 # Weight of the newest batch in the estimate, and the least activity, so that a silent neuron's wires still cost.
 _NEWEST, _LEAST = 0.3, 0.05

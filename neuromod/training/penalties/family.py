@@ -37,11 +37,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neuromod.geometry import Plane
+from neuromod.geometry import Plane, distances
 from neuromod.training.on_cores.plan import Chip
 from neuromod.training.penalties.packets import GroupPrices, make_prices
 from neuromod.training.settings import WiringSettings
-from neuromod.training.swaps.positions import Anchors, distances
+from neuromod.training.swaps.positions import Anchors
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neuromod.hardware.packet_costs import Links
+from neuromod.hardware import Links
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,14 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from neuromod.training.penalties import packets as traffic_cost
 from neuromod.training.penalties.group_lasso import shrink_groups
 from neuromod.training.penalties.packets import GroupPrices
-from neuromod.training.settings import WiringSettings
 
 
 @dataclass(frozen=True)
@@ -30,18 +27,6 @@ class Prices:
 
     weights: Mapping[str, torch.Tensor]
     groups: GroupPrices | None
-
-
-def grid_positions(n: int) -> npt.NDArray[np.float32]:
-    """Columns and rows of n neurons, (n, 2), row by row on the smallest square grid that holds them."""
-    side = grid_side(n)
-    rows, columns = np.divmod(np.arange(n), side)
-    return np.stack([columns, rows], axis=1).astype(np.float32)
-
-
-def grid_side(n: int) -> int:
-    """Neurons along a side of that grid."""
-    return int(np.ceil(np.sqrt(n)))
 
 
 def wiring_cost(
@@ -55,14 +40,6 @@ def wiring_cost(
     if groups is not None:
         terms.append(traffic_cost.cost(parameters["w_rec"], groups))
     return torch.stack(terms).sum() if terms else torch.zeros(())
-
-
-def strength_at(settings: WiringSettings, share: float) -> float:
-    """λ when `share` (0 … 1) of the training is over: 0, then a linear ramp, then `settings.strength`."""
-    if settings.ramp_to <= settings.ramp_from:
-        return settings.strength * (share >= settings.ramp_to)
-    ramp = (share - settings.ramp_from) / (settings.ramp_to - settings.ramp_from)
-    return settings.strength * min(max(ramp, 0.0), 1.0)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware.packet_costs import Links
+from neuromod.hardware import Links
 from neuromod.kernels import compiled
 
 # Partners that are tried for each neuron in a round, and rounds at most.

@@ -53,14 +53,6 @@ class Anchors:
     positions: npt.NDArray[np.floating]
 
 
-def distances(positions: npt.NDArray[np.floating], others: npt.NDArray[np.floating] | None = None) -> Matrix:
-    """Manhattan distance between every two positions, (n, n), or to others, (n, m), in the unit of `positions`."""
-    at = np.asarray(positions, np.float64)
-    to = at if others is None else np.asarray(others, np.float64)
-    result: Matrix = np.abs(at[:, None, 0] - to[None, :, 0]) + np.abs(at[:, None, 1] - to[None, :, 1])
-    return result
-
-
 def swap(
     w_rec: npt.NDArray[np.floating],
     positions: npt.NDArray[np.float32],

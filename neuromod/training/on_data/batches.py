@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from neuromod.data.scaling import Scaling, fit, standardised
 from neuromod.training import model
+from neuromod.training.on_data.scaling import Scaling, fit, standardised
 from neuromod.training.settings import Settings
 from neuromod.trials import Array, Trials
 

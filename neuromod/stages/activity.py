@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuromod.metrics.activity import Activity
+    from neuromod.metrics import Activity
     from neuromod.network import Network
-    from neuromod.runs.run import Run
-
-    from .output import Talk
+    from neuromod.runs import Run
+    from neuromod.stages.talk import Talk
 
 _SPIKING = "spiking/snn.safetensors"
 
@@ -36,7 +35,7 @@ def network_with_activity(run: Run, *, talk: Talk, source: str | None = None) ->
     from neuromod.metrics import activity
 
     if run.state("prune")[0] == "missing" and run.state("train")[0] == "fresh":
-        from .prune import prune_stage
+        from neuromod.stages.prune import prune_stage
 
         talk.say("The network is not pruned yet: running `neuromod prune` with its defaults first.")
         prune_stage(run, talk=talk)
@@ -84,7 +83,7 @@ def _export(run: Run, name: str) -> str | None:
 
 def load_network_and_activity(run: Run, name: str) -> tuple[Network, Activity]:
     """Read the network file `name` of a run and the activity that was counted for it."""
-    from neuromod.metrics.activity import Activity
+    from neuromod.metrics import Activity
 
     return run.network(name), Activity.load(run.file("activity.safetensors"))
 
@@ -100,8 +99,7 @@ def _source(run: Run, *, talk: Talk) -> str:
 def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) -> tuple[Activity, str | None]:
     """Count or read the activity; return it and the digest of the export whose spikes they are, if any."""
     from neuromod.errors import UsageError
-    from neuromod.metrics import activity
-    from neuromod.metrics.accuracy import has_tasks, trials_for
+    from neuromod.metrics import activity, has_tasks, trials_for
 
     if source not in ("rates", "spikes"):
         return activity.read_rates(Path(source), network), None
@@ -117,10 +115,12 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
             "--activity spikes needs a network with tasks, and this one brings none; "
             "give its rates in a file: --activity FILE"
         )
+    from neuromod.spiking import count_spikes
+
     trials = trials_for(network, activity.TRIALS, seed=activity.TRIALS_SEED, split="train")
     spiking, export = _spiking(run, name, network, talk=talk)
     talk.say(f"Counting spikes on {_trials(network)} …")
-    return activity.count_spikes(spiking, trials), export
+    return count_spikes(spiking, trials), export
 
 
 def _trials(network: Network) -> str:
@@ -133,8 +133,7 @@ def _trials(network: Network) -> str:
 
 def _spiking(run: Run, name: str, network: Network, *, talk: Talk) -> tuple[Any, str | None]:
     """Return the spiking network that was exported last, else one with the default conversion."""
-    from neuromod.spiking.network import SpikingNetwork
-    from neuromod.spiking.selection import choose
+    from neuromod.spiking import SpikingNetwork, choose
 
     export = _export(run, name)
     if export is not None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromod import trial_arrays
 from neuromod.errors import UsageError
-from neuromod.trial_arrays import READOUTS, SPLITS
+from neuromod.trials import checks as trial_arrays
+from neuromod.trials.checks import READOUTS, SPLITS
 
 Array = npt.NDArray[Any]
 

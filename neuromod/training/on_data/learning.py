@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from neuromod.data.batches import Material
-from neuromod.data.scaling import folded
-from neuromod.metrics.accuracy import evaluate
+from neuromod.metrics import evaluate
 from neuromod.network import Network
 from neuromod.training.checkpoints import Best, State
+from neuromod.training.on_data.batches import Material
+from neuromod.training.on_data.scaling import folded
 from neuromod.training.settings import Settings
 
 # What `network_of` of the training is.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from neuromod.data.reading import read_trials
+from neuromod.data import read_trials
 from neuromod.errors import UsageError
 from neuromod.training import config
 from neuromod.training.settings import Settings

@@ -1,0 +1,4 @@
+from .analysis import FILE as FILE
+from .analysis import Analysis as Analysis
+from .analysis import analyze as analyze
+from .published import growing_brains as growing_brains

@@ -1,0 +1,12 @@
+from . import formats as formats
+from . import nir as nir
+from . import onnx as onnx
+from . import snn as snn
+from .exports import Export as Export
+from .exports import export as export
+from .formats import FORMATS as FORMATS
+from .formats import options_of as options_of
+from .formats import titles as titles
+from .writers import Job as Job
+from .writing import check as check
+from .writing import write_all as write_all

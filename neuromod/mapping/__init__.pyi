@@ -1,0 +1,16 @@
+from . import bounds as bounds
+from . import explanation as explanation
+from . import limits as limits
+from . import placement as placement
+from . import placers as placers
+from . import precompile as precompile
+from . import search as search
+from .limits import decide_capacity as decide_capacity
+from .placement import Placement as Placement
+from .placers.bisection import cut_plane as cut_plane
+from .placers.bisection import embed as embed
+from .problem import Effort as Effort
+from .problem import Problem as Problem
+from .problem import make_problem as make_problem
+from .search import choose_grid as choose_grid
+from .search import place as place

@@ -1,0 +1,12 @@
+from . import comparison as comparison
+from .figures.cores import Cores as Cores
+from .figures.plane import Plane as Plane
+from .figures.plane import core_colour as core_colour
+from .figures.plane import plane_of as plane_of
+from .findings import gather as gather
+from .findings import read_metrics as read_metrics
+from .html import FILE as FILE
+from .html import write as write
+from .numbers import count as count
+from .numbers import tidy as tidy
+from .sections.hardware import cores_of as cores_of

@@ -1,0 +1,12 @@
+from .counting import count_spikes as count_spikes
+from .counting import count_spiking as count_spiking
+from .network import Reset as Reset
+from .network import SpikingNetwork as SpikingNetwork
+from .network import State as State
+from .selection import Candidate as Candidate
+from .selection import Conversion as Conversion
+from .selection import choose as choose
+from .settings import OPTIONS as OPTIONS
+from .settings import ConversionSettings as ConversionSettings
+from .threads import torch_threads as torch_threads
+from .thresholds import balance as balance

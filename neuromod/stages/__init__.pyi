@@ -1,0 +1,17 @@
+from .activity import load_network_and_activity as load_network_and_activity
+from .activity import network_with_activity as network_with_activity
+from .analyze import analyze_stage as analyze_stage
+from .analyze import summarize as summarize
+from .estimate import estimate_stage as estimate_stage
+from .export import export_stage as export_stage
+from .import_ import import_stage as import_stage
+from .map import map_stage as map_stage
+from .prune import prune_packets_stage as prune_packets_stage
+from .prune import prune_stage as prune_stage
+from .report import compare_stage as compare_stage
+from .report import report_stage as report_stage
+from .talk import Talk as Talk
+from .talk import clock as clock
+from .train import train_stage as train_stage
+from .verify import parts_of as parts_of
+from .verify import verify_stage as verify_stage

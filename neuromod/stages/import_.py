@@ -1,0 +1,77 @@
+"""A run out of another tool's network."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuromod.stages.talk import Talk
+
+if TYPE_CHECKING:
+    from neuromod.importing import Choice
+    from neuromod.trials import Trials
+
+
+def import_stage(
+    file: Path, run_path: Path | None, choice: Choice, *, talk: Talk, data: Trials | None = None
+) -> dict[str, Any]:
+    """Read a network, write it into a new run with the `data` that it is measured on, return what ``--json`` prints.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read or the folder not be written.
+    """
+    from neuromod import importing
+    from neuromod.data import facts, storage, with_data
+    from neuromod.metrics import evaluate
+    from neuromod.runs import commands
+    from neuromod.runs import run as rundir
+
+    started = time.perf_counter()
+    talk.say(f"Reading {file} …")
+    found = importing.read(file, choice)
+    # Data that do not fit are refused before there is a run.
+    network = found.network if data is None else with_data(found.network, data)
+    scored = None if data is None else evaluate(network, data.part("test"))
+    run = rundir.create("import", run_path)
+    network.save(run.file("network.safetensors"))
+    outputs = ["network.safetensors"]
+    if data is not None:
+        storage.save(data, run.file(storage.FILE))
+        outputs.append(storage.FILE)
+    said = asdict(choice)
+    result = {
+        "file": file.name,
+        "format": found.format,
+        "neurons": network.n,
+        "synapses": network.n_synapses,
+        "inputs": network.n_in,
+        "outputs": network.n_out,
+        "positions": network.positions is not None,
+        "rates": network.rates is not None,
+        "direction": found.direction,
+        "first": {**asdict(found.first), "words": str(found.first)} if found.first else None,
+        "self_connections": found.self_connections,
+        "repeated_edges": found.repeated,
+        "isolated_neurons": found.isolated,
+        "ignored": list(found.ignored),
+        "notes": list(found.notes),
+        "data": None if data is None else facts.about(data),
+        "score_name": None if scored is None else scored.score_name,
+        "validation_score": None if data is None else evaluate(network, data.part("validation")).accuracy,
+        "test_score": None if scored is None else scored.accuracy,
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    run.record(
+        "import",
+        arguments={"file": file.name, **{"input" if key == "inputs" else key: value for key, value in said.items()}},
+        given=commands.as_record("import", {"file": file.name if file.is_absolute() else file, **said}),
+        seconds=time.perf_counter() - started,
+        inputs=[],
+        outputs=outputs,
+        result=result,
+    )
+    return {"run": str(run.path), **result}

@@ -1,0 +1,10 @@
+from . import results as results
+from . import trial as trial
+from .engines import ENGINES as ENGINES
+from .plan import Plan as Plan
+from .plan import Trial as Trial
+from .plan import make_plan as make_plan
+from .plan import read_plan as read_plan
+from .results import Row as Row
+from .results import curve as curve
+from .trial import Outcome as Outcome

@@ -1,0 +1,13 @@
+from . import ceilings as ceilings
+from .catalogue import COLLECTIONS as COLLECTIONS
+from .catalogue import SEMANTICS as SEMANTICS
+from .catalogue import find as find
+from .catalogue import resolve as resolve
+from .ceilings import DT_MS as DT_MS
+from .ceilings import TRIALS as TRIALS
+from .ceilings import ceiling as ceiling
+from .design import Task as Task
+from .foreign import where_read as where_read
+from .generation import Seed as Seed
+from .generation import generate as generate
+from .rendering import N_CLASSES as N_CLASSES

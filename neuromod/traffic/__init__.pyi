@@ -1,0 +1,5 @@
+from . import core_graph as core_graph
+from . import report as report
+from .rent import fit_rent as fit_rent
+from .report import TrafficReport as TrafficReport
+from .report import estimate as estimate

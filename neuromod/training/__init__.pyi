@@ -1,0 +1,11 @@
+from . import checkpoints as checkpoints
+from . import config as config
+from . import loop as loop
+from . import plan as plan
+from .entry import train as train
+from .on_cores.plan import Chip as Chip
+from .on_data.defaults import chosen_words as chosen_words
+from .on_data.defaults import read_for as read_for
+from .on_data.defaults import settings_for as settings_for
+from .on_data.defaults import suited as suited
+from .settings import Settings as Settings

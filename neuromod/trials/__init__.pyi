@@ -1,0 +1,6 @@
+from .batch import Array as Array
+from .batch import Trials as Trials
+from .batch import decisions as decisions
+from .checks import MOST_ENTRIES as MOST_ENTRIES
+from .checks import READOUTS as READOUTS
+from .checks import SPLITS as SPLITS
