@@ -69,7 +69,8 @@ def read_plan(path: Path, **changes: Any) -> Plan:
     ----------
     path : Path
         A file with ``name``, ``then`` (list of commands), ``[settings]`` (sections and keys of
-        `neuromod.training.config`) and ``[grid]``, or several ``[[grid]]``: dotted keys with lists of values, multiplied within a grid.
+        `neuromod.training.config`) and ``[grid]``, or several ``[[grid]]``: dotted keys with lists of values,
+        multiplied within a grid.
     **changes
         As for `make_plan`: further settings and axes.
 
