@@ -224,7 +224,7 @@ def _choose(network: Network, wishes: Wishes, *, talk: Talk) -> Conversion:
         if ids:
             names = ", ".join(map(str, ids[:10])) + (" …" if len(ids) > 10 else "")
             one = len(ids) == 1
-            verb = what.format("s" if one else "", wishes.n_trials)
+            verb = what.format("s" if one else "", chosen.trials)
             talk.warn(f"{len(ids)} {'neuron' if one else 'neurons'} {verb}: {names}")
     return chosen
 

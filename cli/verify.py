@@ -115,6 +115,7 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
         plots.save(stageplots.verified(_parts(result), options["min_agreement"]), plot)
         result = {**result, "plot": str(plot)}
     rows = []
+    values = result["score_name"] == "r2"
     for name, part in _parts(result).items():
         if "decision_agreement" not in part:
             rows.append([name, _verdict(part), part.get("reason", part.get("runtime", "")), ""])
@@ -122,10 +123,11 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
         agreed = "decisions not compared: no readouts"
         if part["decision_agreement"] is not None:
             low, high = part["decision_agreement_interval"]
-            agreed = f"decisions {part['decision_agreement']:.3f} ({low:.3f}-{high:.3f})"
+            what = "values, R²" if values else "decisions"
+            agreed = f"{what} {part['decision_agreement']:.3f} ({low:.3f}-{high:.3f})"
         accuracy = "on random inputs, for want of tasks"
         if part["accuracy"] is not None:
-            accuracy = f"accuracy {part['accuracy']:.3f} (network {part['accuracy_reference']:.3f})"
+            accuracy = f"{'R²' if values else 'accuracy'} {part['accuracy']:.3f} (network {part['accuracy_reference']:.3f})"
         rows.append([name, _verdict(part), agreed, f"{_figure(part)}, {accuracy}"])
     talk.result(result, table(rows))
     if not result["passed"]:
@@ -219,6 +221,7 @@ def verify_stage(
     verified = [part for part in _parts(result).values() if part["verified"]]
     result["passed"] = bool(verified) and all(part["passed"] for part in verified)
     result["seed"] = seed
+    result["score_name"] = "r2" if network.data is not None and network.data.values else "accuracy"
     result["seconds"] = round(time.monotonic() - begun, 3)
     write_json(run.file("verify.json"), {key: value for key, value in result.items() if key != "run"})
     run.record(
