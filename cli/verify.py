@@ -127,7 +127,9 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
             agreed = f"{what} {part['decision_agreement']:.3f} ({low:.3f}-{high:.3f})"
         accuracy = "on random inputs, for want of tasks"
         if part["accuracy"] is not None:
-            accuracy = f"{'R²' if values else 'accuracy'} {part['accuracy']:.3f} (network {part['accuracy_reference']:.3f})"
+            accuracy = (
+                f"{'R²' if values else 'accuracy'} {part['accuracy']:.3f} (network {part['accuracy_reference']:.3f})"
+            )
         rows.append([name, _verdict(part), agreed, f"{_figure(part)}, {accuracy}"])
     talk.result(result, table(rows))
     if not result["passed"]:

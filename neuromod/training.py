@@ -155,7 +155,16 @@ def train(
             raise InterruptedRunError(f"interrupted after step {state.step} of {steps}; the checkpoint is saved")
         if last:
             break
-    return network_of(settings, learning.best_of(state), material)
+    network = network_of(settings, learning.best_of(state), material)
+    if material is None or not material.data.values or _readout_is_given(settings):
+        return network
+    return learning.with_solved_readout(network, material)
+
+
+def _readout_is_given(settings: Settings) -> bool:
+    """Whether readout weights are frozen, or rounded to the bits of a chip."""
+    cores = chip.of_settings(settings)
+    return "readout" in settings.start.freeze or (cores is not None and cores.weight_bits is not None)
 
 
 def network_of(settings: Settings, state: State, material: Material | None = None) -> Network:
