@@ -51,6 +51,20 @@ def read_trials(
     ------
     UsageError
         If the file cannot be read, or nothing can be learned from what it holds.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import neuromod
+    >>> rng = np.random.default_rng(0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "waves.npz"
+    ...     np.savez(path, inputs=rng.normal(size=(20, 30, 2)), targets=np.arange(20) % 2)
+    ...     trials = neuromod.read_trials(path)
+    >>> trials.n_trials, trials.inputs.shape
+    (20, (30, 20, 2))
     """
     path = Path(path)
     kind = path.suffix.lower()

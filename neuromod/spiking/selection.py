@@ -89,6 +89,8 @@ class Conversion:
     silent, saturated : tuple of int
         `neuron_ids` of neurons that never fired, and of neurons that fired in every substep of more than 5 % of the
         time steps.
+    trials : int
+        Trials on which that was measured.
     """
 
     spiking: SpikingNetwork
@@ -97,6 +99,7 @@ class Conversion:
     met: bool
     silent: tuple[int, ...]
     saturated: tuple[int, ...]
+    trials: int
 
 
 def choose(
@@ -155,6 +158,7 @@ def choose(
         met=met,
         silent=tuple(silent.tolist()),
         saturated=tuple(saturated.tolist()),
+        trials=test.n_trials,
     )
 
 

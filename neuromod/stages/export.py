@@ -190,6 +190,6 @@ def choose_aloud(network: Network, settings: ConversionSettings, *, talk: Talk) 
         if ids:
             names = ", ".join(map(str, ids[:10])) + (" …" if len(ids) > 10 else "")
             one = len(ids) == 1
-            verb = what.format("s" if one else "", settings.n_trials)
+            verb = what.format("s" if one else "", chosen.trials)
             talk.warn(f"{len(ids)} {'neuron' if one else 'neurons'} {verb}: {names}")
     return chosen

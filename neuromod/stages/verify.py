@@ -77,6 +77,7 @@ def verify_stage(
     verified = [part for part in parts_of(result).values() if part["verified"]]
     result["passed"] = bool(verified) and all(part["passed"] for part in verified)
     result["seed"] = seed
+    result["score_name"] = "r2" if network.data is not None and network.data.values else "accuracy"
     result["seconds"] = round(time.monotonic() - begun, 3)
     write_json(run.file("verify.json"), {key: value for key, value in result.items() if key != "run"})
     run.record(

@@ -122,7 +122,16 @@ def train(
     material = None if data is None else data_batches.prepare(settings, data)
     with torch_threads(settings.training.threads):
         _loop(plan, state, material, on_step, on_checkpoint, should_stop)
-    return network_of(settings, learning.best_of(state), material, plan=plan)
+    network = network_of(settings, learning.best_of(state), material, plan=plan)
+    if material is None or not material.data.values or _readout_is_given(plan):
+        return network
+    return learning.with_solved_readout(network, material)
+
+
+def _readout_is_given(plan: TrainingPlan) -> bool:
+    """Whether readout weights are frozen, or rounded to the bits of a chip."""
+    rounded = plan.cores is not None and plan.cores.weight_bits is not None
+    return "readout" in plan.settings.start.freeze or rounded
 
 
 def _loop(

@@ -26,12 +26,13 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from neuromod.operations import count_rate
 from tables import Table, markdown
 
 import neuromod
-from neuromod import Trials, placers, scores
-from neuromod.data import batches, defaults
+from neuromod import Trials
+from neuromod.mapping import placers
+from neuromod.metrics import count_rate, scores
+from neuromod.training.on_data import batches, defaults
 
 TABLE = Table(
     "data",

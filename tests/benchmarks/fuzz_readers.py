@@ -375,7 +375,8 @@ def _read_data(path: Path) -> None:
     """Read trials, tell what is in them and make a batch of them, since odd values show late."""
     import torch
 
-    from neuromod.data import batches, defaults, facts, read_trials, storage
+    from neuromod.data import facts, read_trials, storage
+    from neuromod.training.on_data import batches, defaults
 
     data = storage.load(path) if path.suffix == ".safetensors" else read_trials(path)
     facts.describe(data)

@@ -53,10 +53,10 @@ def test_the_folded_network_does_what_was_learned(kind: str) -> None:
     settings = settings_of(trials)
     material = batches.prepare(settings, trials)
     kept: list[checkpoints.State] = []
-    network = training.train(settings, data=trials, on_checkpoint=kept.append)
+    assert training.train(settings, data=trials, on_checkpoint=kept.append).data is trials
     inner = dataclasses.replace(training.network_of(settings, kept[-1]), data=None)
-    assert network.data is trials
     y_inner, _ = inner.run(material.train.inputs)
+    network = training.network_of(settings, kept[-1], material)
     y, _ = network.run(trials.part("train").inputs)
     wanted = y_inner * material.scaling.out_scale + material.scaling.out_shift
     mask = material.train.mask
@@ -310,3 +310,20 @@ def test_a_sweep_over_data_makes_one_table(tmp_path: Path, monkeypatch: pytest.M
     row = dict(zip(table[0].split(","), table[1].split(","), strict=False))
     assert row["tasks"] == "mine.npz"
     assert 0 <= float(row["train.test_score"]) <= 1
+
+
+@pytest.mark.parametrize("kind", ["values", "values every"])
+def test_the_readout_of_values_is_that_of_a_ridge_regression(kind: str) -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    trials = Trials.from_arrays(**made(kind))  # type: ignore[arg-type]
+    settings = settings_of(trials, **{"wiring.strength": 0.0})
+    kept: list[checkpoints.State] = []
+    network = training.train(settings, data=trials, on_checkpoint=kept.append)
+    before = training.network_of(settings, kept[-1], batches.prepare(settings, trials))
+    train = trials.part("train")
+    error = {name: 1 - neuromod.evaluate(net, train).accuracy for name, net in (("a", before), ("b", network))}
+    states = neuromod.trials.outputs(network.states(train.inputs), train)
+    best = linear_model.LinearRegression().fit(states, train.answers).score(states, train.answers)
+    assert error["b"] <= error["a"]
+    assert 1 - error["b"] <= best + 1e-9
+    assert 1 - error["b"] >= best - 0.05

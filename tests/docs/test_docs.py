@@ -97,7 +97,9 @@ def small_data(request, tmp_path, monkeypatch):
         for k in range(40):
             speed = (0.0, 0.9, 0.4, 0.2)[k % 4]
             x = np.sin(speed * np.arange(100)[:, None] + rng.uniform(0, 6, 6)) + 0.3 * rng.normal(size=(100, 6))
-            channels = [",".join(f"{value:.4f}" for value in (1 + k % 4) * channel) for channel in x.T]
+            # Far apart, so that a small network, trained for some steps, decides without doubt.
+            x[:, k % 4] += 3
+            channels = [",".join(f"{value:.4f}" for value in channel) for channel in x.T]
             lines.append(":".join([*channels, ("Standing", "Running", "Walking", "Badminton")[k % 4]]))
         (folder / f"BasicMotions_{part}.ts").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(tmp_path / "wheel")
