@@ -23,6 +23,7 @@ COMMANDS = {
     "report": "report",
     "analyze": "analyze",
     "sweep": "sweep",
+    "data": "data",
     "tasks": "tasks",
     "targets": "targets",
     "runs": "runs",

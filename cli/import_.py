@@ -48,8 +48,28 @@ if TYPE_CHECKING:
 @click.option("--transpose", is_flag=True, help="Rows are sources, columns are targets; edges run the other way.")
 @click.option("--tau-ms", type=float, metavar="MS", help="Time constant, where the file does not say it.")
 @click.option("--dt-ms", type=float, metavar="MS", help="Time step, where the file does not say it.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Trials of your own, .npz, .ts or .h5, that the network is measured, pruned, converted and verified on.",
+)
+@click.option(
+    "--data-readout",
+    type=click.Choice(["last", "mean", "every"]),
+    help="Data: where the answer is read; what suits the targets if omitted.",
+)
+@click.option("--channels", type=click.IntRange(1), help="Data, spikes: this many channels, neighbouring units summed.")
 @output_options
-def command(file: Path, run_path: Path | None, talk: Talk, **said: Any) -> None:
+def command(
+    file: Path,
+    run_path: Path | None,
+    talk: Talk,
+    data: Path | None,
+    data_readout: str | None,
+    channels: int | None,
+    **said: Any,
+) -> None:
     """Make a run of the network in FILE, for `map`, `estimate`, `export` and `report`.
 
     \b
@@ -68,11 +88,18 @@ def command(file: Path, run_path: Path | None, talk: Talk, **said: Any) -> None:
       neuromod import model.pt --recurrent rnn.weight_hh_l0
       neuromod import synapses.csv --columns source=pre,target=post,weight=n --duplicates sum
       neuromod import graph.mtx --transpose --dt-ms 1 --tau-ms 20
+      neuromod import model.onnx --data recordings.npz
     """
+    from neuromod.data import read_trials
     from neuromod.importing import Choice
     from neuromod.stages import import_stage
 
-    result = import_stage(file, run_path, Choice(**said), talk=talk)
+    trials = None
+    if data is not None:
+        trials = read_trials(data, readout=data_readout, dt_ms=said["dt_ms"], channels=channels)
+    elif data_readout or channels:
+        raise click.UsageError("--data-readout and --channels are about data: give them with --data FILE")
+    result = import_stage(file, run_path, Choice(**said), talk=talk, data=trials)
     talk.result(result, describe(result))
 
 
@@ -95,6 +122,9 @@ def describe(result: dict[str, Any]) -> str:
             )
         ),
     ]
+    if result["data"] is not None:
+        name = "R²" if result["score_name"] == "r2" else "accuracy"
+        lines.append(f"data {result['data']['name']}: {name} {result['test_score']:.3f} on its test trials")
     if result["ignored"]:
         lines.append(f"not used: {', '.join(result['ignored'])}")
     return "\n".join([*lines, f"run: {result['run']}"])

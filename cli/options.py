@@ -94,6 +94,19 @@ def plot_option(what: str) -> Callable[[F], F]:
     )
 
 
+def data_options(function: F) -> F:
+    """``--dt-ms`` and ``--channels``: how a file of data is read."""
+    function = click.option(
+        "--channels", type=click.IntRange(1), metavar="N", help="Spikes (.h5): channels that units are summed into."
+    )(function)
+    return click.option(
+        "--dt-ms",
+        type=click.FloatRange(0, min_open=True),
+        metavar="MS",
+        help="Data: time step in ms; spikes are counted in bins of it.",
+    )(function)
+
+
 def seed_option(function: F) -> F:
     """``--seed N``."""
     return click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed.")(

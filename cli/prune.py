@@ -108,9 +108,8 @@ def command(
 
 def draw(run: Run, path: Path, threshold: float) -> None:
     """Draw what pruning took away into a file."""
-    from neuromod.network import Network
     from neuromod.plotting import overview as plots
     from neuromod.plotting import stages as stageplots
 
-    before, after = (Network.load(run.file(name)) for name in ("network.safetensors", "pruned.safetensors"))
+    before, after = (run.network(name) for name in ("network.safetensors", "pruned.safetensors"))
     plots.save(stageplots.pruning(before, after, threshold), path)

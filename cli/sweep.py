@@ -124,6 +124,12 @@ def axes_and_settings(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[
 @click.command("sweep", short_help="Train a grid of networks into one table.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: runs/sweep-NAME]")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Trials of your own instead of tasks; settings that suit them unless given.",
+)
 @click.option("--strengths", callback=numbers, metavar="λ,λ", help="Values of λ.")
 @click.option("--regularizers", callback=numbers, metavar="NAME,NAME", help="Regularisers.")
 @click.option("--seeds", callback=numbers, metavar="N,N-N", help="Seeds, as 0-2 or 0,5.")
@@ -145,6 +151,7 @@ def axes_and_settings(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[
 def command(
     file: Path | None,
     out: Path | None,
+    data: Path | None,
     assignments: tuple[str, ...],
     engine: str,
     workers: int,
@@ -170,6 +177,8 @@ def command(
     from neuromod.sweeping import make_plan, read_plan
 
     more_axes, settings = axes_and_settings(assignments)
+    if data is not None:
+        settings["data.file"] = str(data)
     more_axes |= {key: axes[name] for name, key in AXES.items() if axes[name] is not None}
     if file is not None:
         plan = read_plan(file, more_settings=settings, more_axes=more_axes)

@@ -10,8 +10,9 @@ import click
 
 from neuromod.stages import clock
 
-from .options import CoresType, output_options, plot_option
+from .options import CoresType, data_options, output_options, plot_option
 from .output import Talk
+from .train_data import about_data, start_of
 
 if TYPE_CHECKING:
     from neuromod.runs import Run
@@ -19,9 +20,15 @@ if TYPE_CHECKING:
 
 def describe(result: dict[str, Any]) -> str:
     """Return the result in words."""
+    data = result.get("data")
+    name = "R²" if result.get("score_name") == "r2" else "accuracy"
+    on = f"{result['test_trials']:,} {'new' if data is None else 'test'} trials"
+    if data is not None:
+        low, high = result["test_score_interval"]
+        on += f" (95 % interval {low:.3f} to {high:.3f}), {result['validation_score']:.3f} in validation"
     return (
         f"trained {result['neurons']} neurons for {result['steps']:,} steps in {clock(result['seconds'])}\n"
-        f"accuracy {result['accuracy']:.3f} on {result['test_trials']:,} new trials, "
+        f"{name} {result['accuracy']:.3f} on {on}, "
         f"{result['synapses']:,} synapses, wiring length {result['wiring_length']:,.0f} grid units\n"
         f"run {result['run']}"
     )
@@ -29,10 +36,22 @@ def describe(result: dict[str, Any]) -> str:
 
 @click.command("train", short_help="Train a network whose wires cost what they are long.")
 @click.option("--tasks", metavar="NAMES", help="Collection or task names, separated by commas.  [default: yang19]")
-@click.option("--neurons", type=int, help="Neurons, on a square grid.  [default: 256]")
-@click.option("--steps", type=int, help="Training steps.  [default: 12000]")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Trials of your own instead of tasks: .npz, .ts or .h5; `neuromod data FILE` tells what is in it.",
+)
+@click.option(
+    "--readout",
+    type=click.Choice(["last", "mean", "every"]),
+    help="Data: where the answer is read; at the last step, as the mean over steps, or at every step.",
+)
+@data_options
+@click.option("--neurons", type=int, help="Neurons, on a square grid.  [default: 256; 100 for data]")
+@click.option("--steps", type=int, help="Training steps.  [default: 12000; by the size of data]")
 @click.option("--regularizer", help="bimt, l1, l1-local, l1-swap, sernn, lm-rnn or none.  [default: bimt]")
-@click.option("--strength", type=float, help="λ, the weight of the wiring cost.  [default: 0.4]")
+@click.option("--strength", type=float, help="λ, the weight of the wiring cost.  [default: 0.4; 0.05 for data]")
 @click.option(
     "--wiring-cost",
     type=click.Choice(["distance", "hops", "packets", "multicast", "energy"]),
@@ -50,6 +69,20 @@ def describe(result: dict[str, Any]) -> str:
 @click.option("--device", help="auto, cpu or cuda.  [default: auto]")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings.")
 @click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; may be repeated.")
+@click.option(
+    "--from",
+    "from_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="RUN",
+    help="Start from the trained (or imported) network of a run, its positions too; new inputs and readouts where "
+    "their number differs.",
+)
+@click.option(
+    "--freeze",
+    type=click.Choice(["recurrent", "input", "readout"]),
+    multiple=True,
+    help="With --from: weights that stay as they are; may be given more than once.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the newest run, or that of --run, from its checkpoint.")
 @plot_option("loss, accuracy and wiring length over the training")
 @click.option(
@@ -62,6 +95,12 @@ def describe(result: dict[str, Any]) -> str:
 @output_options
 def command(
     tasks: str | None,
+    data: Path | None,
+    readout: str | None,
+    dt_ms: float | None,
+    channels: int | None,
+    from_path: Path | None,
+    freeze: tuple[str, ...],
     neurons: int | None,
     steps: int | None,
     regularizer: str | None,
@@ -88,14 +127,17 @@ def command(
       neuromod train --tasks go,anti --neurons 100 --steps 2000
       neuromod train --regularizer l1 --set wiring.strength=0.1
       neuromod train --wiring-cost hops --cores 4x4
+      neuromod train --data recordings.npz
+      neuromod train --from runs/first --data more.npz --freeze recurrent
       neuromod train --resume
     """
     from neuromod import tasks as generators
+    from neuromod.data import storage
     from neuromod.errors import StageError, UsageError
     from neuromod.runs import locks
     from neuromod.runs import run as rundir
     from neuromod.stages import train_stage
-    from neuromod.training import config, plan
+    from neuromod.training import chosen_words, config, plan, read_for, settings_for
 
     flags = {
         "tasks.names": tasks,
@@ -110,10 +152,16 @@ def command(
         "chip.target": target,
         "seed": seed,
         "device": device,
+        "data.file": None if data is None else str(data),
+        "data.readout": readout,
+        "data.dt_ms": dt_ms,
+        "data.channels": channels,
+        "start.freeze": list(freeze) or None,
     }
+    trials, start = None, None
     if resume:
         given = [key for key, value in flags.items() if value is not None and key != "device"]
-        if given or config_path or assignments:
+        if given or from_path or config_path or assignments:
             raise UsageError("--resume goes on with the settings of the run; it takes no others but --device")
         run = rundir.open_run(run_path)
         if not run.file("config.toml").exists():
@@ -124,17 +172,35 @@ def command(
             result = run.result("train")
             _finish(run, result, plot, talk)
             return
+        if settings.data.file:
+            trials = storage.load(run.file(storage.FILE))
+        if settings.start.run and not run.file("checkpoint.pt").exists():
+            raise StageError(f"{run.path} has no checkpoint yet; begin again with `neuromod train --from`")
     else:
-        settings = config.load(config_path, assignments, flags)
-        names = generators.resolve(settings.tasks.names)
+        if freeze and from_path is None:
+            raise click.UsageError("--freeze keeps weights of a trained network: give it with --from RUN")
+        given_settings = config.given(config_path, assignments, flags)
+        if from_path is not None:
+            start = start_of(from_path, given_settings)
+        if given_settings.get("data.file"):
+            trials = read_for(given_settings)
+            settings = settings_for(trials, given_settings)
+            for said in (*about_data(trials), chosen_words(trials, settings, given_settings)):
+                talk.say(said)
+            label = "".join(c if c.isalnum() or c in "-_" else "-" for c in trials.names[0])[:40] or "data"
+        else:
+            if readout or dt_ms or channels:
+                raise click.UsageError("--readout, --dt-ms and --channels are about data: give them with --data FILE")
+            settings = config.load(None, (), given_settings)
+            names = generators.resolve(settings.tasks.names)
+            label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         # Cores that cannot be trained for are refused before there is a run.
         plan.make_plan(settings)
-        label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         run = rundir.create(label, run_path)
     begun = time.monotonic()
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")
     with locks.hold(run.path):
-        result = train_stage(run, settings, talk=talk, resume=resume)
+        result = train_stage(run, settings, talk=talk, resume=resume, data=trials, start=start)
     talk.detail(f"{clock(time.monotonic() - begun)} in all")
     _finish(run, result, plot, talk)
 

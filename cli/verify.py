@@ -78,6 +78,7 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
         plots.save(stageplots.verified(parts_of(result), options["min_agreement"]), plot)
         result = {**result, "plot": str(plot)}
     rows = []
+    values = result["score_name"] == "r2"
     for name, part in parts_of(result).items():
         if "decision_agreement" not in part:
             rows.append([name, _verdict(part), part.get("reason", part.get("runtime", "")), ""])
@@ -85,10 +86,13 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
         agreed = "decisions not compared: no readouts"
         if part["decision_agreement"] is not None:
             low, high = part["decision_agreement_interval"]
-            agreed = f"decisions {part['decision_agreement']:.3f} ({low:.3f}-{high:.3f})"
+            what = "values, R²" if values else "decisions"
+            agreed = f"{what} {part['decision_agreement']:.3f} ({low:.3f}-{high:.3f})"
         accuracy = "on random inputs, for want of tasks"
         if part["accuracy"] is not None:
-            accuracy = f"accuracy {part['accuracy']:.3f} (network {part['accuracy_reference']:.3f})"
+            accuracy = (
+                f"{'R²' if values else 'accuracy'} {part['accuracy']:.3f} (network {part['accuracy_reference']:.3f})"
+            )
         rows.append([name, _verdict(part), agreed, f"{_figure(part)}, {accuracy}"])
     talk.result(result, table(rows))
     if not result["passed"]:

@@ -10,6 +10,8 @@ from neuromod.version import __version__
 if TYPE_CHECKING:
     from neuromod.analysis import Analysis as Analysis
     from neuromod.analysis import analyze as analyze
+    from neuromod.data import read_trials as read_trials
+    from neuromod.data import with_data as with_data
     from neuromod.exporting import Export as Export
     from neuromod.exporting import export as export
     from neuromod.mapping import Placement as Placement
@@ -22,37 +24,39 @@ if TYPE_CHECKING:
     from neuromod.pruning import Pruning as Pruning
     from neuromod.pruning import prune as prune
     from neuromod.pruning import prune_packets as prune_packets
-    from neuromod.tasks import Trials as Trials
     from neuromod.tasks import generate as generate
     from neuromod.traffic import TrafficReport as TrafficReport
     from neuromod.traffic import estimate as estimate
     from neuromod.training import train as train
+    from neuromod.trials import Trials as Trials
     from neuromod.verification import Verification as Verification
     from neuromod.verification import verify as verify
 
-# Public name -> module that defines it; imported on first use, so that `import neuromod` costs nothing.
+# Public name -> package that hands it on; imported on first use, so that `import neuromod` costs nothing.
 _PUBLIC = {
-    "Activity": "neuromod.metrics.activity",
-    "Analysis": "neuromod.analysis.analysis",
-    "Evaluation": "neuromod.metrics.accuracy",
-    "Export": "neuromod.exporting.exports",
+    "Activity": "neuromod.metrics",
+    "Analysis": "neuromod.analysis",
+    "Evaluation": "neuromod.metrics",
+    "Export": "neuromod.exporting",
     "Network": "neuromod.network",
-    "PacketPruning": "neuromod.pruning.packets",
-    "Placement": "neuromod.mapping.placement",
-    "Pruning": "neuromod.pruning.magnitude",
-    "TrafficReport": "neuromod.traffic.report",
-    "Trials": "neuromod.tasks.trials",
-    "Verification": "neuromod.verification.outcome",
-    "analyze": "neuromod.analysis.analysis",
-    "estimate": "neuromod.traffic.report",
-    "evaluate": "neuromod.metrics.accuracy",
-    "export": "neuromod.exporting.exports",
-    "generate": "neuromod.tasks.generation",
-    "place": "neuromod.mapping.search",
-    "prune": "neuromod.pruning.magnitude",
-    "prune_packets": "neuromod.pruning.packets",
-    "train": "neuromod.training.entry",
-    "verify": "neuromod.verification.outcome",
+    "PacketPruning": "neuromod.pruning",
+    "Placement": "neuromod.mapping",
+    "Pruning": "neuromod.pruning",
+    "TrafficReport": "neuromod.traffic",
+    "Trials": "neuromod.trials",
+    "Verification": "neuromod.verification",
+    "analyze": "neuromod.analysis",
+    "estimate": "neuromod.traffic",
+    "evaluate": "neuromod.metrics",
+    "export": "neuromod.exporting",
+    "generate": "neuromod.tasks",
+    "place": "neuromod.mapping",
+    "prune": "neuromod.pruning",
+    "prune_packets": "neuromod.pruning",
+    "read_trials": "neuromod.data",
+    "train": "neuromod.training",
+    "verify": "neuromod.verification",
+    "with_data": "neuromod.data",
 }
 
 __all__ = [
@@ -76,8 +80,10 @@ __all__ = [
     "place",
     "prune",
     "prune_packets",
+    "read_trials",
     "train",
     "verify",
+    "with_data",
 ]
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from neuromod.arrays import as_array, as_csr, frozen
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 from neuromod.notebook import html_table
+
+if TYPE_CHECKING:
+    from neuromod.trials import Trials
 
 SCHEMA = "neuromod/network/1"
 
@@ -52,7 +55,9 @@ class Network:
     neuron_ids : (n,) int64, optional
         Number of each neuron in the network as trained or imported; pruning keeps them. 0 … n-1 if omitted.
     info : mapping, optional
-        Where the network comes from, JSON only; training writes ``tasks``, ``semantics`` and ``dt_ms``.
+        Where the network comes from, JSON only; training writes ``tasks``, ``semantics`` and ``dt_ms``, or ``data``.
+    data : Trials, optional
+        The user's own trials that it was trained on, which every later step measures it with. Not saved with it.
 
     Raises
     ------
@@ -81,6 +86,7 @@ class Network:
     rates: Array | None = None
     neuron_ids: Array = field(default=None)  # type: ignore[arg-type]
     info: Mapping[str, Any] = field(default_factory=dict)
+    data: Trials | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         w_rec = as_csr(self.w_rec)
@@ -262,13 +268,16 @@ class Network:
         """
         path = Path(path)
         tensors, metadata = load_tensors(path, schema=SCHEMA)
+        rest: dict[str, Any] = tensors
         try:
+            if "data" in tensors:
+                raise UsageError("it holds a tensor named data")
             indptr, indices, data = (tensors.pop(f"w_rec.{part}") for part in ("indptr", "indices", "data"))
             n = len(indptr) - 1
             if n < 1 or indptr[0] != 0 or indptr[-1] != len(indices) or (np.diff(indptr) < 0).any():
                 raise UsageError("the row pointers of w_rec do not fit")
             w_rec = sparse.csr_array((data, indices, indptr), shape=(n, n))
-            return cls(w_rec=w_rec, dt_s=metadata["dt_s"], tau_s=metadata["tau_s"], info=metadata["info"], **tensors)
+            return cls(w_rec=w_rec, dt_s=metadata["dt_s"], tau_s=metadata["tau_s"], info=metadata["info"], **rest)
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise UsageError(
                 f"cannot read {path}: it does not hold a valid network ({error}); make it again"

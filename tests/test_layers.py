@@ -23,11 +23,11 @@ FLOORS = (
     ("importing", "runs"),
     ("pruning", "exporting", "training", "traffic"),
     ("chips",),
-    ("spiking", "mapping", "analysis"),
+    ("spiking", "mapping", "analysis", "data"),
     ("metrics", "hardware", "removal"),
     ("quantization",),
     ("tasks", "network"),
-    ("arrays", "files"),
+    ("arrays", "files", "trials"),
     ("errors", "geometry", "kernels", "notebook", "version"),
 )
 FLOOR_OF = {unit: floor for floor, units in enumerate(reversed(FLOORS), start=1) for unit in units}
@@ -36,7 +36,7 @@ FLOOR_OF = {unit: floor for floor, units in enumerate(reversed(FLOORS), start=1)
 REACHED_INTO: dict[str, str] = {}
 
 # Steps that take settings by keyword alone, beside those of the library's face.
-STEPS = {"convert", "tune", "verify_chip", "verify_nir", "map_stage", "prune_stage"}
+STEPS = {"convert", "from_arrays", "tune", "verify_chip", "verify_nir", "map_stage", "prune_stage"}
 
 MOST_MODULES, MOST_PARAMETERS = 12, 8
 

@@ -16,7 +16,7 @@ from neuromod.analysis.importance import Gap
 from neuromod.analysis.lesions import Lesions
 from neuromod.errors import UsageError
 from neuromod.geometry import distances
-from neuromod.metrics import has_tasks, wiring
+from neuromod.metrics import skills_of, wiring
 from neuromod.network import Network
 
 SCHEMA = "neuromod/analysis/1"
@@ -32,7 +32,7 @@ class Analysis:
     neurons, synapses : int
         Size of the network.
     tasks : tuple of str
-        Its tasks, none if it does not name any.
+        Its tasks, or the classes of its data; none if it does not name any.
     task_variance : (n, tasks) float64, or None
         See `variance.task_variance`; None without tasks.
     active : (m,) int64
@@ -156,7 +156,7 @@ def analyze(
     if not 0 < density <= 1:
         raise UsageError(f"--density {density:g} is out of range: needed more than 0 and at most 1")
     tell = on_step or (lambda name: None)
-    tasks = tuple(network.info["tasks"]) if has_tasks(network) else ()
+    tasks = skills_of(network)
     variances, found, damage = None, None, None
     active = np.arange(network.n)
     if tasks:

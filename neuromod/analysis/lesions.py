@@ -80,7 +80,7 @@ def lesion(
     Lesions
         A cluster that holds all neurons of the network is left out, since nothing would be left to measure.
     """
-    trials = evaluation.trials_for(network, trials_per_task * len(network.info["tasks"]), seed=seed)
+    trials = evaluation.trials_for(network, trials_per_task * len(evaluation.skills_of(network)), seed=seed)
     rng = np.random.default_rng(seed)
 
     def score(other: Network) -> evaluation.Evaluation:

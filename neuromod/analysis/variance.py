@@ -10,7 +10,8 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.metrics import has_tasks
 from neuromod.network import Network
-from neuromod.tasks import RING, Trials, behind_low_pass, generate
+from neuromod.tasks import RING, behind_low_pass, generate
+from neuromod.trials import Trials
 
 Matrix = npt.NDArray[np.float64]
 
@@ -32,7 +33,8 @@ def task_variance(network: Network, *, trials_per_task: int = 100, seed: int = 0
     Parameters
     ----------
     network : Network
-        With ``tasks``, ``semantics`` and ``dt_ms`` in its `info`.
+        With ``tasks``, ``semantics`` and ``dt_ms`` in its `info`; or with `data`, whose classes stand for tasks, see
+        `class_variance`.
     trials_per_task : int
         Most trials of a task.
     seed : int
@@ -48,6 +50,8 @@ def task_variance(network: Network, *, trials_per_task: int = 100, seed: int = 0
     UsageError
         If the network does not say what its tasks are.
     """
+    if network.data is not None:
+        return class_variance(network, network.data.part("train"))
     info = network.info
     if not has_tasks(network):
         raise UsageError("the network does not say on which tasks it was trained, so it has no task variance")
@@ -75,6 +79,51 @@ def task_variance(network: Network, *, trials_per_task: int = 100, seed: int = 0
             trials = behind_low_pass(trials, counts=float(info["counts"]), alpha=network.alpha)
         columns.append(network.states(of_one_length(trials, trials_per_task)).var(axis=1).mean(axis=0))
     return np.stack(columns, axis=1)
+
+
+def class_variance(network: Network, trials: Trials) -> Matrix:
+    """Variance of each neuron's activity for each class: over the trials that last that long, mean over time.
+
+    Where the class is one of each step, the variance is over all steps of a class; values are one class together.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    trials : Trials
+        Data, of any lengths.
+
+    Returns
+    -------
+    (n, classes) float64
+        0 for a class of fewer than two trials.
+    """
+    states = network.states(trials.inputs)
+    if trials.values:
+        return _over_trials(states, trials.mask)[:, None]
+    columns = []
+    for label in range(trials.n_classes):
+        if trials.readout == "every":
+            there = states[trials.reads & (trials.targets == label)]
+            columns.append(there.var(axis=0) if len(there) else np.zeros(network.n))
+        else:
+            some = trials.answers == label
+            columns.append(_over_trials(states[:, some], trials.mask[:, some]))
+    return np.stack(columns, axis=1)
+
+
+def _over_trials(states: Matrix, alive: npt.NDArray[np.bool_]) -> Matrix:
+    """Variance over the trials that are alive, mean over the steps at which there are two or more, (n,)."""
+    count = alive.sum(axis=1)
+    found = np.where(alive[..., None], states, 0)
+    kept = count > 1
+    if not kept.any():
+        return np.zeros(states.shape[2])
+    number = count[kept, None]
+    mean = found[kept].sum(axis=1) / number
+    square = (found[kept] ** 2).sum(axis=1) / number
+    variance: Matrix = np.maximum(square - mean**2, 0).mean(axis=0)
+    return variance
 
 
 def of_one_length(trials: Trials, most: int) -> npt.NDArray[np.float32]:

@@ -88,6 +88,7 @@ def build(
     step: bool = False,
     int8: bool = False,
     plain: bool = False,
+    captured: bool = False,
 ) -> onnx.ModelProto:
     r"""Return the network as an ONNX model.
 
@@ -108,6 +109,8 @@ def build(
         Store weights as 8-bit integers with a step size for each row; they are multiplied out when the file is loaded.
     plain : bool
         Store weights dense, transposed and with the leak multiplied in, as the quantiser of onnxruntime needs them.
+    captured : bool
+        The form of version 0.1.0, to know its files: the recurrent weights are made outside of the `Scan`.
 
     Returns
     -------
@@ -122,6 +125,9 @@ def build(
     if "nir" in network.info:
         raise UsageError("a network imported from NIR is spiking, which ONNX cannot say; use --format nir")
     graph = Graph([], [])
+    # OpenVINO takes nothing into the body of a `Scan` but initialisers, so what is computed of them is computed there;
+    # runtimes that know constants do that once, when the file is loaded.
+    inside = graph if step or captured else Graph([], graph.initializers)
     keep = graph.constant("keep", np.float32(1 - network.alpha))
     if plain:
         w_rec = graph.constant("leaky_w_rec", network.w_rec.toarray().T * np.float32(network.alpha))
@@ -130,7 +136,7 @@ def build(
         w_out = graph.constant("w_out", np.ascontiguousarray(network.w_out.T))
     else:
         alpha = graph.constant("alpha", np.float32(network.alpha))
-        w_rec = graph.node("Mul", graph.matrix("w_rec", network.w_rec, int8=int8), alpha, name="leaky_w_rec")
+        w_rec = inside.node("Mul", inside.matrix("w_rec", network.w_rec, int8=int8), alpha, name="leaky_w_rec")
         w_in = graph.node("Mul", graph.transposed("w_in", network.w_in, int8=int8), alpha, name="leaky_w_in")
         bias = graph.node("Mul", graph.constant("bias", network.bias), alpha, name="leaky_bias")
         w_out = graph.transposed("w_out", network.w_out, int8=int8)
@@ -152,7 +158,7 @@ def build(
                 ["h_last", states],
                 name="scan",
                 num_scan_inputs=1,
-                body=_body(network.n, w_rec, keep, plain=plain),
+                body=_body(network.n, [] if captured else inside.nodes, w_rec, keep, plain=plain),
             )
         )
     graph.node("Add", graph.node("MatMul", states, w_out, name="readout"), bias_out, name="y")
@@ -229,8 +235,8 @@ def _leak(graph: Graph, h: str, drive: str, w_rec: str, keep: str, *, out: str, 
     return graph.node("Add", graph.node("Mul", h, keep, name="kept"), active, name=out)
 
 
-def _body(n: int, w_rec: str, keep: str, *, plain: bool) -> onnx.GraphProto:
-    body = Graph([], [])
+def _body(n: int, weights: list[onnx.NodeProto], w_rec: str, keep: str, *, plain: bool) -> onnx.GraphProto:
+    body = Graph([*weights], [])
     body.node("Identity", _leak(body, "h", "drive_t", w_rec, keep, out="h_next", plain=plain), name="state")
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", n]) for name in _BODY_VALUES]
     return helper.make_graph(body.nodes, "leaky_step", values[:2], values[2:])
@@ -270,6 +276,9 @@ class Graph:
             values = np.round(values / step[places.row]).astype(np.int8)
         dense = self.stored(name, places, values)
         if int8:
+            # By way of 32 bits, because OpenVINO takes 8-bit integers that are scaled at once for weights that it may
+            # multiply with activities rounded to 8 bits.
+            dense = self.node("Cast", dense, name=f"{name}.integer", to=TensorProto.INT32)
             dense = self.node("Cast", dense, name=f"{name}.float", to=TensorProto.FLOAT)
             dense = self.node("Mul", dense, self.constant(f"{name}.step", step[:, None]), name=f"{name}.scaled")
         return dense

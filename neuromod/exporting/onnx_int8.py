@@ -46,21 +46,30 @@ def write_int8(network: Network, folder: Path, *, placement: Placement | None = 
 
 
 def thinned(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with its 8-bit matrices stored as places and values wherever that is smaller."""
-    graph = Graph([], [])
-    for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.INT8 or len(tensor.dims) != 2:
-            graph.initializers.append(tensor)
-            continue
-        matrix = numpy_helper.to_array(tensor)
-        stored = graph.stored(f"{tensor.name}.sparse", sparse.coo_array(matrix), matrix[matrix != 0])
-        if stored == f"{tensor.name}.sparse":  # dense is smaller
-            graph.initializers[-1] = tensor
-        else:
-            graph.nodes[-1].output[0] = tensor.name
+    """Return the model with its 8-bit matrices stored as places and values wherever that is smaller.
+
+    A matrix is filled where it is used: in the graph or, as `build` does, in the body of the `Scan`.
+    """
     thin = onnx.ModelProto()
     thin.CopyFrom(model)
-    del thin.graph.initializer[:], thin.graph.node[:]
-    thin.graph.initializer.extend(graph.initializers)
-    thin.graph.node.extend([*graph.nodes, *model.graph.node])
+    del thin.graph.initializer[:]
+    inside: list[onnx.NodeProto] = []
+    outside: list[onnx.NodeProto] = []
+    (body,) = (a.g for node in thin.graph.node for a in node.attribute if a.HasField("g"))
+    used_inside = {name for node in body.node for name in node.input}
+    for tensor in model.graph.initializer:
+        graph = Graph([], [])
+        if tensor.data_type == TensorProto.INT8 and len(tensor.dims) == 2:
+            matrix = numpy_helper.to_array(tensor)
+            graph.stored(f"{tensor.name}.sparse", sparse.coo_array(matrix), matrix[matrix != 0])
+        if not graph.nodes:  # dense is smaller
+            thin.graph.initializer.append(tensor)
+            continue
+        graph.nodes[-1].output[0] = tensor.name
+        thin.graph.initializer.extend(graph.initializers)
+        (inside if tensor.name in used_inside else outside).extend(graph.nodes)
+    for part, filled in ((body, inside), (thin.graph, outside)):
+        nodes = [*filled, *part.node]
+        del part.node[:]
+        part.node.extend(nodes)
     return thin

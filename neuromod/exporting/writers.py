@@ -87,7 +87,7 @@ def write_onnx(job: Job) -> Written:
     if job.options.get("quantize"):
         paths += onnx_int8.write_int8(network, job.folder, placement=job.placement)
     # Tasks are not needed for the files, only to count what inputs cause.
-    trials = trials_for(network, 200, seed=3) if has_tasks(network) else None
+    trials = trials_for(network, 200, seed=3, split="train") if has_tasks(network) else None
     counts = count_rate(network, trials.inputs, trials.mask) if trials else count_rate(network)
     about = {"opset": onnx.OPSET, "ir_version": onnx.IR_VERSION, "operations_per_step": counts.to_dict()}
     return Written(tuple(paths), about)
@@ -164,7 +164,7 @@ def figures_of(chosen: Conversion, network: Network) -> dict[str, Any]:
     from neuromod.spiking import count_spiking
 
     spiking = chosen.spiking
-    trials = trials_for(network, 200, seed=3)
+    trials = trials_for(network, 200, seed=3, split="train")
     return {
         "mode": spiking.mode,
         "reset": spiking.reset,

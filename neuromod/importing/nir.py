@@ -14,7 +14,7 @@ from scipy import sparse
 from neuromod.errors import UsageError
 from neuromod.exporting import nir as exported
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
-from neuromod.importing.result import Choice, Imported, notes_of_placement, read_unnamed
+from neuromod.importing.result import Choice, Imported, build, notes_of_placement, read_unnamed
 from neuromod.network import Array, Network
 
 TRACE = ("tau", "r", "v_leak")
@@ -35,14 +35,13 @@ def read(path: Path, choice: Choice) -> Imported:
     UsageError
         If the file cannot be read or holds what no network here can be.
     """
-    left: list[str] = []
-    network = read_unnamed(lambda path: _read(path, left), path)
-    about = network.info["nir"]
+    found = read_unnamed(_imported, path)
+    about = found.network.info["nir"]
     kinds = ", ".join(sorted({group["type"] for group in about["groups"]}))
     notes = [f"it is a spiking network of {kinds} neurons: it can be mapped, estimated with rates, and exported as NIR"]
     if not about["dt_known"]:
         notes.append(f"NIR has no time step, so one of {DEFAULT_DT_S:g} s is assumed")
-    return Imported(network, "NIR", notes=(*notes, *left))
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def read_network(path: Path) -> Network:
@@ -63,11 +62,10 @@ def read_network(path: Path) -> Network:
         If the file cannot be read, is too large, points to other files, or holds what cannot be represented; the
         message names the node.
     """
-    return _read(path, [])
+    return _imported(path).network
 
 
-def _read(path: Path, left: list[str]) -> Network:
-    """Read a file; what it carries that the network does not hold is added to `left`, in words."""
+def _imported(path: Path) -> Imported:
     nir = exported.nir_package()
     check_file(path)
     try:
@@ -76,7 +74,11 @@ def _read(path: Path, left: list[str]) -> Network:
     except Exception as error:  # nir raises whatever the missing key leads to
         raise UsageError(f"cannot read {path}: nir does not understand it ({type(error).__name__}: {error})") from error
     try:
-        return _as_exported(to_network(graph, where=str(path)), graph.metadata, left)
+        found, left = _convert(graph, str(path)), list[str]()
+        network = _as_exported(found.network, graph.metadata, left)
+        return replace(found, network=network, notes=(*found.notes, *left))
+    except UsageError:
+        raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise UsageError(f"cannot use {path}: its values do not fit each other ({error})") from error
 
@@ -113,6 +115,10 @@ def to_network(graph: Any, *, where: str) -> Network:
     UsageError
         If it holds what no network here can be.
     """
+    return _convert(graph, where).network
+
+
+def _convert(graph: Any, where: str) -> Imported:
     flat = flatten(graph, where)
     groups: list[dict[str, Any]] = []
     start = 0
@@ -163,9 +169,13 @@ def to_network(graph: Any, *, where: str) -> Network:
         node = flat.nodes[readout]
         about["readout"] = {key: _parameter(flat, readout, node, key, n_out) for key in TRACE}
     dt = float(np.asarray(known)) if known is not None else DEFAULT_DT_S
-    return Network(
-        w_rec=w_rec, w_in=w_in, w_out=w_out, bias=bias, bias_out=bias_out, dt_s=dt, tau_s=dt, info={"nir": about}
-    )
+    parts: dict[str, Any] = {"w_rec": w_rec, "w_in": w_in, "w_out": w_out, "bias": bias, "bias_out": bias_out}
+    if not flat.wide:
+        parts = {name: part.astype(np.float32) for name, part in parts.items()}
+    network, notes = build({**parts, "dt_s": dt, "tau_s": dt}, "NIR")
+    used = {*flat.known, *at, flat.input, flat.output, readout}
+    ignored = tuple(f"{type(node).__name__} {name}" for name, node in flat.nodes.items() if name not in used)
+    return Imported(replace(network, info={"nir": about}), "NIR", ignored, notes)
 
 
 def _readout(flat: Flat) -> str | None:

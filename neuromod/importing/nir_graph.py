@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,12 @@ class Flat:
         fed = [self.nodes[target] for target, sources in self.sources.items() if name in sources]
         return {float(np.shape(node.weight)[1]) if hasattr(node, "weight") else -1.0 for node in fed}
 
+    @property
+    def wide(self) -> bool:
+        """Whether any weights are kept in more than single precision."""
+        held = (getattr(node, key, None) for node in self.nodes.values() for key in ("weight", "bias", "scale"))
+        return any(np.asarray(values).dtype == np.float64 for values in held if values is not None)
+
     def trace_of(self, population: str) -> Any:
         """The LI node that low-passes a population's spikes."""
         return next(
@@ -122,6 +129,10 @@ class Flat:
             return {key: sparse.csr_array(rows @ matrix) for key, matrix in matrices.items()}, weight @ bias + offset
         if kind == "Scale":
             scale = np.ravel(np.asarray(node.scale, np.float64))
+            if scale.size == 1 < len(bias):
+                raise UsageError(
+                    f"cannot use {self.where}: the scale of {name} is one number, needed one for each value"
+                )
             diagonal = sparse.diags_array(scale)
             return {key: sparse.csr_array(diagonal @ matrix) for key, matrix in matrices.items()}, scale * bias
         return matrices, bias  # Flatten of what is flat already
@@ -129,7 +140,7 @@ class Flat:
 
 def flatten(graph: Any, where: str) -> Flat:
     """Take subgraphs apart, and refuse what is not understood."""
-    names, edges = dict(_walk(graph, "", 0, where)), list(_edges(graph, ""))
+    names, edges = dict(_walk(graph, "", 0, where)), list(_edges(graph, "", where))
     understood = {*NEURONS, "LI", "Affine", "Linear", "Scale", "Flatten", "Input", "Output"}
     for name, node in names.items():
         kind = type(node).__name__
@@ -137,8 +148,6 @@ def flatten(graph: Any, where: str) -> Flat:
             raise UsageError(f"cannot use {where}: the node {name} is a {kind}, which cannot be represented here")
         if kind in ("Affine", "Linear") and np.ndim(node.weight) != 2:
             raise UsageError(f"cannot use {where}: the weight of {name} has the shape {np.shape(node.weight)}")
-        if kind == "Scale" and np.size(node.scale) == 1:
-            raise UsageError(f"cannot use {where}: the scale of {name} is one number, needed one for each value")
     if len(names) > _MAX_NODES:
         raise UsageError(f"cannot use {where}: it has {len(names):,} nodes, the most is {_MAX_NODES:,}")
     # Inputs and outputs of subgraphs only pass on.
@@ -175,18 +184,21 @@ def _walk(graph: Any, prefix: str, depth: int, where: str) -> Iterator[tuple[str
             yield f"{prefix}{name}", node
 
 
-def _edges(graph: Any, prefix: str) -> Iterator[tuple[str, str]]:
+def _edges(graph: Any, prefix: str, where: str) -> Iterator[tuple[str, str]]:
     def ends(name: str, kind: str) -> list[str]:
         node = graph.nodes.get(name)
         if type(node).__name__ != "NIRGraph":
             return [f"{prefix}{name}"]
         return [f"{prefix}{name}.{inner}" for inner, n in node.nodes.items() if type(n).__name__ == kind]
 
+    twice = next((edge for edge, times in Counter(graph.edges).items() if times > 1), None)
+    if twice:
+        raise UsageError(f"cannot use {where}: the edge from {prefix}{twice[0]} to {prefix}{twice[1]} is given twice")
     for a, b in graph.edges:
         yield from ((x, y) for x in ends(a, "Output") for y in ends(b, "Input"))
     for name, node in graph.nodes.items():
         if type(node).__name__ == "NIRGraph":
-            yield from _edges(node, f"{prefix}{name}.")
+            yield from _edges(node, f"{prefix}{name}.", where)
 
 
 def _identity(size: int) -> sparse.csr_array:

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ _MAX_MEMBERS = 10_000
 
 # Neurons beyond which a file is taken for broken rather than for a network.
 _MOST_NEURONS = 100_000_000
+
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,8 @@ class Imported:
         return int(np.count_nonzero(~linked))
 
 
-def read_unnamed(read_network: Callable[[Path], Network], path: Path) -> Network:
-    """Read a network with a reader that names the file in its messages, for a caller that names it itself.
+def read_unnamed(read_file: Callable[[Path], _Read], path: Path) -> _Read:
+    """Read a file with a reader that names the file in its messages, for a caller that names it itself.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def read_unnamed(read_network: Callable[[Path], Network], path: Path) -> Network
         What the reader says, without the file's name before it.
     """
     try:
-        return read_network(path)
+        return read_file(path)
     except UsageError as error:
         said = str(error)
         for prefix in (f"cannot read {path}: ", f"cannot use {path}: "):

@@ -1,25 +1,21 @@
-"""State dicts of PyTorch: safetensors, or a checkpoint that holds nothing but tensors."""
+"""State dicts of PyTorch: which of their tensors are the network, and what the others do to it."""
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from neuromod.errors import UsageError
-from neuromod.importing.result import Choice, Imported, build, check_archive
+from neuromod.importing.result import Choice, Imported, build
+from neuromod.importing.torch_files import Array, load, resolve
 
-Array = npt.NDArray[Any]
-
-_MAX_ELEMENTS = 2**29
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Recurrent weights of PyTorch's layers, as weight_hh_l1 and weight_hh_l0_reverse.
-_LAYER = re.compile(r"(^|\.)weight_hh_l\d+(_reverse)?$")
+_LAYER = re.compile(r"(^|\.)weight_hh_l(\d+)(_reverse)?$")
 
 # Endings of the names under which recurrent weights are found, the most telling first.
 _RECURRENT = ("w_rec", "weight_hh_l0", "weight_hh", "recurrent.weight", "h2h.weight", "hh.weight", "rec.weight")
@@ -35,32 +31,59 @@ _INPUTS = (
 )
 _READOUTS = ("w_out", "fc.weight", "readout.weight", "output.weight", "out.weight", "h2o.weight", "linear.weight")
 
+# Biases of the units that go by the module of the recurrent weights rather than by the name of a weight.
+_BIASES = ("bias", "b", "b_rec", "b_h", "b_hh", "b_ih", "b_in")
+
+# Last parts of names, or whole parts, that tensors of spiking neurons alone have.
+_SPIKING = {
+    "threshold", "v_threshold", "thresh", "spike_threshold", "vth", "v_th", "v_reset", "v_mem", "min_v_mem", "tau_mem",
+    "tau_syn", "reset_mechanism_val", "graded_spikes_factor", "current_decay", "voltage_decay",
+}  # fmt: skip
+_SPIKING_PART = re.compile(r"(\w*lif|iaf|snn|spik\w*)\d*")
+
+# What tensors that were not taken may do to those that were, by their names.
+_MASK = re.compile(
+    r"mask|sparsity|connectiv|adjacen|prun|(^|[._])(sign|signs|dale|polarity|e_?i|exc|inh)($|[._\d])", re.I
+)
+_START = re.compile(
+    r"(^|\.)(h_?0|hx|x_?0|r_?0|hidden_?0|(init|initial)_?(h|hidden|state)|(h|hidden|state)_?init(ial)?)$", re.I
+)
+_NORM = re.compile(r"(^|\.)(running_mean|running_var|\w*norm\w*|[lb]n(_\w+)?\d*)(\.|$)", re.I)
+_LEAK = re.compile(r"(^|\.)(alphas?|leak(_rate)?|decay|taus?|time_constants?)$", re.I)
+_SCALE = re.compile(r"(^|[._])(scales?|zero_points?)$", re.I)
+_GAIN = re.compile(r"(^|[._])(gains?|scales?|g)$", re.I)
+
 
 def read(path: Path, choice: Choice) -> Imported:
     """Read the recurrent, input and readout weights and the biases of a simple recurrent network.
 
-    They are found by their names and shapes, or named by `choice`. Biases of the same layer add up. Gated units (LSTM,
-    GRU), whose weights are stacked, are refused, and so are several layers or directions, unless `choice` names one.
+    They are found by their names and shapes, or named by `choice`. Biases of the same layer add up; the masks of
+    `torch.nn.utils.prune` and old weight normalisation are multiplied in. Gated units (LSTM, GRU), whose weights are
+    stacked, are refused, and so are several layers or directions, unless `choice` names one.
 
     Raises
     ------
     UsageError
-        If the file is broken, or the recurrent weights cannot be told.
+        If the file is broken, the recurrent weights cannot be told, its neurons spike, or another tensor changes what
+        those that are taken do.
     """
-    tensors = _load(path)
+    held = load(path)
+    _refuse_spiking(held.tensors)
+    weights = resolve(held)
+    tensors = weights.tensors
     if choice.transpose:
         # As JAX and Keras have them: a row for each source.
         tensors = {name: value.T if value.ndim == 2 else value for name, value in tensors.items()}
-    recurrent = _pick(tensors, choice.recurrent, _RECURRENT, "recurrent weights", "--recurrent")
+    recurrent = _pick(tensors, weights.plain(choice.recurrent), _RECURRENT, "recurrent weights", "--recurrent")
     assert recurrent is not None
-    if choice.recurrent is None:
-        others = [name for name in tensors if name != recurrent and _LAYER.search(name)]
-        if others and _LAYER.search(recurrent):
-            names = ", ".join(sorted([recurrent, *others]))
-            raise UsageError(
-                f"it has recurrent weights in several layers or directions ({names}); "
-                "only one layer running forward can be imported, chosen with --recurrent NAME"
-            )
+    layers = [name for name in tensors if _LAYER.search(name)]
+    if choice.recurrent is None and len(layers) > 1 and recurrent in layers:
+        raise UsageError(
+            f"it has recurrent weights in several layers or directions ({', '.join(sorted(layers))}); "
+            "only one layer running forward can be imported, chosen with --recurrent NAME"
+        )
+    if recurrent.endswith("_reverse"):
+        raise UsageError(f"{recurrent} runs backwards; only a layer running forward can be imported")
     w_rec = tensors[recurrent]
     if w_rec.ndim == 2 and w_rec.shape[0] in (3 * w_rec.shape[1], 4 * w_rec.shape[1]):
         gates = "a GRU" if w_rec.shape[0] == 3 * w_rec.shape[1] else "an LSTM"
@@ -68,47 +91,72 @@ def read(path: Path, choice: Choice) -> Imported:
     if w_rec.ndim != 2 or w_rec.shape[0] != w_rec.shape[1]:
         raise UsageError(f"{recurrent} must have the shape (n, n), found {w_rec.shape}")
     n = len(w_rec)
-    parts: dict[str, Any] = {"w_rec": w_rec}
-    used = {recurrent}
+    names = {"w_rec": recurrent}
     for part, named, known, axis in (("w_in", choice.inputs, _INPUTS, 0), ("w_out", choice.readout, _READOUTS, 1)):
-        fitting = {k: v for k, v in tensors.items() if k not in used and v.ndim == 2 and v.shape[axis] == n}
-        option = "--input" if part == "w_in" else "--readout"
-        if part == "w_in" and not named:
+        free = {k: v for k, v in tensors.items() if k not in names.values() and v.ndim == 2 and v.dtype != bool}
+        fitting = {k: v for k, v in free.items() if v.shape[axis] == n}
+        option, name = "--input" if part == "w_in" else "--readout", weights.plain(named)
+        if part == "w_in" and not name:
             # The inputs of the same layer.
             twin = recurrent.replace("weight_hh", "weight_ih")
-            named = twin if twin != recurrent and twin in fitting else None
-        name = _pick(tensors if named else fitting, named, known, part, option, needed=False)
+            name = twin if twin != recurrent and twin in fitting else None
+        if part == "w_out" and not name and not _is_last(recurrent, layers):
+            continue
+        name = _pick(tensors if name else fitting, name, known, part, option, needed=False)
         if name is not None:
-            parts[part] = tensors[name]
-            used.add(name)
-            if part == "w_out":
-                bias_out = f"{name.removesuffix('weight')}bias" if name.endswith("weight") else "bias_out"
-                if bias_out in tensors:
-                    parts["bias_out"] = tensors[bias_out]
-                    used.add(bias_out)
-    biases = [_bias_of(name, tensors) for name in sorted(used)] + ["bias" if "bias" in tensors else None]
-    found = [name for name in dict.fromkeys(biases) if name and name not in used and tensors[name].shape == (n,)]
+            names[part] = name
+    parts: dict[str, Any] = {part: tensors[name] for part, name in names.items()}
+    used = set(names.values())
+    if bias_out := _first(tensors, _biases_of(names.get("w_out", "")) - used):
+        parts["bias_out"] = tensors[bias_out]
+        used.add(bias_out)
+    module = recurrent[: recurrent.rfind(".") + 1]
+    near = {module + name for name in _BIASES} | {"bias"}
+    for name in (recurrent, names.get("w_in", "")):
+        near |= _biases_of(name)
+    found = sorted(name for name in near - used if name in tensors and tensors[name].shape == (n,))
     if found:
-        parts["bias"] = np.sum([tensors[name] for name in found], axis=0)
+        total = np.sum([tensors[name].astype(np.float64) for name in found], axis=0)
+        parts["bias"] = total.astype(np.result_type(*(tensors[name] for name in found), np.float32))
         used |= set(found)
-    for name in ("positions", "rates"):
+    for name in ("positions", "rates", "dt_s", "tau_s"):
         if name in tensors:
             parts[name] = tensors[name]
             used.add(name)
-    network, notes = build(parts, "PyTorch state dict", choice)
-    notes = (
-        f"the recurrent weights are {recurrent}",
-        *notes,
-    )
-    return Imported(
-        network, "PyTorch state dict", tuple(sorted(tensors.keys() - used)), notes, direction=choice.direction
-    )
+    for name in sorted(used):
+        weights.check(name)
+    left = {name: value for name, value in tensors.items() if name not in used}
+    notes = [
+        f"{name} is the product of {' and '.join(weights.made_of[name])}"
+        for name in sorted(used & weights.made_of.keys())
+    ]
+    notes += _account(left, {name: tensors[name] for name in names.values()}, choice, len(layers) > 1, module)
+    network, more = build(parts, "PyTorch state dict", choice)
+    notes = [f"the recurrent weights are {recurrent}", *notes, *more]
+    ignored = sorted(origin for name in left for origin in weights.made_of.get(name, (name,)))
+    return Imported(network, "PyTorch state dict", (*ignored, *held.beside), tuple(notes), direction=choice.direction)
 
 
-def _bias_of(name: str, tensors: dict[str, Array]) -> str | None:
-    """Name of the bias that goes with a weight, as ``bias_hh_l0`` with ``weight_hh_l0``."""
-    bias = name.replace("weight", "bias")
-    return bias if bias != name and bias in tensors else None
+def _is_last(recurrent: str, layers: list[str]) -> bool:
+    """Whether no layer of the same module lies between these units and a readout."""
+    found = _LAYER.search(recurrent)
+    module = recurrent[: found.start()] if found else ""
+    others = [_LAYER.search(name) for name in layers if found and name.startswith(module)]
+    return not found or all(int(other[2]) <= int(found[2]) for other in others if other)
+
+
+def _first(tensors: dict[str, Array], names: set[str]) -> str | None:
+    return next((name for name in sorted(names) if name in tensors), None)
+
+
+def _biases_of(name: str) -> set[str]:
+    """Names of the bias that goes with a weight, as ``bias_hh_l0`` with ``weight_hh_l0``."""
+    if name.endswith("w_out"):
+        return {name.replace("w_out", "bias_out"), name.replace("w_out", "b_out")}
+    return {f"{name.removesuffix('weight')}bias" if name.endswith("weight") else name.replace("weight", "bias")} - {
+        name,
+        "",
+    }
 
 
 def _pick(
@@ -131,75 +179,78 @@ def _pick(
     return None
 
 
-def _load(path: Path) -> dict[str, Array]:
-    if path.suffix.lower() == ".safetensors":
-        return _load_safetensors(path)
-    import torch
+def _refuse_spiking(tensors: dict[str, Array]) -> None:
+    """Refuse the names that snnTorch, sinabs, Rockpool, SpikingJelly, Norse and others give to spiking neurons."""
+    telling = [
+        name
+        for name, value in tensors.items()
+        if name.split(".")[-1] in _SPIKING
+        or any(_SPIKING_PART.fullmatch(part) for part in name.lower().split(".")[:-1])
+        or (name.split(".")[-1] == "w" and value.ndim == 0)
+        or (name.endswith("recurrent_weights") and name.replace("recurrent_weights", "input_weights") in tensors)
+    ]
+    if telling:
+        raise UsageError(
+            f"it is a spiking network ({', '.join(sorted(telling)[:4])}), and a state dict does not tell how its "
+            "neurons work; export it as NIR, with export_to_nir of its tool, and import that"
+        )
 
-    if zipfile.is_zipfile(path):
-        check_archive(path)
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # Unpickling raises whatever a broken file leads to; `weights_only` keeps it from running anything.
-        if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
+
+def _account(left: dict[str, Array], taken: dict[str, Array], choice: Choice, layered: bool, module: str) -> list[str]:
+    """Refuse tensors that change what those that were taken do, and say what else to know of the rest."""
+    notes = []
+    n = len(next(iter(taken.values())))
+    for name, value in sorted(left.items()):
+        # A mask that names its weight is that one's alone.
+        named = {weight: array for weight, array in taken.items() if weight in name} or taken
+        of = next((weight for weight, array in named.items() if _masks(name, value, array)), None)
+        if of is not None:
             raise UsageError(
-                "it is no readable checkpoint of tensors alone: it holds other objects, as a whole module, and reading "
-                "those could run anything; save the tensors alone: torch.save(module.state_dict(), …)"
-            ) from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"it is no readable checkpoint of tensors alone ({reason[:200]})") from error
-    held = _state_dict(held)
-    tensors = {name: value for name, value in held.items() if isinstance(value, torch.Tensor)}
-    # A few bytes can stand for a tensor of any shape.
-    if (size := sum(tensor.numel() for tensor in tensors.values())) > _MAX_ELEMENTS:
-        raise UsageError(f"its tensors have {size:,} numbers, the most is {_MAX_ELEMENTS:,}")
-    return {name: _as_float(name, _numpy(value)) for name, value in tensors.items()}
+                f"{name} looks like a mask or signs of {of}, and a state dict does not tell how they are applied; "
+                f"multiply them in before saving, and leave {name} out"
+            )
+        if _START.search(name) and np.any(value):
+            raise UsageError(f"it starts from a state that is not zero ({name}); networks here start at rest")
+        if _NORM.search(name):
+            raise UsageError(f"it normalises its values ({name}), which a network here cannot")
+        if "lora_" in name.lower():
+            raise UsageError(f"{name} adds to other weights; merge it before saving")
+        if _SCALE.search(name) and any(np.issubdtype(array.dtype, np.integer) for array in taken.values()):
+            raise UsageError(f"its weights are whole numbers with a scale ({name}); save them dequantised")
+        if _LEAK.search(name) and choice.tau_ms is None and np.any(value != 1):
+            raise UsageError(
+                f"{name} may say how its units leak, which is not read from a state dict; give --tau-ms and --dt-ms"
+            )
+        if _GAIN.search(name) and np.any(value != 1):
+            raise UsageError(f"{name} may scale what was taken, which a state dict does not tell; multiply it in first")
+        if (
+            "bias" in name
+            and name.startswith(module)
+            and "." not in name[len(module) :]
+            and not layered
+            and value.size == n
+        ):
+            raise UsageError(f"{name} may be a bias of its units, but has the shape {value.shape} and a name not known")
+        if value.ndim == 2 and value.dtype != bool:
+            notes.append(f"what {name} does is not part of the imported network")
+    return notes
 
 
-def _state_dict(held: Any) -> dict[str, Any]:
-    """Find the state dict in what was saved: that itself, or the one entry of a checkpoint that holds tensors."""
-    import torch
-
-    def has_tensors(value: Any) -> bool:
-        return isinstance(value, dict) and any(isinstance(part, torch.Tensor) for part in value.values())
-
-    if isinstance(held, dict) and not has_tensors(held):
-        inner = {name: value for name, value in held.items() if has_tensors(value)}
-        if len(inner) > 1 and "state_dict" not in inner:
-            raise UsageError(f"it holds several state dicts, {', '.join(sorted(map(str, inner)))}; save one alone")
-        held = inner.get("state_dict", next(iter(inner.values()), held))
-    if not isinstance(held, dict) or not all(isinstance(name, str) for name in held):
-        raise UsageError("it holds no state dict, names with their tensors")
-    return held
-
-
-def _load_safetensors(path: Path) -> dict[str, Array]:
-    from safetensors import SafetensorError, safe_open
-    from safetensors.numpy import load_file
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
-        if "BF16" not in kinds:
-            return {name: _as_float(name, value) for name, value in load_file(path).items()}
-        # NumPy knows no bfloat16.
-        from safetensors.torch import load_file as load_tensors
-
-        return {name: _as_float(name, _numpy(value)) for name, value in load_tensors(path).items()}
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"it is no readable safetensors file ({error})") from error
-
-
-def _numpy(tensor: Any) -> Array:
-    """Values of a tensor; nothing if it is not a dense one of real numbers, which then fits nowhere."""
-    import torch
-
-    plain = tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_complex() or tensor.is_meta)
-    return tensor.detach().float().numpy() if plain else np.zeros(0, np.float32)
-
-
-def _as_float(name: str, value: Array) -> Array:
-    if value.dtype == bool or not np.issubdtype(value.dtype, np.number) or np.iscomplexobj(value):
-        return np.zeros(0, np.float32)
-    return value.astype(np.float32)
+def _masks(name: str, value: Array, weight: Array) -> bool:
+    """Whether a tensor may be applied to a weight of its shape, or to its rows or columns, and would change it."""
+    told = _MASK.search(name) is not None or value.dtype == bool
+    if value.ndim == 2 and value.shape in (weight.shape, weight.T.shape):
+        if not told and not np.isin(value, (-1, 0, 1)).all():
+            return False
+        spread = [value] if value.shape == weight.shape else [value.T]
+    elif told or (value.size > 1 and np.isin(value, (-1, 1)).all() and (value == -1).any()):
+        sides = [value.reshape(1, -1) if value.size == weight.shape[1] else None]
+        sides += [value.reshape(-1, 1) if value.size == weight.shape[0] else None]
+        spread = [side for side in sides if side is not None] if value.ndim == 1 or 1 in value.shape else []
+    else:
+        return False
+    # Already multiplied in: zero or of that sign wherever it says so.
+    return any(
+        not np.array_equal((np.abs(weight) if (side < 0).any() else weight) * side, weight)
+        for side in (s.astype(np.float64) for s in spread)
+    )

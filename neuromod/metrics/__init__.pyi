@@ -1,10 +1,12 @@
 from . import accuracy as accuracy
 from . import activity as activity
+from . import scores as scores
 from . import wiring as wiring
 from .accuracy import Evaluation as Evaluation
 from .accuracy import evaluate as evaluate
 from .accuracy import has_tasks as has_tasks
 from .accuracy import random_trials as random_trials
+from .accuracy import skills_of as skills_of
 from .accuracy import trials_for as trials_for
 from .activity import BATCH as BATCH
 from .activity import TRIALS as TRIALS
@@ -15,5 +17,8 @@ from .activity import describe as describe
 from .activity import find_activity as find_activity
 from .agreements import Agreement as Agreement
 from .agreements import agreement as agreement
+from .agreements import allowed_gap as allowed_gap
+from .agreements import wilson as wilson
 from .operations import Operations as Operations
 from .operations import count_rate as count_rate
+from .scores import agree as agree

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 from neuromod.network import Network
-from neuromod.tasks import Trials
+from neuromod.trials import Trials
 
 SCHEMA = "neuromod/activity/1"
 
@@ -160,7 +160,7 @@ def given(network: Network) -> Activity:
 
 
 def find_activity(network: Network, *, n_trials: int = TRIALS, seed: int = TRIALS_SEED) -> Activity:
-    """Count active steps on task trials where the network says what its tasks are, else take what it brings.
+    """Count active steps on trials of the network's tasks or on its training data, else take what it brings.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def find_activity(network: Network, *, n_trials: int = TRIALS, seed: int = TRIAL
 
     if not has_tasks(network):
         return given(network)
-    return count_active_steps(network, trials_for(network, n_trials, seed=seed))
+    return count_active_steps(network, trials_for(network, n_trials, seed=seed, split="train"))
 
 
 def describe(activity: Activity) -> dict[str, Any]:

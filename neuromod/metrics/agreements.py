@@ -57,3 +57,14 @@ def wilson(hits: int, trials: int, *, z: float = 1.959964) -> tuple[float, float
     scale = 1 + z**2 / trials
     # Exactly 0 and 1 at the ends, where rounding would miss them.
     return (centre - half) / scale if hits else 0.0, (centre + half) / scale if hits < trials else 1.0
+
+
+def allowed_gap(gap: float, trials: int) -> float:
+    """Largest difference of accuracies within `gap`, in whole trials: on few of them a single one is more than that.
+
+    Examples
+    --------
+    >>> allowed_gap(0.02, 1000), allowed_gap(0.02, 40)
+    (0.02, 0.025)
+    """
+    return max(gap, min(1, math.ceil(gap * trials)) / trials)

@@ -3,3 +3,4 @@ from . import cores as cores
 from . import overview as overview
 from . import pareto as pareto
 from . import stages as stages
+from .data import examples as examples

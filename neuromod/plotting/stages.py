@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from neuromod.tasks import Trials
+    from neuromod.trials import Trials
 
 # Lines differ in their dashes, too.
 BLUE, ORANGE, GREEN = OKABE_ITO[:3]

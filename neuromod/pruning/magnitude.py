@@ -84,7 +84,8 @@ def prune(
 
     Without `threshold` and `keep`, the largest threshold is chosen whose accuracy on one set of trials falls by at
     most half of `max_accuracy_drop`, and is then lowered until a second set of trials confirms the whole
-    `max_accuracy_drop`.
+    `max_accuracy_drop`. Of data, the first set are the training trials and the second those of the validation; where
+    values are learned, R² stands for the accuracy.
 
     Parameters
     ----------
@@ -133,18 +134,18 @@ def prune(
         raise UsageError(f"threshold = {threshold:g} is out of range: needed 0 or more")
     if keep is not None and not 0 < keep <= 1:
         raise UsageError(f"keep = {keep:g} is out of range: needed more than 0 and at most 1")
-    known = network.info["tasks"] if evaluation.has_tasks(network) else ()
+    known = evaluation.skills_of(network)
     if not known and threshold is None and keep is None:
-        raise UsageError("this network has no tasks to measure accuracy on; give threshold or keep")
+        raise UsageError("this network has no tasks to measure accuracy on, nor data; give threshold or keep")
 
     check: Any = None
     before: evaluation.Evaluation | None = None
     if known:
         tune, check = (
             evaluation.trials_for(
-                network, trials_per_task * len(known), seed=np.random.SeedSequence(seed, spawn_key=(k,))
+                network, trials_per_task * len(known), seed=np.random.SeedSequence(seed, spawn_key=(k,)), split=split
             )
-            for k in range(2)
+            for k, split in enumerate(("train", "validation"))
         )
         before = evaluate_rounded(network, check)
     if keep is not None:

@@ -197,16 +197,17 @@ def prune_packets(
     >>> done.hops_after <= done.hops_before
     True
     """
-    if not evaluation.has_tasks(network):
+    known = evaluation.skills_of(network)
+    if not known:
         raise UsageError("this network has no tasks to measure accuracy on, so its packets cannot be judged")
     if placement.network_sha256 != network.sha256():
         raise UsageError("the placement is that of another network; place this one first")
     reference = reference or network
     tune, check = (
         evaluation.trials_for(
-            network, trials_per_task * len(network.info["tasks"]), seed=np.random.SeedSequence(seed, spawn_key=(2, k))
+            network, trials_per_task * len(known), seed=np.random.SeedSequence(seed, spawn_key=(2, k)), split=split
         )
-        for k in range(2)
+        for k, split in enumerate(("train", "validation"))
     )
     groups = _measured(network, placement)
     order = np.argsort(groups.damage / np.maximum(groups.hops, np.finfo(float).tiny), kind="stable")
@@ -257,9 +258,9 @@ def prune_packets(
 
 def _measured(network: Network, placement: Placement) -> Groups:
     """Groups with the activity and the states on task trials."""
-    trials = evaluation.trials_for(network, TRIALS, seed=TRIALS_SEED)
+    trials = evaluation.trials_for(network, TRIALS, seed=TRIALS_SEED, split="train")
     squares: npt.NDArray[np.float64] = np.zeros(network.n)
-    for start in range(0, TRIALS, _BATCH):
+    for start in range(0, trials.n_trials, _BATCH):
         batch = slice(start, start + _BATCH)
         states = network.states(trials.inputs[:, batch])[trials.mask[:, batch]]
         squares += (states.astype(np.float64) ** 2).sum(axis=0)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neuromod.errors import UsageError
 from neuromod.files import load_tensors, read_json
 from neuromod.mapping import Placement
 from neuromod.network import Network
@@ -93,7 +94,7 @@ def gather(run: Run) -> Findings:
                                  ("import", "network.safetensors")) if fresh(step, file)),
         "",
     )  # fmt: skip
-    network = Network.load(run.file(name)) if name else None
+    network = _network(run, name) if name else None
     placement = Placement.load(run.file("placement.json")) if fresh("map", "placement.json") else None
     rates = _rates(run, network) if fresh("activity", "activity.safetensors") else None
     if network is not None and rates is None and network.rates is not None:
@@ -126,6 +127,14 @@ def gather(run: Run) -> Findings:
         metrics=read_metrics(run),
         files=tuple(sorted(files)),
     )
+
+
+def _network(run: Run, name: str) -> Network:
+    """Return the network with its data; without them where they are too large to be in the run and not at hand."""
+    try:
+        return run.network(name)
+    except UsageError:
+        return Network.load(run.file(name))
 
 
 def _stage(run: Run, name: str) -> Stage:

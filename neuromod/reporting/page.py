@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from neuromod.reporting import answers
 from neuromod.reporting.figures import frontier
 from neuromod.reporting.figures import task_variance as function
 from neuromod.reporting.findings import Findings
@@ -63,6 +64,7 @@ def render(findings: Findings, *, run_name: str, path: Path | None = None) -> st
         "cores": hardware.cores(findings),
         "traffic": sections.traffic(findings),
         "tasks": sections.tasks(findings),
+        "answers": answers.answers(findings),
         "limits": room.limits(findings),
         "variance": function.variance_map(findings),
         "pareto": frontier.frontier(path) if path is not None else None,

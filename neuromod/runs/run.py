@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from neuromod.errors import StageError, UsageError
 from neuromod.files import read_json, sha256, write_json, write_text
+from neuromod.network import Network
 from neuromod.runs import commands
 from neuromod.runs.commands import COMMANDS
 from neuromod.runs.manifest import find_fault
@@ -46,6 +47,18 @@ class Run:
     def file(self, name: str) -> Path:
         """Path of the artefact `name`, as ``exports/network.onnx``."""
         return self.path / name
+
+    def network(self, name: str) -> Network:
+        """Return the network of the file `name`, with the run's data, if it has any.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be read, or the data are not there or have changed.
+        """
+        from neuromod.data import attached
+
+        return attached(Network.load(self.file(name)), self.path)
 
     def manifest(self) -> dict[str, Any]:
         """Content of `run.json`.

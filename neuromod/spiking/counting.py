@@ -7,7 +7,7 @@ import numpy as np
 from neuromod.metrics import BATCH, Activity, Operations
 from neuromod.network import Array
 from neuromod.spiking.network import SpikingNetwork
-from neuromod.tasks import Trials
+from neuromod.trials import Trials
 
 
 def count_spikes(spiking: SpikingNetwork, trials: Trials) -> Activity:

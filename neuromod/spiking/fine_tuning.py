@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from neuromod.metrics import trials_for
+from neuromod.metrics import agree, trials_for
 from neuromod.network import Network
 from neuromod.spiking.network import SpikingNetwork
 from neuromod.spiking.quantization import Granularity, quantize, step_sizes
 from neuromod.spiking.threads import torch_threads
-from neuromod.tasks import Trials, decisions
+from neuromod.trials import Trials, decisions
 
 _PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
 
@@ -44,9 +44,10 @@ def tune(
     The forward pass is that of `SpikingNetwork`. The backward pass takes the share m of the substeps in which a neuron
     fires for the rectified line :math:`\min(1, \max(0, I))` of its drive I, for a hard reset flattened by the half of a
     step that it loses on average, :math:`I / (1 + I / 2)`, and rounding for the identity (straight-through; Bengio et
-    al. 2013). The loss is the Kullback-Leibler divergence of the readouts' softmax from the rate network's. Connections
-    that are absent stay absent. Four times on the way, and before it, the decisions are compared with the rate
-    network's on trials kept for that; the network with the most equal ones is returned.
+    al. 2013). The loss is the Kullback-Leibler divergence of the readouts' softmax from the rate network's, or the
+    squared error where values are wanted. Connections that are absent stay absent. Four times on the way, and before
+    it, the decisions are compared with the rate network's on trials kept for that; the network with the most equal ones
+    is returned.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda i: 0.05 + 0.475 * (1 + math.cos(math.pi * i / steps))
     )
-    judges = trials_for(network, _JUDGES, seed=np.random.default_rng([seed, 8]))
+    judges = trials_for(network, _JUDGES, seed=np.random.default_rng([seed, 8]), split="validation")
 
     def finished() -> SpikingNetwork:
         arrays: dict[str, Any] = {name: (free[name] * masks[name]).detach().numpy() for name in _PARAMETERS}
@@ -91,20 +92,29 @@ def tune(
 
     best = finished()
     most = _equal_decisions(network, best, judges)
+    # Of values, errors count in units of what is wanted.
+    spread = torch.from_numpy(np.maximum(judges.answers.var(axis=0), 1e-12).astype(np.float32)) if judges.values else 1
     # The tensors are small: a second thread gains nothing on an idle machine and loses much on a busy one.
     with torch_threads(1):
         for step in range(steps):
-            trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]))
+            trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]), split="train")
             last = trials.last_step
             x, mask = trials.inputs[: last.max() + 1], trials.mask[: last.max() + 1]
-            wanted = torch.from_numpy(network.run(x, dtype=np.float32)[0]).log_softmax(-1)
-            weight = np.where(trials.targets[: last.max() + 1] > 0, _RESPONSE_WEIGHT, 1.0) * mask
-            weight[last, np.arange(batch)] = _RESPONSE_WEIGHT
+            wanted = torch.from_numpy(network.run(x, dtype=np.float32)[0])
+            if network.data is None:
+                weight = np.where(trials.targets[: last.max() + 1] > 0, _RESPONSE_WEIGHT, 1.0) * mask
+                weight[last, np.arange(batch)] = _RESPONSE_WEIGHT
+            else:
+                weight = np.where(trials.reads[: last.max() + 1], _RESPONSE_WEIGHT, 1.0) * mask
             masked = {name: tensor * masks[name] for name, tensor in free.items()}
             if weight_bits is not None:
                 masked = _rounded(masked, weight_bits, granularity, spiking)
             y = _forward(masked, torch.from_numpy(x), spiking)
-            divergence = (wanted.exp() * (wanted - y.log_softmax(-1))).sum(-1)
+            if trials.values:
+                divergence = ((wanted - y) ** 2 / spread).mean(-1)
+            else:
+                wanted = wanted.log_softmax(-1)
+                divergence = (wanted.exp() * (wanted - y.log_softmax(-1))).sum(-1)
             loss = (divergence * torch.from_numpy((weight / weight.sum()).astype(np.float32))).sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -120,10 +130,10 @@ def tune(
     return best
 
 
-def _equal_decisions(network: Network, spiking: SpikingNetwork, trials: Trials) -> int:
+def _equal_decisions(network: Network, spiking: SpikingNetwork, trials: Trials) -> float:
     rng = np.random.default_rng(0)
     ours = decisions(spiking.run(trials.inputs, rng=rng).y, trials)
-    return int((ours == decisions(network.run(trials.inputs)[0], trials)).sum())
+    return agree(decisions(network.run(trials.inputs)[0], trials), ours, trials.trial_of_answer).share
 
 
 def _forward(p: dict[str, torch.Tensor], x: torch.Tensor, spiking: SpikingNetwork) -> torch.Tensor:

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.metrics import Agreement, agreement, evaluate, trials_for
+from neuromod.metrics import Agreement, agree, allowed_gap, evaluate, trials_for, wilson
 from neuromod.network import Array, Network
 from neuromod.spiking.conversion import convert
 from neuromod.spiking.network import Reset, SpikingNetwork
 from neuromod.spiking.quantization import quantize
 from neuromod.spiking.settings import ConversionSettings
 from neuromod.spiking.thresholds import activities, balance
-from neuromod.tasks import Trials
+from neuromod.trials import Trials
 
 # Tried in this order until one is good enough; fine-tuned networks need fewer, and take longer to try.
 SUBSTEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
@@ -28,6 +28,9 @@ THRESHOLDS: dict[Reset, tuple[tuple[float, float], ...]] = {
     "soft": ((98.0, 1.0), (99.0, 1.0), (99.5, 1.0), (99.9, 1.0)),
     "hard": tuple((percentile, multiple) for percentile in (99.0, 99.9) for multiple in (1.0, 2.0, 4.0, 8.0)),
 }
+
+# Fewer validation trials than that cannot show an agreement of 0.95.
+_FEW = 100
 
 # The name that 0.1.0 had for them.
 Wishes = ConversionSettings
@@ -86,6 +89,8 @@ class Conversion:
     silent, saturated : tuple of int
         `neuron_ids` of neurons that never fired, and of neurons that fired in every substep of more than 5 % of the
         time steps.
+    trials : int
+        Trials on which that was measured.
     """
 
     spiking: SpikingNetwork
@@ -94,6 +99,7 @@ class Conversion:
     met: bool
     silent: tuple[int, ...]
     saturated: tuple[int, ...]
+    trials: int
 
 
 def choose(
@@ -121,8 +127,11 @@ def choose(
     """
     settings = settings or ConversionSettings()
     first, second = np.random.SeedSequence([settings.seed, 5]).spawn(2)
-    calibration = trials_for(network, (settings.n_trials + 1) // 2, seed=first)
-    test = trials_for(network, settings.n_trials, seed=second)
+    calibration = trials_for(network, (settings.n_trials + 1) // 2, seed=first, split="train")
+    test = trials_for(network, settings.n_trials, seed=second, split="validation")
+    if network.data is not None and test.n_trials < _FEW:
+        # Whether two networks decide alike can be told on any trials but those of the test.
+        test = trials_for(network, settings.n_trials, seed=second, split="seen")
     samples = activities(network, calibration.inputs)[calibration.mask]
     scales = {
         (percentile, multiple): multiple * balance(samples, percentile=percentile)
@@ -135,8 +144,7 @@ def choose(
         tried.append((candidate, spiking, spikes))
         if on_try:
             on_try(candidate)
-        lost = candidate.accuracy_rate - candidate.accuracy
-        met = lost <= settings.max_accuracy_drop and candidate.agreement.low >= settings.min_agreement
+        met = _is_met(candidate, settings, values=test.values)
         if met:
             break
     chosen, spiking, spikes = tried[-1] if met else max(tried, key=lambda item: item[0].agreement.share)
@@ -150,7 +158,19 @@ def choose(
         met=met,
         silent=tuple(silent.tolist()),
         saturated=tuple(saturated.tolist()),
+        trials=test.n_trials,
     )
+
+
+def _is_met(candidate: Candidate, settings: ConversionSettings, *, values: bool) -> bool:
+    """Whether a candidate is within the tolerances, of which none asks for less than one trial."""
+    trials, found = candidate.agreement.trials, candidate.agreement
+    lost = candidate.accuracy_rate - candidate.accuracy
+    if values:
+        return lost <= settings.max_accuracy_drop and found.low >= settings.min_agreement
+    # On few trials the interval is wide even where all decisions are equal.
+    least = min(settings.min_agreement, wilson(trials, trials)[0])
+    return lost <= allowed_gap(settings.max_accuracy_drop, trials) and found.low >= least
 
 
 def _plan(settings: ConversionSettings) -> Sequence[tuple[int, bool]]:
@@ -219,7 +239,7 @@ def _measure(
         tuned=tuned,
         accuracy=converted.accuracy,
         accuracy_rate=rate.accuracy,
-        agreement=agreement(rate.decisions, converted.decisions),
+        agreement=agree(rate.decisions, converted.decisions, rate.trial_of_answer),
         state_error=error / size if size else 0.0,
         spikes_per_neuron_per_step=float(response.spikes[mask].mean()),
     )

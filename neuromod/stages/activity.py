@@ -33,7 +33,6 @@ def network_with_activity(run: Run, *, talk: Talk, source: str | None = None) ->
         If the activity asked for cannot be had.
     """
     from neuromod.metrics import activity
-    from neuromod.network import Network
 
     if run.state("prune")[0] == "missing" and run.state("train")[0] == "fresh":
         from neuromod.stages.prune import prune_stage
@@ -43,7 +42,7 @@ def network_with_activity(run: Run, *, talk: Talk, source: str | None = None) ->
     name = run.network_file()
     if run.state("activity")[0] == "fresh" and _serves(run, name, source):
         return name, *load_network_and_activity(run, name)
-    network = Network.load(run.file(name))
+    network = run.network(name)
     # What was counted before is counted anew where its network or its export has changed.
     source = source or _source(run, talk=talk)
     started = time.perf_counter()
@@ -85,9 +84,8 @@ def _export(run: Run, name: str) -> str | None:
 def load_network_and_activity(run: Run, name: str) -> tuple[Network, Activity]:
     """Read the network file `name` of a run and the activity that was counted for it."""
     from neuromod.metrics import Activity
-    from neuromod.network import Network
 
-    return Network.load(run.file(name)), Activity.load(run.file("activity.safetensors"))
+    return run.network(name), Activity.load(run.file("activity.safetensors"))
 
 
 def _source(run: Run, *, talk: Talk) -> str:
@@ -107,7 +105,7 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
         return activity.read_rates(Path(source), network), None
     if source == "rates":
         if has_tasks(network):
-            talk.say(f"Counting active steps on {activity.TRIALS} task trials …")
+            talk.say(f"Counting active steps on {_trials(network)} …")
         found = activity.find_activity(network)
         if found.kind == "every-step":
             talk.say("The network brings no rates and no tasks: every neuron counts once a step.")
@@ -119,10 +117,18 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
         )
     from neuromod.spiking import count_spikes
 
-    trials = trials_for(network, activity.TRIALS, seed=activity.TRIALS_SEED)
+    trials = trials_for(network, activity.TRIALS, seed=activity.TRIALS_SEED, split="train")
     spiking, export = _spiking(run, name, network, talk=talk)
-    talk.say(f"Counting spikes on {activity.TRIALS} task trials …")
+    talk.say(f"Counting spikes on {_trials(network)} …")
     return count_spikes(spiking, trials), export
+
+
+def _trials(network: Network) -> str:
+    from neuromod.metrics import activity
+
+    if network.data is None:
+        return f"{activity.TRIALS} task trials"
+    return f"{min(activity.TRIALS, network.data.counts()['train'])} training trials"
 
 
 def _spiking(run: Run, name: str, network: Network, *, talk: Talk) -> tuple[Any, str | None]:

@@ -27,7 +27,6 @@ def analyze_stage(
     """Measure the run's network, write `analysis.json`, return what ``--json`` prints."""
     from neuromod import analysis
     from neuromod.files import write_json
-    from neuromod.network import Network
     from neuromod.plotting import analysis as figures
     from neuromod.runs import commands
     from neuromod.stages.prune import prune_stage
@@ -37,7 +36,7 @@ def analyze_stage(
         talk.say("Pruning the network first, since that has not been done")
         prune_stage(run, talk=talk)
     name = run.network_file()
-    network = Network.load(run.file(name))
+    network = run.network(name)
     inputs = sorted({name, "network.safetensors"})
     arguments: dict[str, Any] = {
         "trials_per_task": trials_per_task,
@@ -48,7 +47,7 @@ def analyze_stage(
     }
     found = analysis.analyze(
         network,
-        before=Network.load(run.file("network.safetensors")),
+        before=run.network("network.safetensors"),
         on_step=lambda measure: talk.progress(f"measuring {measure}"),
         **arguments,
     )

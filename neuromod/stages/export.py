@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from neuromod.exporting import FORMATS, options_of
 from neuromod.spiking import OPTIONS, ConversionSettings
 from neuromod.stages.talk import Talk
 
 if TYPE_CHECKING:
     from neuromod.mapping import Placement
     from neuromod.network import Network
-    from neuromod.spiking import Candidate, Conversion
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
-
-from neuromod.exporting import FORMATS, options_of
-
-if TYPE_CHECKING:
-    from neuromod.mapping import Placement
-    from neuromod.network import Network
     from neuromod.runs import Run
+    from neuromod.spiking import Candidate, Conversion
 
 
 def export_stage(
@@ -32,7 +26,6 @@ def export_stage(
     by default. Nothing is written if one of them cannot be.
     """
     from neuromod.exporting import Job, write_all
-    from neuromod.network import Network
     from neuromod.runs import commands
 
     if run.state("prune")[0] == "missing" and run.state("import")[0] == "missing":
@@ -41,7 +34,7 @@ def export_stage(
         talk.say("The network has not been pruned yet; pruning with the defaults (neuromod prune).")
         prune_stage(run, talk=talk)
     name = run.network_file()
-    network = Network.load(run.file(name))
+    network = run.network(name)
     formats = _formats(network, formats, talk=talk)
     inputs, placement = [name], None
     if run.state("map")[0] != "missing":
@@ -197,6 +190,6 @@ def choose_aloud(network: Network, settings: ConversionSettings, *, talk: Talk) 
         if ids:
             names = ", ".join(map(str, ids[:10])) + (" …" if len(ids) > 10 else "")
             one = len(ids) == 1
-            verb = what.format("s" if one else "", settings.n_trials)
+            verb = what.format("s" if one else "", chosen.trials)
             talk.warn(f"{len(ids)} {'neuron' if one else 'neurons'} {verb}: {names}")
     return chosen

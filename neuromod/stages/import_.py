@@ -11,10 +11,13 @@ from neuromod.stages.talk import Talk
 
 if TYPE_CHECKING:
     from neuromod.importing import Choice
+    from neuromod.trials import Trials
 
 
-def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Talk) -> dict[str, Any]:
-    """Read a network, write it into a new run, return what ``--json`` prints.
+def import_stage(
+    file: Path, run_path: Path | None, choice: Choice, *, talk: Talk, data: Trials | None = None
+) -> dict[str, Any]:
+    """Read a network, write it into a new run with the `data` that it is measured on, return what ``--json`` prints.
 
     Raises
     ------
@@ -22,15 +25,23 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
         If the file cannot be read or the folder not be written.
     """
     from neuromod import importing
+    from neuromod.data import facts, storage, with_data
+    from neuromod.metrics import evaluate
     from neuromod.runs import commands
     from neuromod.runs import run as rundir
 
     started = time.perf_counter()
     talk.say(f"Reading {file} …")
     found = importing.read(file, choice)
+    # Data that do not fit are refused before there is a run.
+    network = found.network if data is None else with_data(found.network, data)
+    scored = None if data is None else evaluate(network, data.part("test"))
     run = rundir.create("import", run_path)
-    network = found.network
     network.save(run.file("network.safetensors"))
+    outputs = ["network.safetensors"]
+    if data is not None:
+        storage.save(data, run.file(storage.FILE))
+        outputs.append(storage.FILE)
     said = asdict(choice)
     result = {
         "file": file.name,
@@ -48,6 +59,10 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
         "isolated_neurons": found.isolated,
         "ignored": list(found.ignored),
         "notes": list(found.notes),
+        "data": None if data is None else facts.about(data),
+        "score_name": None if scored is None else scored.score_name,
+        "validation_score": None if data is None else evaluate(network, data.part("validation")).accuracy,
+        "test_score": None if scored is None else scored.accuracy,
         "seconds": round(time.perf_counter() - started, 3),
     }
     run.record(
@@ -56,7 +71,7 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
         given=commands.as_record("import", {"file": file.name if file.is_absolute() else file, **said}),
         seconds=time.perf_counter() - started,
         inputs=[],
-        outputs=["network.safetensors"],
+        outputs=outputs,
         result=result,
     )
     return {"run": str(run.path), **result}

@@ -32,7 +32,6 @@ def prune_stage(
     """
     from neuromod.errors import UsageError
     from neuromod.hardware import bits_of
-    from neuromod.network import Network
     from neuromod.pruning import magnitude as pruning
     from neuromod.runs import commands
 
@@ -53,7 +52,7 @@ def prune_stage(
 
     run.require("import" if run.state("train")[0] == "missing" and run.step("import") else "train")
     begun = time.monotonic()
-    network = Network.load(run.file("network.safetensors"))
+    network = run.network("network.safetensors")
     if target is not None:
         weight_bits = bits_of(target)
     elif weight_bits is None and isinstance(chip := network.info.get("chip"), dict):
@@ -124,7 +123,6 @@ def prune_packets_stage(
     """
     from neuromod.errors import StageError
     from neuromod.mapping import Placement
-    from neuromod.network import Network
     from neuromod.pruning import prune_packets
 
     run.require("map")
@@ -135,7 +133,7 @@ def prune_packets_stage(
         )
     begun = time.monotonic()
     target, weight_bits = earlier["result"].get("target"), earlier["result"].get("weight_bits")
-    reference, network = (Network.load(run.file(name)) for name in ("network.safetensors", "pruned.safetensors"))
+    reference, network = (run.network(name) for name in ("network.safetensors", "pruned.safetensors"))
     done = prune_packets(
         network,
         Placement.load(run.file("placement.json")),

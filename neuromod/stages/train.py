@@ -15,10 +15,21 @@ if TYPE_CHECKING:
     from neuromod.network import Network
     from neuromod.runs import Run
     from neuromod.training import Chip, Settings
+    from neuromod.trials import Trials
 
 
-def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = False) -> dict[str, Any]:
-    """Train into `run`: network.safetensors, metrics.jsonl, checkpoint.pt.
+def train_stage(
+    run: Run,
+    settings: Settings,
+    *,
+    talk: Talk,
+    resume: bool = False,
+    data: Trials | None = None,
+    start: Network | None = None,
+) -> dict[str, Any]:
+    """Train into `run`: network.safetensors, metrics.jsonl, checkpoint.pt, and data.safetensors if there are `data`.
+
+    `start` is the network that training goes on with.
 
     Returns
     -------
@@ -28,10 +39,12 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     import dataclasses
     import json
 
+    from neuromod.data import facts, storage
     from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
     from neuromod.metrics import accuracy as evaluation
     from neuromod.metrics import wiring
+    from neuromod.tasks import where_read
     from neuromod.training import checkpoints, config, for_target
     from neuromod.training import loop as training
     from neuromod.training import plan as training_plan
@@ -42,12 +55,16 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
     state = None
     if resume and checkpoint.exists():
-        state = checkpoints.load(checkpoint, settings)
+        state = checkpoints.load(checkpoint, settings, data=data)
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
     plan = training_plan.make_plan(settings, neurons_per_core=state.neurons_per_core if state else None)
     kept = _lines_until(metrics, state.step) if state else []
+    if state is None and start is not None:
+        state = checkpoints.start(settings, data=data, network=start)
     write_text(metrics, "".join(kept))
     write_text(run.file("config.toml"), config.dump(settings))
+    if data is not None:
+        storage.save(data, run.file(storage.FILE))
     talk.detail(f"device {checkpoints.device_of(settings)}")
 
     def on_step(progress: training.Progress) -> None:
@@ -64,6 +81,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         with _stop_request() as should_stop:
             network = training.train(
                 settings,
+                data=data,
                 state=state,
                 plan=plan,
                 on_step=on_step,
@@ -74,9 +92,13 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         raise InterruptedRunError(f"{error}; go on with `neuromod train --resume --run {run.path}`") from None
     seconds = float(json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["seconds"])
     network.save(run.file("network.safetensors"))
-    names = network.info["tasks"]
-    trials = evaluation.trials_for(network, settings.training.test_trials * len(names), seed=settings.seed + 2**62)
+    asked = settings.training.test_trials * len(evaluation.skills_of(network))
+    trials = evaluation.trials_for(
+        network, asked if data is None else data.n_trials, seed=settings.seed + 2**62, split="test"
+    )
     score = evaluation.evaluate(network, trials)
+    if where := where_read(trials):
+        talk.say(where)
     result = {
         "run": str(run.path),
         "accuracy": score.accuracy,
@@ -85,9 +107,17 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         "wiring_length": wiring.measure(network).count,
         "synapses": network.n_synapses,
         "neurons": network.n,
-        "steps": settings.training.steps,
+        "steps": json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["step"],
         "seconds": round(seconds, 3),
+        "data": None if data is None else facts.about(data),
+        "score_name": score.score_name,
+        "validation_score": None,
+        "test_score": score.accuracy,
+        "test_score_interval": list(score.interval()),
+        "nrmse": score.nrmse,
     }
+    if data is not None:
+        result["validation_score"] = evaluation.evaluate(network, data.part("validation")).accuracy
     if plan.cores:
         result["chip"] = _fit(network, plan.cores, talk)
     run.record(
@@ -95,7 +125,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         arguments=config.to_dict(settings),
         seconds=seconds,
         inputs=[],
-        outputs=["network.safetensors"],
+        outputs=["network.safetensors", *([] if data is None else [storage.FILE])],
         result=result,
     )
     return result

@@ -31,7 +31,6 @@ def verify_stage(
     from neuromod.errors import StageError
     from neuromod.files import write_json
     from neuromod.mapping import Placement
-    from neuromod.network import Network
     from neuromod.runs import commands
     from neuromod.verification import runners as verification
 
@@ -42,7 +41,7 @@ def verify_stage(
     if not any(there.values()):
         raise StageError(f"{run.path} has no export to verify; run `{run.command('neuromod export')}`")
     name = run.network_file()
-    network = Network.load(run.file(name))
+    network = run.network(name)
     placement = Placement.load(run.file("placement.json")) if run.state("map")[0] == "fresh" else None
     limits = {"max_error": max_error, "min_agreement": min_agreement, "max_accuracy_gap": max_accuracy_gap}
     arguments: dict[str, Any] = {"n_trials": n_trials, **limits, "seed": seed, "python": python}
@@ -78,6 +77,7 @@ def verify_stage(
     verified = [part for part in parts_of(result).values() if part["verified"]]
     result["passed"] = bool(verified) and all(part["passed"] for part in verified)
     result["seed"] = seed
+    result["score_name"] = "r2" if network.data is not None and network.data.values else "accuracy"
     result["seconds"] = round(time.monotonic() - begun, 3)
     write_json(run.file("verify.json"), {key: value for key, value in result.items() if key != "run"})
     run.record(

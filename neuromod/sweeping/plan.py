@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromod.errors import UsageError
-from neuromod.training import config
+from neuromod.training import config, read_for, suited
 
 THEN = ("prune", "analyze")
 _KEYS = {"name", "then", "settings", "grid"}
@@ -137,6 +137,9 @@ def make_plan(
     if not name or not all(part.isalnum() or part in "-_." for part in name) or name.startswith("."):
         raise UsageError(f"the name of a sweep becomes a folder: needed letters, digits, - and _, found {name!r}")
     fixed = {**settings, **(more_settings or {})}
+    if fixed.get("data.file"):
+        # What suits the data is chosen once, so that it stands among the settings of each trial.
+        fixed = {**suited(read_for(fixed)), **fixed}
     trials: dict[str, Trial] = {}
     for grid in grids:
         if not isinstance(grid, Mapping):

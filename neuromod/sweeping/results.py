@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def _row(trial: Trial, orders: Orders, outcome: Outcome | None) -> Row:
         "regularizer": settings.wiring.regularizer,
         "strength": settings.wiring.strength,
         "seed": settings.seed,
-        "tasks": ",".join(settings.tasks.names),
+        "tasks": Path(settings.data.file).name or ",".join(settings.tasks.names),
         "neurons": settings.network.neurons,
         "steps": settings.training.steps,
         **{key: value for key, value in trial.varied.items() if key not in ("seed", "wiring.strength")},

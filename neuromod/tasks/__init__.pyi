@@ -8,9 +8,8 @@ from .ceilings import TRIALS as TRIALS
 from .ceilings import ceiling as ceiling
 from .design import RING as RING
 from .design import Task as Task
+from .foreign import where_read as where_read
 from .generation import Seed as Seed
 from .generation import generate as generate
 from .rendering import N_CLASSES as N_CLASSES
 from .rings import behind_low_pass as behind_low_pass
-from .trials import Trials as Trials
-from .trials import decisions as decisions

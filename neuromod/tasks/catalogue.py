@@ -11,7 +11,7 @@ import numpy as np
 from neuromod.errors import UsageError
 from neuromod.tasks import modcog, yang19
 from neuromod.tasks.design import Task
-from neuromod.tasks.trials import Array
+from neuromod.trials import Array
 
 # Collection -> its tasks. The place of a task is its rule unit, whatever subset is asked for.
 COLLECTIONS: dict[str, tuple[Task, ...]] = {

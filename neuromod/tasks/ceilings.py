@@ -25,7 +25,7 @@ from neuromod.files import write_json
 from neuromod.tasks.catalogue import SEMANTICS, find
 from neuromod.tasks.design import COHERENCES, RING, STIMULUS_1, STIMULUS_2, STRENGTH_PAIRS, Design, Task, draw
 from neuromod.tasks.rendering import THETA, bump, render
-from neuromod.tasks.trials import Array, Trials
+from neuromod.trials import Array, Trials
 
 SCHEMA = "neuromod/ceilings/1"
 SEED = 0

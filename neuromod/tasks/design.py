@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from neuromod.tasks.trials import Array
+from neuromod.trials import Array
 
 RING = 16
 

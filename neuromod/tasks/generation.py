@@ -12,7 +12,7 @@ from neuromod.tasks.design import RING, draw
 from neuromod.tasks.foreign import generate_foreign
 from neuromod.tasks.rendering import render
 from neuromod.tasks.rings import check_ring, on_ring
-from neuromod.tasks.trials import Array, Trials
+from neuromod.trials import Array, Trials
 
 # Above this, the decision period of 200 ms would vanish.
 MAX_DT_MS = 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuromod.tasks.trials import Array
+from neuromod.trials import Array
 
 
 def standard_normal(shape: tuple[int, int], rng: np.random.Generator) -> Array:

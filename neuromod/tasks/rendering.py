@@ -19,7 +19,7 @@ from neuromod.tasks.design import (
     columns,
 )
 from neuromod.tasks.noise import standard_normal
-from neuromod.tasks.trials import Array, Trials
+from neuromod.trials import Array, Trials
 
 N_CHANNELS = 1 + 2 * RING
 N_CLASSES = 1 + RING

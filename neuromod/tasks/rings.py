@@ -8,7 +8,7 @@ import numpy as np
 
 from neuromod.errors import UsageError
 from neuromod.tasks.design import RING
-from neuromod.tasks.trials import Array, Trials
+from neuromod.trials import Array, Trials
 
 # Rings that divide the one of 16 and have an opposite of every position.
 RINGS = (4, 8, 16)

@@ -5,4 +5,8 @@ from . import plan as plan
 from .entry import train as train
 from .on_cores.chip_neurons import for_target as for_target
 from .on_cores.plan import Chip as Chip
+from .on_data.defaults import chosen_words as chosen_words
+from .on_data.defaults import read_for as read_for
+from .on_data.defaults import settings_for as settings_for
+from .on_data.defaults import suited as suited
 from .settings import Settings as Settings

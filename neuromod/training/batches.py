@@ -57,6 +57,7 @@ def batches(settings: Settings, first: int, device: torch.device) -> Iterator[mo
                 trials.mask[:, own],
                 response_weight=settings.training.response_weight,
                 device=device,
+                reads=None if trials.read is None else trials.read[:, own],
             )
 
 

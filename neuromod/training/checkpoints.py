@@ -17,14 +17,38 @@ from neuromod import tasks
 from neuromod.errors import UsageError
 from neuromod.files import write_bytes
 from neuromod.geometry import grid_positions
-from neuromod.training import config, model
+from neuromod.network import Network
+from neuromod.training import config, continuing, model
 from neuromod.training.plan import TrainingPlan, make_plan
 from neuromod.training.settings import Settings
+from neuromod.trials import Trials
 
 SCHEMA = "neuromod/checkpoint/2"
 
 # One independent stream of random numbers for each purpose, so that resuming needs no generator's state.
 INITIAL, TRIALS, NOISE, CARRY = range(4)
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The network with the best validation score so far, for training that ends early.
+
+    Parameters
+    ----------
+    score : float
+        Its accuracy or R².
+    step : int
+        Steps done.
+    parameters : dict of str to float32 tensor
+        Named as in `model.PARAMETERS`.
+    positions : (n, 2) float32
+        Column and row of each neuron.
+    """
+
+    score: float
+    step: int
+    parameters: dict[str, torch.Tensor]
+    positions: npt.NDArray[np.float32]
 
 
 @dataclass
@@ -51,6 +75,8 @@ class State:
         Time spent on these steps.
     neurons_per_core : int or None
         What a core held when training began; None without cores.
+    best : Best or None
+        Where training may end early.
     """
 
     step: int
@@ -62,6 +88,7 @@ class State:
     swaps: int = 0
     seconds: float = 0.0
     neurons_per_core: int | None = None
+    best: Best | None = None
 
 
 def seed_of(settings: Settings, purpose: int, index: int) -> int:
@@ -85,19 +112,43 @@ def device_of(settings: Settings) -> torch.device:
     return torch.device("cuda" if use else "cpu")
 
 
-def start(settings: Settings, *, plan: TrainingPlan | None = None) -> State:
-    """Return the state before the first step of a plan, which is made of the settings if omitted."""
+def start(
+    settings: Settings,
+    *,
+    data: Trials | None = None,
+    network: Network | None = None,
+    plan: TrainingPlan | None = None,
+) -> State:
+    """Return the state before the first step.
+
+    Parameters
+    ----------
+    settings : Settings
+        What is trained.
+    data : Trials, optional
+        The user's own trials, learned instead of tasks.
+    network : Network, optional
+        A trained network to go on with, of as many neurons as the settings say.
+    plan : TrainingPlan, optional
+        What `training_plan.make_plan` makes of the settings; made here if omitted.
+    """
     cores = (plan or make_plan(settings)).cores
     device = device_of(settings)
     generator = torch.Generator().manual_seed(seed_of(settings, INITIAL, 0))
-    probe = tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms, ring=settings.tasks.ring)
+    told = settings.tasks
+    probe = data or tasks.generate(told.names, 1, seed=0, dt_ms=told.dt_ms, ring=told.ring)
     n_in, n_out = probe.inputs.shape[2], probe.n_classes
     drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
+    if network is not None:
+        drawn = continuing.parameters(network, drawn, data)
     parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}
     optimizer = torch.optim.Adam(parameters.values(), lr=settings.training.learning_rate, fused=True)
-    rest = torch.zeros(settings.training.batch, settings.network.neurons, device=device)
+    batch = settings.training.batch if data is None else min(settings.training.batch, data.counts()["train"])
+    rest = torch.zeros(batch, settings.network.neurons, device=device)
     n = settings.network.neurons
     positions = grid_positions(n) if cores is None else cores.positions(n)
+    if network is not None and network.positions is not None and cores is None:
+        positions = np.array(network.positions)
     return State(
         0, parameters, optimizer, positions, rest, np.ones(n, np.float32),
         neurons_per_core=None if cores is None else cores.capacity,
@@ -127,13 +178,15 @@ def save(path: Path, settings: Settings, state: State) -> None:
         "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
         "optimizer": state.optimizer.state_dict(),
     }
+    if state.best is not None:
+        content["best"] = {**vars(state.best), "positions": torch.from_numpy(state.best.positions)}
     # In memory first: on a full disk PyTorch's own writer fails in its own words.
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_bytes(path, buffer.getvalue())
 
 
-def load(path: Path, settings: Settings) -> State:
+def load(path: Path, settings: Settings, *, data: Trials | None = None) -> State:
     """Read a checkpoint.
 
     Parameters
@@ -142,6 +195,8 @@ def load(path: Path, settings: Settings) -> State:
         Its file.
     settings : Settings
         What the run trains; the checkpoint must agree.
+    data : Trials, optional
+        The user's own trials, learned instead of tasks.
 
     Raises
     ------
@@ -156,7 +211,7 @@ def load(path: Path, settings: Settings) -> State:
         found = content["settings"]
         # Version 0.1.0 wrote no capacity; unless told otherwise it took an even share without slack.
         held = content["neurons_per_core"] if "neurons_per_core" in content else _even_share(settings)
-        state = start(settings, plan=make_plan(settings, neurons_per_core=held))
+        state = start(settings, data=data, plan=make_plan(settings, neurons_per_core=held))
         with torch.no_grad():
             for name, tensor in state.parameters.items():
                 tensor.copy_(content["parameters"][name])
@@ -166,6 +221,11 @@ def load(path: Path, settings: Settings) -> State:
         state.carried = content["carried"].to(device)
         state.step, state.swaps = int(content["step"]), int(content["swaps"])
         state.seconds = float(content["seconds"])
+        if best := content.get("best"):
+            at = best["positions"].cpu().numpy()
+            state.best = Best(float(best["score"]), int(best["step"]), dict(best["parameters"]), at)
+        # A checkpoint of an earlier version knows fewer settings; those that it lacks had their defaults.
+        same = config.to_dict(config.load(None, (), config.flatten(found)))
     except FileNotFoundError as error:
         raise UsageError(
             f"{path} does not exist, so there is nothing to resume; start with `neuromod train`"
@@ -182,6 +242,6 @@ def load(path: Path, settings: Settings) -> State:
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"cannot read {path}: it is truncated or corrupt ({reason}); train again") from error
-    if {**found, "device": ""} != {**config.to_dict(settings), "device": ""}:
+    if {**same, "device": ""} != {**config.to_dict(settings), "device": ""}:
         raise UsageError(f"{path} was written with other settings than the run's config.toml; train again")
     return state

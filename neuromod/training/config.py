@@ -13,7 +13,12 @@ from neuromod.errors import UsageError
 from neuromod.training.settings import Settings, check
 
 
-def load(path: Path | None = None, assignments: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> Settings:
+def load(
+    path: Path | None = None,
+    assignments: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Settings:
     """Put settings together.
 
     Parameters
@@ -24,6 +29,8 @@ def load(path: Path | None = None, assignments: Sequence[str] = (), flags: Mappi
         ``section.key=value``, the value as in TOML; a bare word is text.
     flags : mapping of str to value, optional
         Dotted key to value; None means not given. They win over `assignments`, which win over the file.
+    defaults : mapping of str to value, optional
+        Dotted key to value, in place of the defaults of `Settings`; everything else wins over them.
 
     Returns
     -------
@@ -35,6 +42,21 @@ def load(path: Path | None = None, assignments: Sequence[str] = (), flags: Mappi
     UsageError
         If a key is unknown, or a value has the wrong type or is out of range.
     """
+    settings: Settings = _build(Settings, {**(defaults or {}), **given(path, assignments, flags)}, "")
+    check(settings)
+    return settings
+
+
+def given(
+    path: Path | None = None, assignments: Sequence[str] = (), flags: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what is given, dotted key to value, without defaults; arguments as for `load`.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read.
+    """
     values: dict[str, Any] = {}
     if path is not None:
         try:
@@ -45,9 +67,7 @@ def load(path: Path | None = None, assignments: Sequence[str] = (), flags: Mappi
             raise UsageError(f"cannot read {path}: it is not valid TOML ({error})") from error
     values.update(parse_assignments(assignments))
     values.update({key: value for key, value in (flags or {}).items() if value is not None})
-    settings: Settings = _build(Settings, values, "")
-    check(settings)
-    return settings
+    return values
 
 
 def dump(settings: Settings) -> str:
@@ -61,6 +81,7 @@ def to_dict(settings: Settings) -> dict[str, Any]:
     """Return the settings as nested dicts and lists, as JSON and TOML hold them."""
     content = dataclasses.asdict(settings)
     content["tasks"]["names"] = list(settings.tasks.names)
+    content["start"]["freeze"] = list(settings.start.freeze)
     # TOML wants plain keys before tables.
     return dict(sorted(content.items(), key=lambda item: isinstance(item[1], dict)))
 

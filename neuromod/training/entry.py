@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from neuromod.errors import UsageError
 from neuromod.network import Network
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from neuromod.training.loop import Progress
     from neuromod.training.settings import Settings
+    from neuromod.trials import Trials
 
 
 def train(
     settings: Settings | None = None,
     *,
     tasks: str | tuple[str, ...] | None = None,
+    data: Trials | Path | str | None = None,
+    start: Network | None = None,
     neurons: int | None = None,
     steps: int | None = None,
     regularizer: str | None = None,
@@ -31,6 +37,11 @@ def train(
     ----------
     settings : Settings, optional
         Where to start from; the defaults if omitted. What follows wins over them.
+    data : Trials, Path or str, optional
+        Trials of your own, or their file, learned instead of tasks; settings that are not given are those that suit
+        them, see `neuromod.training.on_data.defaults`.
+    start : Network, optional
+        A trained network to go on with, its positions too; ``start.freeze`` in `more` keeps parts of it.
     tasks, neurons, steps, regularizer, strength, seed, device
         The settings that the command has an option for; see `neuromod.training.settings`.
     more : mapping of str to value, optional
@@ -59,11 +70,14 @@ def train(
     >>> net.n, net.n_in, net.n_out
     (16, 53, 17)
     """
-    from neuromod.training import config
+    from neuromod.data import read_trials
+    from neuromod.training import checkpoints, config
     from neuromod.training import loop as training
     from neuromod.training.on_cores.chip_neurons import for_target
+    from neuromod.training.on_data import defaults
+    from neuromod.trials import Trials
 
-    flags = {
+    flags: dict[str, Any] = {
         **(config.flatten(config.to_dict(settings)) if settings else {}),
         **(more or {}),
         **{
@@ -80,4 +94,21 @@ def train(
             if value is not None
         },
     }
-    return training.train(for_target(config.load(None, (), flags))[0], on_step=on_step)
+    if start is not None:
+        flags.setdefault("network.neurons", start.n)
+        if settings is None:
+            flags.setdefault("network.tau_ms", 1000 * start.tau_s)
+        flags |= {"start.run": str(start.info.get("made_by", "a network")), "start.sha256": start.sha256()}
+    if data is None:
+        chosen = config.load(None, (), flags)
+    else:
+        flags = {key: value for key, value in flags.items() if settings is None or not key.startswith("tasks.")}
+        data = data if isinstance(data, Trials) else read_trials(data)
+        chosen = defaults.settings_for(data, flags)
+    chosen, _ = for_target(chosen)
+    state = None
+    if start is not None:
+        if chosen.network.neurons != start.n:
+            raise UsageError(f"neurons = {chosen.network.neurons}: the network to start from has {start.n}")
+        state = checkpoints.start(chosen, data=data, network=start)
+    return training.train(chosen, data=data, state=state, on_step=on_step)

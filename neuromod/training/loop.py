@@ -12,20 +12,25 @@ import torch
 from torch.nn import functional
 
 from neuromod import tasks
+from neuromod.data import facts
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.geometry import distances
 from neuromod.network import Network
 from neuromod.spiking import torch_threads
 from neuromod.training import batches as draws
-from neuromod.training import checkpoints, model
+from neuromod.training import checkpoints, continuing, model
 from neuromod.training.checkpoints import State, device_of
 from neuromod.training.on_cores import rate_average as listening
 from neuromod.training.on_cores import schedule as chip_steps
+from neuromod.training.on_data import batches as data_batches
+from neuromod.training.on_data import learning
+from neuromod.training.on_data.batches import Material, PackedData
 from neuromod.training.penalties import family as regularizers
 from neuromod.training.penalties import proximal as bimt
 from neuromod.training.plan import TrainingPlan, make_plan
 from neuromod.training.schedules import bias_step, learning_rate, prices_change, strength_at
 from neuromod.training.settings import Settings
+from neuromod.trials import Trials
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Progress:
     loss : float
         Task loss, mean since the last log.
     accuracy : float
-        Share of training trials whose last step is right, since the last log.
+        Share of the answers in training trials that are right, or R², since the last log.
     wiring_length : float
         Σ of the Manhattan distances of all non-zero recurrent weights, in pitch units.
     wiring_cost : float
@@ -52,6 +57,8 @@ class Progress:
         Swaps so far.
     seconds, seconds_left : float
         Time spent, in all processes together, and an estimate of what is left.
+    validation_score : float or None
+        Accuracy or R² on the validation trials of data; None of tasks.
     """
 
     step: int
@@ -66,11 +73,13 @@ class Progress:
     swaps: int
     seconds: float
     seconds_left: float
+    validation_score: float | None = None
 
 
 def train(
     settings: Settings,
     *,
+    data: Trials | None = None,
     state: State | None = None,
     plan: TrainingPlan | None = None,
     on_step: Callable[[Progress], None] | None = None,
@@ -83,6 +92,8 @@ def train(
     ----------
     settings : Settings
         What to train, see `neuromod.training.config`.
+    data : Trials, optional
+        The user's own trials, learned instead of tasks; see `neuromod.data`.
     state : State, optional
         Where to go on; from the start if omitted. It is changed in place.
     plan : TrainingPlan, optional
@@ -107,15 +118,26 @@ def train(
         If `should_stop` said so.
     """
     plan = plan or make_plan(settings, neurons_per_core=state.neurons_per_core if state else None)
-    state = state or checkpoints.start(settings, plan=plan)
+    state = state or checkpoints.start(settings, data=data, plan=plan)
+    material = None if data is None else data_batches.prepare(settings, data)
     with torch_threads(settings.training.threads):
-        _loop(plan, state, on_step, on_checkpoint, should_stop)
-    return network_of(settings, state, plan=plan)
+        _loop(plan, state, material, on_step, on_checkpoint, should_stop)
+    network = network_of(settings, learning.best_of(state), material, plan=plan)
+    if material is None or not material.data.values or _readout_is_given(plan):
+        return network
+    return learning.with_solved_readout(network, material)
+
+
+def _readout_is_given(plan: TrainingPlan) -> bool:
+    """Whether readout weights are frozen, or rounded to the bits of a chip."""
+    rounded = plan.cores is not None and plan.cores.weight_bits is not None
+    return "readout" in plan.settings.start.freeze or rounded
 
 
 def _loop(
     plan: TrainingPlan,
     state: State,
+    material: Material | None,
     on_step: Callable[[Progress], None] | None,
     on_checkpoint: Callable[[State], None] | None,
     should_stop: Callable[[], bool] | None,
@@ -125,7 +147,12 @@ def _loop(
     losses: list[float] = []
     hits: list[float] = []
     prices: bimt.Prices | None = None
-    for packed in draws.batches(settings, state.step, device_of(settings)):
+    device = device_of(settings)
+    if material is None:
+        stream = draws.batches(settings, state.step, device)
+    else:
+        stream = data_batches.batches(settings, material, state.step, device)
+    for packed in stream:
         if prices is None or prices_change(plan, state.step):
             prices = _prices(plan, state)
         loss, hit = _step(plan, state, packed, prices)
@@ -140,36 +167,51 @@ def _loop(
         losses.append(loss)
         hits.append(hit)
         last = state.step == steps
-        if on_step and (last or state.step % settings.training.log_every == 0):
-            on_step(_progress(settings, state, float(np.mean(losses)), float(np.mean(hits)), prices))
+        logs = last or state.step % settings.training.log_every == 0
+        found = learning.look(settings, state, material, network_of) if logs and material is not None else None
+        last = last or learning.ends_early(settings, state)
+        if on_step and (last or logs):
+            on_step(_progress(settings, state, float(np.mean(losses)), float(np.mean(hits)), prices, found))
             losses, hits = [], []
         stop = not last and should_stop is not None and should_stop()
         if on_checkpoint and (stop or last or state.step % settings.training.checkpoint_every == 0):
             on_checkpoint(state)
         if stop:
             raise InterruptedRunError(f"interrupted after step {state.step} of {steps}; the checkpoint is saved")
+        if last:
+            break
 
 
-def network_of(settings: Settings, state: State, *, plan: TrainingPlan | None = None) -> Network:
-    """Return the `Network` that a state holds, trained by a plan, which is made of the settings if omitted."""
+def network_of(
+    settings: Settings, state: State, material: Material | None = None, *, plan: TrainingPlan | None = None
+) -> Network:
+    """Return the `Network` that a state holds; one that learned data takes and returns raw values.
+
+    It was trained by a plan, which is made of the settings if omitted.
+    """
     plan = plan or make_plan(settings, neurons_per_core=state.neurons_per_core)
     cores = plan.cores
-    return model.to_network(
+    known = {
+        "tasks": list(tasks.resolve(settings.tasks.names)),
+        "semantics": settings.tasks.semantics,
+        "dt_ms": settings.tasks.dt_ms,
+    }
+    network = model.to_network(
         chip_steps.used_parameters(plan, state),
         state.positions,
-        dt_s=settings.tasks.dt_ms / 1000,
+        dt_s=settings.dt_ms / 1000,
         tau_s=settings.network.tau_ms / 1000,
         info={
             "made_by": "neuromod train",
-            "tasks": list(tasks.resolve(settings.tasks.names)),
-            "semantics": settings.tasks.semantics,
-            "dt_ms": settings.tasks.dt_ms,
+            **(known if material is None else facts.info_of(material.data, settings.dt_ms)),
             "seed": settings.seed,
             **({"ring": settings.tasks.ring} if settings.tasks.ring != 16 else {}),
             **({"counts": settings.tasks.counts} if settings.tasks.counts else {}),
             **({"chip": cores.as_info(settings.wiring.cost)} if cores is not None else {}),
+            **({"start": {"run": settings.start.run, "network": settings.start.sha256}} if settings.start.run else {}),
         },
     )
+    return network if material is None else learning.finished(network, material)
 
 
 def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.Prices) -> tuple[float, float]:
@@ -186,12 +228,18 @@ def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.P
     state.carried = h.detach()[packed.last]
     y = model.logits(used, h)
     smoothing = training.label_smoothing
-    losses = functional.cross_entropy(y, packed.targets, reduction="none", label_smoothing=smoothing)
-    loss = (losses * packed.weights).sum()
+    if isinstance(packed, PackedData):
+        loss, score = data_batches.loss_and_score(y, packed, label_smoothing=smoothing)
+    else:
+        losses = functional.cross_entropy(y, packed.targets, reduction="none", label_smoothing=smoothing)
+        loss = (losses * packed.weights).sum()
+        score = (y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]).float().mean()
 
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     _mask_gradient(settings, state)
+    for name in continuing.frozen(settings):
+        parameters[name].grad = None
     torch.nn.utils.clip_grad_norm_(parameters.values(), training.clip)
     if strength > 0 and not settings.wiring.proximal:
         (strength * bimt.wiring_cost(parameters, prices.weights, prices.groups)).backward()  # type: ignore[no-untyped-call]
@@ -212,8 +260,7 @@ def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.P
         chip_steps.swap_neurons(plan, state)
     if chip_steps.cuts_after(plan, state.step):
         chip_steps.cut_to_limits(plan, state)
-    right = y.detach()[packed.last].argmax(dim=1) == packed.targets[packed.last]
-    return float(loss.detach()), float(right.float().mean())
+    return float(loss.detach()), float(score)
 
 
 def _prices(plan: TrainingPlan, state: State) -> bimt.Prices:
@@ -225,7 +272,10 @@ def _prices(plan: TrainingPlan, state: State) -> bimt.Prices:
     groups = regularizers.groups(
         settings.wiring, plan.cores, state.positions, state.activity, state.parameters["w_rec"].detach()
     )
-    return bimt.Prices(weights, groups)
+    # What is frozen pays nothing.
+    kept = continuing.frozen(settings)
+    priced = {name: price for name, price in weights.items() if name not in kept}
+    return bimt.Prices(priced, None if "w_rec" in kept else groups)
 
 
 def _mask_gradient(settings: Settings, state: State) -> None:
@@ -236,7 +286,9 @@ def _mask_gradient(settings: Settings, state: State) -> None:
         gradient.mul_(torch.from_numpy(allowed).to(gradient.device))
 
 
-def _progress(settings: Settings, state: State, loss: float, accuracy: float, prices: bimt.Prices) -> Progress:
+def _progress(
+    settings: Settings, state: State, loss: float, accuracy: float, prices: bimt.Prices, validation: float | None
+) -> Progress:
     share = (state.step - 1) / settings.training.steps
     live = state.parameters["w_rec"].detach().cpu().numpy() != 0
     with torch.no_grad():
@@ -254,4 +306,5 @@ def _progress(settings: Settings, state: State, loss: float, accuracy: float, pr
         swaps=state.swaps,
         seconds=state.seconds,
         seconds_left=state.seconds / state.step * (settings.training.steps - state.step),
+        validation_score=validation,
     )

@@ -38,6 +38,8 @@ class Packed:
         For each row after the first time step, the row of the same trial one step earlier.
     last : (trials,) int64 tensor
         Row of each trial's last step.
+    asked : (answers,) int64 tensor
+        Rows at which an answer is read.
     """
 
     inputs: torch.Tensor
@@ -46,6 +48,7 @@ class Packed:
     sizes: Sequence[int]
     previous: torch.Tensor
     last: torch.Tensor
+    asked: torch.Tensor
 
 
 def pack(
@@ -55,6 +58,7 @@ def pack(
     *,
     response_weight: float,
     device: torch.device,
+    reads: npt.NDArray[np.bool_] | None = None,
 ) -> Packed:
     """Sort trials by length and drop the steps after their ends.
 
@@ -67,9 +71,11 @@ def pack(
     mask : (time, trial) bool
         False after a trial's end.
     response_weight : float
-        Weight in the loss of the steps that ask for a response and of every trial's last step; the others weigh one.
+        Weight in the loss of the steps that ask for a response and of those that are read; the others weigh one.
     device : torch.device
         Where the tensors go.
+    reads : (time, trial) bool, optional
+        Steps at which an answer is read; every trial's last if omitted.
 
     Returns
     -------
@@ -86,7 +92,8 @@ def pack(
     last = starts[lengths - 1] + np.arange(len(order))
     wanted = targets[: len(mask), order][mask]
     weights = np.where(wanted > 0, response_weight, 1.0)
-    weights[last] = response_weight
+    asked = last if reads is None else np.flatnonzero(reads[: len(mask), order][mask])
+    weights[asked] = response_weight
     return Packed(
         inputs=torch.from_numpy(inputs[: len(mask), order][mask]).to(device),
         targets=torch.from_numpy(wanted).to(device),
@@ -94,6 +101,7 @@ def pack(
         sizes=sizes.tolist(),
         previous=torch.from_numpy(previous.astype(np.int64)).to(device),
         last=torch.from_numpy(last.astype(np.int64)).to(device),
+        asked=torch.from_numpy(asked.astype(np.int64)).to(device),
     )
 
 

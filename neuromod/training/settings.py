@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from neuromod.errors import UsageError
+from neuromod.trials import READOUTS
 
 REGULARIZERS = ("bimt", "l1", "l1-local", "l1-swap", "sernn", "lm-rnn", "none")
 DEVICES = ("auto", "cpu", "cuda")
 WIRING_COSTS = ("distance", "hops", "packets", "multicast", "energy")
 SEMANTICS = ("go-cue", "neurogym-2.3")
+FREEZES = ("recurrent", "input", "readout")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,63 @@ class TaskSettings:
     dt_ms: int = 100
     ring: int = 16
     counts: float = 0.0
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """``[data]``: trials of the user's own, learned instead of tasks.
+
+    Parameters
+    ----------
+    file : str
+        Their file, see `neuromod.data.reading`; in a run its name alone. Empty for tasks.
+    sha256 : str
+        SHA-256 of the file; it is refused if it has another.
+    readout : str
+        Where the answer is read, ``last``, ``mean`` or ``every``; empty for what suits the targets.
+    dt_ms : float
+        Time step of the file in ms, the bins of spikes; 0 for what the file says.
+    channels : int
+        Channels that the units of a file of spikes are summed into; 0 for one a unit.
+    split_seed : int
+        Seed of the trials that are held out where the file does not say which.
+    input_noise : float
+        Standard deviation of noise that is added to the standardised inputs of training trials.
+    balance : bool
+        Whether classes weigh the same in the loss, however many trials they have.
+    patience : int
+        Steps without a better validation score after which training ends early, in the last phase, in which λ and all
+        prices are at their height; 0 for never.
+    """
+
+    file: str = ""
+    sha256: str = ""
+    readout: str = ""
+    dt_ms: float = 0.0
+    channels: int = 0
+    split_seed: int = 0
+    input_noise: float = 0.0
+    balance: bool = False
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class StartSettings:
+    """``[start]``: the trained network that training goes on with.
+
+    Parameters
+    ----------
+    run : str
+        Name of its run; empty for none.
+    sha256 : str
+        Digest of the network.
+    freeze : tuple of str
+        What stays as it is: ``recurrent`` (recurrent weights and biases), ``input``, ``readout``.
+    """
+
+    run: str = ""
+    sha256: str = ""
+    freeze: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,6 +241,8 @@ class Settings:
     """Everything that decides what `neuromod train` makes."""
 
     tasks: TaskSettings = field(default_factory=TaskSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    start: StartSettings = field(default_factory=StartSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     wiring: WiringSettings = field(default_factory=WiringSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -190,9 +251,14 @@ class Settings:
     device: str = "auto"
 
     @property
+    def dt_ms(self) -> float:
+        """Time step in ms: that of the data, or of the tasks."""
+        return self.data.dt_ms if self.data.file else self.tasks.dt_ms
+
+    @property
     def alpha(self) -> float:
         """Share of the state that a time step replaces, dt / τ."""
-        return self.tasks.dt_ms / self.network.tau_ms
+        return self.dt_ms / self.network.tau_ms
 
 
 def check(settings: Settings) -> None:
@@ -203,7 +269,7 @@ def check(settings: Settings) -> None:
         ("network.noise", network.noise, 0, 10),
         ("tasks.dt_ms", tasks.dt_ms, 1, 1000),
         ("tasks.counts", tasks.counts, 0, 15),
-        ("network.tau_ms", network.tau_ms, tasks.dt_ms, 1e6),
+        ("network.tau_ms", network.tau_ms, settings.dt_ms, 1e6),
         ("wiring.strength", wiring.strength, 0, 1e6),
         ("wiring.layer_spacing", wiring.layer_spacing, 0, 1e3),
         ("wiring.ramp_from", wiring.ramp_from, 0, 1),
@@ -226,6 +292,11 @@ def check(settings: Settings) -> None:
         ("training.threads", training.threads, 1, 1024),
         ("chip.neurons_per_core", settings.chip.neurons_per_core, 0, 65536),
         ("chip.weight_bits", settings.chip.weight_bits, 0, 32),
+        ("data.dt_ms", settings.data.dt_ms, 0, 1e6),
+        ("data.channels", settings.data.channels, 0, 65536),
+        ("data.split_seed", settings.data.split_seed, 0, 2**63 - 1),
+        ("data.input_noise", settings.data.input_noise, 0, 1e3),
+        ("data.patience", settings.data.patience, 0, 1e9),
         ("seed", settings.seed, 0, 2**63 - 1),
     ]
     for key, value, low, high in limits:
@@ -236,6 +307,8 @@ def check(settings: Settings) -> None:
         ("wiring.cost", wiring.cost, WIRING_COSTS),
         ("tasks.semantics", tasks.semantics, SEMANTICS),
         ("device", settings.device, DEVICES),
+        ("data.readout", settings.data.readout, ("", *READOUTS)),
+        *(("start.freeze", part, FREEZES) for part in settings.start.freeze),
     ]
     for key, word, allowed in choices:
         if word not in allowed:
@@ -248,5 +321,7 @@ def check(settings: Settings) -> None:
         raise UsageError(f"chip.weight_bits = {settings.chip.weight_bits}: needed 2 to 16, 32 for none, or 0")
     if tasks.ring not in (4, 8, 16):
         raise UsageError(f"tasks.ring = {tasks.ring} is unknown: needed 4, 8 or 16")
+    if settings.start.freeze and not settings.start.run:
+        raise UsageError("start.freeze keeps parts of a trained network; it needs one to start from")
     if not tasks.names:
         raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")

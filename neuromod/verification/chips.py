@@ -17,7 +17,7 @@ from neuromod.files import load_tensors
 from neuromod.hardware import target_names
 from neuromod.metrics import has_tasks, random_trials, trials_for
 from neuromod.network import Network
-from neuromod.tasks import Trials
+from neuromod.trials import Trials
 from neuromod.verification.common import compare_runs
 from neuromod.verification.simulators import TIME_LIMIT, SimulatorError, equal_trials, run_example, version_of
 

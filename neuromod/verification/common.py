@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.metrics import Evaluation, agreement, evaluate, has_tasks
+from neuromod.metrics import Evaluation, agree, allowed_gap, evaluate, has_tasks
 from neuromod.network import Array, Network
-from neuromod.tasks import Trials
+from neuromod.trials import Trials
 
 # Streams of trials on which the states are compared: (steps, batch), unlike anything at export.
 STREAMS = ((203, 1), (257, 7), (229, 16))
@@ -129,7 +129,7 @@ def _visited(network: Network, trials: Trials, batch: int, rng: np.random.Genera
 
 def compare(reference: Evaluation, found: Evaluation) -> dict[str, Any]:
     """Return agreement of the decisions and the two accuracies."""
-    agreed = agreement(reference.decisions, found.decisions)
+    agreed = agree(reference.decisions, found.decisions, reference.trial_of_answer)
     return {
         "decision_agreement": agreed.share,
         "decision_agreement_interval": [agreed.low, agreed.high],
@@ -156,6 +156,11 @@ def compare_runs(network: Network, trials: Trials, runner: Callable[[Array], Arr
     if not has_tasks(network):
         figures |= {"accuracy": None, "accuracy_reference": None}
     return figures
+
+
+def gap_of(gap: float, trials: Trials) -> float:
+    """Largest difference of accuracies, or of R², that passes where `gap` is asked for."""
+    return gap if trials.values else allowed_gap(gap, len(trials.answers))
 
 
 def first_line(error: Exception) -> str:

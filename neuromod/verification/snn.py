@@ -16,7 +16,7 @@ from neuromod.mapping import Placement
 from neuromod.metrics import evaluate, trials_for
 from neuromod.network import Array, Network
 from neuromod.spiking import SpikingNetwork, State
-from neuromod.verification.common import BATCH, WRONG, compare, first_line
+from neuromod.verification.common import BATCH, WRONG, compare, first_line, gap_of
 from neuromod.verification.snn_config import differences_of, read_config
 
 _EPSILON = float(np.finfo(np.float32).eps)
@@ -117,7 +117,7 @@ def verify_snn(
             else []
         ),
         *([f"only {agreed:.4f} of the decisions agree"] if agreed < min_agreement else []),
-        *([f"the accuracy is {gap:.3f} away from the network's"] if gap > max_accuracy_gap else []),
+        *([f"the accuracy is {gap:.3f} away from the network's"] if gap > gap_of(max_accuracy_gap, trials) else []),
     ]
     result["passed"] = not result["reasons"]
     return result

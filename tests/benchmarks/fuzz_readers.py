@@ -220,6 +220,18 @@ def _make_onnx(path: Path) -> None:
     shutil.rmtree(folder)
 
 
+def _make_rnn(path: Path) -> None:
+    """An RNN as PyTorch writes it: by batches, a first state of zeros made of shapes, a readout of the last step."""
+    import onnx_changes
+    import onnx_models
+
+    m = onnx_models.start(np.random.default_rng(3))
+    onnx_changes.start_by("shape", 0.0)(m)
+    m.after.clear()
+    onnx_changes.flat_and_back("shape")(m)
+    onnx_models.finish(m, path)
+
+
 def _make_nir(path: Path) -> None:
     from neuromod.exporting import nir
     from neuromod.metrics.accuracy import trials_for
@@ -253,6 +265,20 @@ def _make_pt(path: Path) -> None:
     import torch
 
     torch.save(_state_dict(), path)
+
+
+def _make_trained(path: Path) -> None:
+    """A checkpoint of a pruned network beside its optimiser and loss."""
+    import torch
+    from torch.nn.utils import prune
+
+    rnn = torch.nn.RNN(5, 4, nonlinearity="relu")
+    prune.random_unstructured(rnn, "weight_hh_l0", 0.5)
+    optimizer = torch.optim.Adam(rnn.parameters())
+    rnn(torch.ones(2, 1, 5))[0].sum().backward()
+    optimizer.step()
+    held = {"model": rnn.state_dict(), "optimizer": optimizer.state_dict(), "loss": torch.tensor(0.5), "epoch": 1}
+    torch.save(held, path)
 
 
 def _make_checkpoint(path: Path) -> None:
@@ -308,6 +334,57 @@ def _read_snn(path: Path) -> None:
     load(path.parent)
 
 
+def _trials() -> dict[str, Any]:
+    rng = np.random.default_rng(3)
+    label = np.arange(20) % 2
+    return {"inputs": rng.normal(size=(20, 5, 2)) + label[:, None, None], "targets": label, "lengths": label + 4}
+
+
+def _make_data_npz(path: Path) -> None:
+    np.savez(path, **_trials(), split=np.repeat(["train", "test"], 10), class_names=["a", "b"], dt_ms=10.0)
+
+
+def _make_data_ts(path: Path) -> None:
+    rows = [
+        ":".join([*(",".join(f"{value:.3f}" for value in channel) for channel in x.T), "ab"[k]])
+        for x, k in zip(_trials()["inputs"], _trials()["targets"], strict=True)
+    ]
+    path.write_text("\n".join(["#", "@problemName x", "@timestamps false", "@classLabel true a b", "@data", *rows]))
+
+
+def _make_data_h5(path: Path) -> None:
+    import h5py
+
+    rng = np.random.default_rng(4)
+    with h5py.File(path, "w") as file:
+        for name, kind in (("times", np.float16), ("units", np.uint16)):
+            data = file.create_dataset(f"spikes/{name}", (20,), dtype=h5py.vlen_dtype(kind))
+            for k in range(20):
+                data[k] = (np.sort(rng.random(6)) if name == "times" else rng.integers(0, 8, 6)).astype(kind)
+        file["labels"] = np.arange(20) % 2
+
+
+def _make_data_copy(path: Path) -> None:
+    from neuromod import Trials
+    from neuromod.data import storage
+
+    storage.save(Trials.from_arrays(**_trials()), path)
+
+
+def _read_data(path: Path) -> None:
+    """Read trials, tell what is in them and make a batch of them, since odd values show late."""
+    import torch
+
+    from neuromod.data import facts, read_trials, storage
+    from neuromod.training.on_data import batches, defaults
+
+    data = storage.load(path) if path.suffix == ".safetensors" else read_trials(path)
+    facts.describe(data)
+    settings = defaults.settings_for(data, {})
+    material = batches.prepare(settings, data)
+    next(iter(batches.batches(settings, material, 0, torch.device("cpu"))))
+
+
 def _text(content: str) -> Callable[[Path], None]:
     return lambda path: path.write_text(content, encoding="utf-8") and None
 
@@ -360,7 +437,13 @@ READERS = (
     Reader("import MatrixMarket, symmetric", "weights.mtx", _text(_SYMMETRIC), _read_with(duplicates="first"),
            mutate_text),
     Reader("import ONNX", "model.onnx", _make_onnx, _read_network, mutate_onnx),
+    Reader("import ONNX RNN", "rnn.onnx", _make_rnn, _read_network, mutate_onnx),
     Reader("import NIR", "model.nir", _make_nir, _read_network, mutate_hdf5),
     Reader("import state dict", "model.safetensors", _make_state_dict, _read_network, mutate_safetensors),
     Reader("import pt", "model.pt", _make_pt, _read_network, mutate_bytes),
+    Reader("import checkpoint", "trained.pt", _make_trained, _read_network, mutate_bytes),
+    Reader("data npz", "data.npz", _make_data_npz, _read_data, mutate_npz),
+    Reader("data ts", "data.ts", _make_data_ts, _read_data, mutate_text),
+    Reader("data h5", "data.h5", _make_data_h5, _read_data, mutate_hdf5),
+    Reader("data.safetensors", "data.safetensors", _make_data_copy, _read_data, mutate_safetensors),
 )  # fmt: skip

@@ -50,6 +50,10 @@ def printed(tmp_path_factory) -> dict[str, list[object]]:
     run = str(folder / "run")
     rng = np.random.default_rng(0)
     io.mmwrite(folder / "w.mtx", sparse.random(12, 12, 0.3, rng=rng))
+    for part in ("TRAIN", "TEST"):
+        rows = [f"{','.join(f'{v:.3f}' for v in rng.normal(size=6) + k % 2)}:{'ab'[k % 2]}" for k in range(20)]
+        (folder / f"d_{part}.ts").write_text("\n".join(["@classLabel true a b", "@data", *rows]))
+    np.savez(folder / "v.npz", inputs=rng.normal(size=(20, 6, 2)), targets=rng.normal(size=(20, 1)))
     small = ["--tasks", "go,rtgo,dlygo", "--set", "training.steps=40", "--set", "network.neurons=25"]
     calls = [
         ["train", *small, "--cores", "2x2", "--wiring-cost", "hops", "--plot", str(folder / "a.svg"), "--run", run],
@@ -68,6 +72,9 @@ def printed(tmp_path_factory) -> dict[str, list[object]]:
          "--set", "tasks.names=go", "--out", str(folder / "sweep")],
         ["sweep", "--dry-run"],
         ["tasks"],
+        ["data", str(folder / "d_TRAIN.ts")],
+        ["data", str(folder / "v.npz")],
+        ["train", "--data", str(folder / "d_TRAIN.ts"), "--neurons", "9", "--steps", "5", "--run", str(folder / "d")],
         ["targets"],
         ["targets", "show", "loihi1"],
         ["runs"],
@@ -104,7 +111,9 @@ def test_every_key_is_documented(command: str, printed) -> None:
     assert found - known == set()
 
 
-@pytest.mark.parametrize("command", ["train", "import", "prune", "map", "sweep", "tasks", "targets", "runs", "report"])
+@pytest.mark.parametrize(
+    "command", ["train", "import", "prune", "map", "sweep", "tasks", "data", "targets", "runs", "report"]
+)
 def test_every_documented_key_is_printed(command: str, printed) -> None:
     text = (DOCS / "json.md").read_text(encoding="utf-8").split(f"## neuromod {command}\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`.*?) \|", text, flags=re.MULTILINE)

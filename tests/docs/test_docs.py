@@ -1,5 +1,6 @@
 """Every console and Python block of the documentation runs, on a network made by hand instead of a trained one."""
 
+import importlib.util
 import json
 import re
 import shlex
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -74,6 +76,33 @@ def folder(master, tmp_path, monkeypatch):
     yield tmp_path / "work"
     for name in {"neuromod.mapping.placers.by_rate", "model"} & (set(sys.modules) - before):
         del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def small_data(request, tmp_path, monkeypatch):
+    """Data of the layout that the wheel of aeon has, where it is not installed, and fewer steps of training on them."""
+    from neuromod.training.on_data import defaults
+
+    monkeypatch.setattr(defaults, "_ROUNDS", 0)
+    monkeypatch.setattr(defaults, "_FEWEST", 200)
+    monkeypatch.setattr(defaults, "NEURONS", 36)
+    if importlib.util.find_spec("aeon") is not None:
+        return
+    folder = tmp_path / "wheel" / "aeon" / "datasets" / "data" / "BasicMotions"
+    folder.mkdir(parents=True)
+    (tmp_path / "wheel" / "aeon" / "__init__.py").touch()
+    rng = np.random.default_rng(0)
+    for part in ("TRAIN", "TEST"):
+        lines = ["@classLabel true Standing Running Walking Badminton", "@data"]
+        for k in range(40):
+            speed = (0.0, 0.9, 0.4, 0.2)[k % 4]
+            x = np.sin(speed * np.arange(100)[:, None] + rng.uniform(0, 6, 6)) + 0.3 * rng.normal(size=(100, 6))
+            # Far apart, so that a small network, trained for some steps, decides without doubt.
+            x[:, k % 4] += 3
+            channels = [",".join(f"{value:.4f}" for value in channel) for channel in x.T]
+            lines.append(":".join([*channels, ("Standing", "Running", "Walking", "Badminton")[k % 4]]))
+        (folder / f"BasicMotions_{part}.ts").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path / "wheel")
 
 
 def test_there_is_something_to_run():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,7 +16,9 @@ from onnx.reference import ReferenceEvaluator
 from neuromod import Network
 from neuromod.errors import UsageError
 from neuromod.exporting import onnx as exporting
+from neuromod.exporting.onnx_int8 import write_int8
 from neuromod.hardware.grid import Grid
+from neuromod.importing.onnx import read_network
 from neuromod.mapping.placement import Placement
 
 
@@ -64,6 +67,72 @@ def test_any_network_runs_as_the_reference(n, density, alpha, time, batch, seed)
     for got in (run(model, x=x, h0=h0), ReferenceEvaluator(model).run(None, {"x": x, "h0": h0})):
         np.testing.assert_allclose(got[0], y, atol=1e-5)
         np.testing.assert_allclose(got[1], h_last, atol=1e-5)
+
+
+@pytest.fixture(params=[(20, 0.1), (20, 1.0), (300, 0.02)], ids=["sparse", "dense", "many"])
+def files(request, tmp_path):
+    """The network and all that is written of it: matrices dense, with 16-bit places and with 32-bit places."""
+    n, density = request.param
+    network = random_network(n, density=density, alpha=0.3)
+    return network, [*exporting.write(network, tmp_path), *write_int8(network, tmp_path)]
+
+
+def test_the_body_of_the_scan_takes_in_initialisers_alone(files):
+    """OpenVINO takes what a node computes, or an input of the graph, for a missing input of the `Scan`."""
+    for path in files[1]:
+        graph = onnx.load(path).graph
+        stored = {tensor.name for tensor in graph.initializer}
+        bodies = [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
+        assert len(bodies) == (path.name != "network_step.onnx")
+        for body in bodies:
+            own = {value.name for value in body.input} | {name for node in body.node for name in node.output}
+            taken_in = {name for node in body.node for name in node.input} - own
+            assert taken_in
+            assert taken_in <= stored
+
+
+def test_files_run_alike_without_any_optimisation(files):
+    """In a runtime that folds no constants."""
+    network, paths = files
+    rng = np.random.default_rng(2)
+    x, h0 = rng.normal(size=(4, 3, 5)).astype(np.float32), rng.random((3, network.n)).astype(np.float32)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    for path in paths:
+        x_t, state = (x[0], "h") if path.name == "network_step.onnx" else (x, "h0")
+        wanted = onnxruntime.InferenceSession(path).run(None, {"x": x_t, state: h0})
+        found = onnxruntime.InferenceSession(path, options).run(None, {"x": x_t, state: h0})
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_files_run_in_openvino(files):
+    openvino = pytest.importorskip("openvino")
+    network, paths = files
+    rng = np.random.default_rng(2)
+    core = openvino.Core()
+    for path in paths:
+        model = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        for time, batch in ((6, 3), (1, 1)):
+            x, h0 = rng.normal(size=(time, batch, 5)).astype("f"), rng.random((batch, network.n)).astype("f")
+            x_t, state = (x[0], "h") if path.name == "network_step.onnx" else (x, "h0")
+            wanted = onnxruntime.InferenceSession(path).run(None, {"x": x_t, state: h0})
+            found = model({"x": x_t, state: h0})
+            for k, value in enumerate(wanted):
+                np.testing.assert_allclose(found[k], value, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["network.onnx", "network_step.onnx"])
+def test_files_of_version_0_1_0_are_read_as_what_they_were_made_from(name, tmp_path):
+    old = Path(__file__).parents[1] / "golden" / "onnx_0.1.0" / name
+    network = read_network(old)
+    assert network.sha256() == "4b8cf07858b7a2be9c6f00a5517d7a06abfa2a304d32a39465baa7927cd6782c"
+    exporting.write(network, tmp_path)
+    assert read_network(tmp_path / name).sha256() == network.sha256()
+    inputs = {"x": np.ones((3, 2, 3)), "h0": np.ones((2, 30))}
+    inputs = inputs if name == "network.onnx" else {"x": inputs["x"][0], "h": inputs["h0"]}
+    for a, b in zip(run(onnx.load(old), **inputs), run(onnx.load(tmp_path / name), **inputs), strict=True):
+        assert (a == b).all()
 
 
 def test_one_hand_computed_step():

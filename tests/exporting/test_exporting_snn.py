@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import copy
+import gc
 import importlib.util
 import json
+import pickle
 import subprocess
 import sys
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import snntorch
 import torch
 from safetensors.numpy import load_file
 
@@ -21,9 +27,14 @@ from neuromod.spiking import conversion
 def load(folder):
     """Load as a user does, from the folder's own model.py."""
     spec = importlib.util.spec_from_file_location("exported_model", folder / "model.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where pickle looks for it
     spec.loader.exec_module(module)
     return module.load(folder)
+
+
+def edit(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 @pytest.fixture
@@ -74,6 +85,98 @@ def test_trains_by_surrogate_gradient(exported):
     y, _, _ = model(torch.rand(6, 3, 53))
     y.square().sum().backward()
     assert model.w_rec.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.9])
+def test_membranes_spikes_and_gradients_are_those_of_snntorchs_leaky(exported, keep):
+    """To the last bit, with the state carried outside."""
+    _, folder = exported(mode="hold", floor=-1.0)
+    edit(folder, keep=keep)
+    model, theirs = load(folder), load(folder)
+    x = 3 * torch.rand(8, 5, 53, generator=torch.Generator().manual_seed(0))
+    y, spikes, state = model(x)
+
+    leaky = snntorch.Leaky(beta=keep, threshold=1.0, reset_mechanism="none")
+    membrane, current, readout, _ = theirs.initial(5)
+    alpha, outputs, counts = theirs.config["alpha"], [], []
+    for x_t in x:
+        drive, arrived, read, count = theirs.w_in(x_t), 0, 0, 0
+        for _ in range(5):
+            spike, membrane = leaky(drive + current, membrane)
+            membrane = (membrane - spike).clamp(min=-1)
+            count, arrived, read = count + spike, arrived + theirs.w_rec(spike), read + theirs.w_out(spike)
+        current = (1 - alpha) * current + (alpha / 5) * arrived
+        readout = (1 - alpha) * readout + (alpha / 5) * read
+        outputs.append(readout + theirs.bias_out)
+        counts.append(count)
+
+    assert 0 < spikes.mean() < 5
+    assert torch.equal(y, torch.stack(outputs))
+    assert torch.equal(spikes, torch.stack(counts))
+    assert all(torch.equal(a, b) for a, b in zip(state, (membrane, current, readout), strict=False))
+    y.square().sum().backward()
+    torch.stack(outputs).square().sum().backward()
+    for name in ("w_in", "w_rec", "w_out"):
+        assert torch.equal(getattr(model, name).weight.grad, getattr(theirs, name).weight.grad)
+
+
+def test_many_calls_at_once_are_right(exported):
+    _, folder = exported()
+    model = load(folder)
+    inputs = [torch.rand(12, batch, 53) for batch in (1, 3, 8, 8) * 8]
+    with torch.no_grad():
+        alone = [model(x) for x in inputs]
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(model, inputs))
+    for (y, spikes, state), (y_alone, spikes_alone, state_alone) in zip(together, alone, strict=True):
+        assert torch.equal(y, y_alone)
+        assert torch.equal(spikes, spikes_alone)
+        assert all(torch.equal(a, b) for a, b in zip(state, state_alone, strict=True))
+
+
+def test_a_call_with_gradients_leaves_nothing_behind(exported):
+    _, folder = exported()
+    registered = len(snntorch.SpikingNeuron.instances)
+    model = load(folder)
+    x = torch.rand(6, 3, 53)
+    y = model(x)[0]
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    assert torch.equal(copy.deepcopy(model)(x)[0], y)
+    assert torch.equal(pickle.loads(pickle.dumps(model))(x)[0], y)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert not any(tensor.grad_fn for tensor in model.state_dict(keep_vars=True).values())
+    # Whoever deletes the model and its outputs has the memory back.
+    watched = [weakref.ref(model), *(weakref.ref(part) for part in model.modules())]
+    y.grad_fn.register_hook(graph := Canary())
+    watched.append(weakref.ref(graph))
+    del model, y, graph
+    gc.collect()
+    assert [ref() for ref in watched] == [None] * len(watched)
+    assert len(snntorch.SpikingNeuron.instances) == registered
+
+
+class Canary:
+    """Lives as long as the graph that it is hooked to."""
+
+    def __call__(self, *_):
+        return None
+
+
+def test_compiles_and_computes_in_double_precision(exported):
+    _, folder = exported(substeps=2)
+    model = load(folder)
+    x = torch.rand(2, 2, 53)
+    y, spikes, _ = model(x)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)(x)
+    assert torch.equal(compiled[0], y)
+    assert torch.equal(compiled[1], spikes)
+    doubled = copy.deepcopy(model).double()
+    y_double, spikes_double, state = doubled(x.double())
+    assert {y_double.dtype, spikes_double.dtype, *(part.dtype for part in state)} == {torch.float64}
+    torch.testing.assert_close(y_double.float(), y, atol=1e-5, rtol=0)
+    assert torch.equal(spikes_double.float(), spikes)
+    y_double.sum().backward()
+    assert doubled.w_rec.weight.grad.dtype == torch.float64
 
 
 def test_synapses_carry_zeros_and_ones_through_linear_layers(exported):

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from neuromod.errors import UsageError
-from neuromod.tasks import SEMANTICS, Trials, decisions, find, generate, resolve
+from neuromod.tasks import SEMANTICS, find, generate, resolve
 from neuromod.tasks.design import draw
 from neuromod.tasks.noise import standard_normal
 from neuromod.tasks.rendering import bump, render
 from neuromod.tasks.yang19 import GO_CUE
+from neuromod.trials import Trials, decisions
 
 NAMES = [task.name for task in GO_CUE]
 

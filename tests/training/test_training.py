@@ -10,6 +10,7 @@ from neuromod.metrics import accuracy as evaluation
 from neuromod.network import Network
 from neuromod.training import checkpoints, config
 from neuromod.training import loop as training
+from neuromod.training.schedules import learning_rate
 from neuromod.training.settings import Settings, TrainingSettings
 
 TINY = [
@@ -133,7 +134,7 @@ def test_checkpoints_of_other_settings_or_broken_ones_are_refused(tmp_path: Path
 
 def test_learning_rate_rises_holds_and_falls() -> None:
     t = TrainingSettings(steps=1000, learning_rate=1.0, warmup=0.1, decay=0.5)
-    rates = [training._learning_rate(t, share) for share in (0, 0.05, 0.2, 0.5, 0.75, 1.0)]
+    rates = [learning_rate(t, share) for share in (0, 0.05, 0.2, 0.5, 0.75, 1.0)]
     assert rates == pytest.approx([0.01, 0.51, 1, 1, 0.505, 0.01], abs=1e-6)
 
 

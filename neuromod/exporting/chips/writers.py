@@ -105,7 +105,7 @@ def write_loihi2(job: Job) -> Written:
 def _trials(job: Job) -> Any:
     from neuromod.metrics import trials_for
 
-    return trials_for(job.network, _TRIALS, seed=np.random.default_rng([job.settings.seed, 21]))
+    return trials_for(job.network, _TRIALS, seed=np.random.default_rng([job.settings.seed, 21]), split="seen")
 
 
 def _chip(job: Job, usual: str) -> str:

@@ -16,7 +16,9 @@ def heading(findings: Findings) -> str:
     parts = []
     if network is not None:
         parts.append(f"{count(network.n)} neurons")
-        if isinstance(tasks := network.info.get("tasks"), list) and tasks:
+        if about := _data_of(findings):
+            parts.append(about)
+        elif isinstance(tasks := network.info.get("tasks"), list) and tasks:
             parts.append(f"{len(tasks)} cognitive tasks" if len(tasks) > 1 else f"the task {tasks[0]}")
     if placement is not None:
         parts.append(f"{placement.grid} cores")
@@ -39,8 +41,8 @@ def key_figures(findings: Findings) -> list[dict[str, str]]:
     network = findings.network
     return [
         {
-            "name": "accuracy",
-            "figure": percent(accuracy(findings)),
+            "name": "R²" if _score_name(findings) == "r2" else "accuracy",
+            "figure": _score(findings, accuracy(findings)),
             "note": _accuracy_note(findings),
         },
         {
@@ -68,13 +70,33 @@ def key_figures(findings: Findings) -> list[dict[str, str]]:
 def _accuracy_note(findings: Findings) -> str:
     if not is_number(accuracy(findings)):
         return "no tasks to measure it on"
+    if _data_of(findings):
+        return "on validation trials, after pruning" if findings.result("prune") else "on test trials"
     return "mean over the tasks, after pruning" if findings.result("prune") else "mean over the tasks"
 
 
 def accuracy(findings: Findings) -> Any:
     """Return the accuracy of the network that the report shows, or None."""
     prune = findings.result("prune")
-    return prune.get("accuracy_after") if prune else findings.result("train").get("accuracy")
+    if prune:
+        return prune.get("accuracy_after")
+    return findings.result("train").get("accuracy", findings.result("import").get("test_score"))
+
+
+def _data_of(findings: Findings) -> str:
+    """Name of the data that the network learned, empty for tasks."""
+    known = findings.network.info.get("data") if findings.network is not None else None
+    return str(known.get("name", "data")) if isinstance(known, Mapping) else ""
+
+
+def _score_name(findings: Findings) -> str:
+    """What results are told in: ``accuracy`` or ``r2``."""
+    known = (findings.result(step).get("score_name") for step in ("train", "import"))
+    return str(next((name for name in known if isinstance(name, str)), "accuracy"))
+
+
+def _score(findings: Findings, value: Any) -> str:
+    return f"{value:.3f}" if _score_name(findings) == "r2" and is_number(value) else percent(value)
 
 
 def _network(findings: Findings) -> str:
@@ -86,6 +108,12 @@ def _network(findings: Findings) -> str:
     kind = "A recurrent network" if trained else "An imported recurrent network"
     about = f" of {count(network.n)} neurons and {count(network.n_synapses)} recurrent synapses"
     value = accuracy(findings)
+    if (name := _data_of(findings)) and is_number(value):
+        split = "validation" if findings.result("prune") else "test"
+        what = (
+            f"{percent(value)} of the answers right" if _score_name(findings) == "accuracy" else f"an R² of {value:.3f}"
+        )
+        return f"{kind}{about} has {what} on the {split} trials of {name}."
     if not (isinstance(tasks, list) and tasks and is_number(value)):
         return f"{kind}{about}."
     on = f"{len(tasks)} cognitive tasks" if len(tasks) > 1 else f"the task {tasks[0]}"
@@ -103,6 +131,8 @@ def _pruning(findings: Findings) -> str:
         f"synapses and {count(prune.get('neurons_after'))} of {count(prune.get('neurons_before'))} neurons"
     )
     if is_number(before) and is_number(after):
+        if _score_name(findings) == "r2":
+            return f"{said}; R² {before:.3f} before, {after:.3f} after."
         points = 100 * (after - before)
         words = f"{abs(points):.2f} points {'more' if points > 0 else 'less'} accuracy"
         change = words if abs(points) >= 0.005 else "the same accuracy"

@@ -32,17 +32,20 @@ def for_target(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     events = target.value("input_events")
     if events is None or not 1 < events < math.inf:
         return settings, ()
-    dt, tau = settings.tasks.dt_ms, settings.network.tau_ms
+    dt, tau = settings.dt_ms, settings.network.tau_ms
     shift = min(range(1, _LARGEST_SHIFT + 1), key=lambda d: abs(math.log(tau / dt / 2**d)))
-    counts = settings.tasks.counts or COUNTS
+    # Data are inputs as they are: what is sent follows them behind the low-pass.
+    counts = 0.0 if settings.data.file else settings.tasks.counts or COUNTS
     if counts > events:
         raise UsageError(
             f"tasks.counts = {counts:g} is more than the {events:g} events that {target.name} takes a step"
         )
     said = []
     if not math.isclose(tau, dt * 2**shift):
-        said.append(f"{target.title} decays by 2**-d: tau is {dt * 2**shift} ms (alpha = 2**-{shift}), not {tau:g} ms")
-    if not settings.tasks.counts:
+        said.append(
+            f"{target.title} decays by 2**-d: tau is {dt * 2**shift:g} ms (alpha = 2**-{shift}), not {tau:g} ms"
+        )
+    if counts and not settings.tasks.counts:
         said.append(
             f"inputs are counts of 0 to {events:g} events a step, {counts:g} for an input of 1, behind the low-pass of "
             f"{target.title}"
