@@ -20,6 +20,10 @@ PEAKS = (1.5, 2.0, 4.0)
 # Tried, where weights of inputs are finer than recurrent ones: bits that they may be so.
 FINER = (0, 1, 2)
 
+# Bits of the weights that are given up, the first that suffice, where membranes would leave 24 bits: with coarser
+# weights the threshold is a smaller number, and so is what inhibition drives the membrane to.
+COARSER = (0, 1, 2, 3)
+
 # Trials that candidates are compared on.
 _COMPARED = 64
 
@@ -85,22 +89,25 @@ def calibrate_loihi(
     few, mask = x[:, :_COMPARED], mask[:, :_COMPARED]
     wanted = replace(spiking, start=0.0).run(few).y
     size = float(np.sqrt(np.mean(wanted[mask].astype(float) ** 2))) or 1.0
-    found: dict[tuple[float, int], LoihiCalibration] = {}
-    for peak in peaks:
-        for finer in FINER:
-            integers = _integers(spiking, x, peak, finer, core)
-            if (peak, integers.weight_exp_rec) in found:
-                continue
-            response = integers.run(integers.encode(few))
-            error = float(np.sqrt(np.mean((response.y - wanted)[mask] ** 2))) / size
-            found[peak, integers.weight_exp_rec] = LoihiCalibration(integers, peak, response.used, error)
-    within = [item for item in found.values() if item.used < 1]
-    if not within:
-        raise UsageError("currents or membranes leave the bits that Loihi has for them on these trials")
-    return min(within, key=lambda item: item.readout_error)
+    for coarser in COARSER:
+        found: dict[tuple[float, int], LoihiCalibration] = {}
+        for peak in peaks:
+            for finer in FINER:
+                integers = _integers(spiking, x, peak, finer, coarser, core)
+                if (peak, integers.weight_exp_rec) in found:
+                    continue
+                response = integers.run(integers.encode(few))
+                error = float(np.sqrt(np.mean((response.y - wanted)[mask] ** 2))) / size
+                found[peak, integers.weight_exp_rec] = LoihiCalibration(integers, peak, response.used, error)
+        within = [item for item in found.values() if item.used < 1]
+        if within:
+            return min(within, key=lambda item: item.readout_error)
+    raise UsageError("currents or membranes leave the bits that Loihi has for them on these trials")
 
 
-def _integers(spiking: SpikingNetwork, x: Array, peak: float, finer: int, core: Array | None) -> LoihiNetwork:
+def _integers(
+    spiking: SpikingNetwork, x: Array, peak: float, finer: int, coarser: int, core: Array | None
+) -> LoihiNetwork:
     du = round(spiking.share * 4096) - 1
     share = (du + 1) / 4096
     largest = np.abs(x).max(axis=(0, 1))
@@ -108,6 +115,7 @@ def _integers(spiking: SpikingNetwork, x: Array, peak: float, finer: int, core: 
     w_rec = spiking.w_rec.toarray().astype(np.float64)
     w_in = np.concatenate([spiking.w_in, spiking.bias[:, None]], axis=1).astype(np.float64) * peaks
     step = _step(w_rec) if spiking.step_in is None else float(np.median(spiking.step_in))
+    step *= 2.0**coarser
     # Input weights have steps of their own, a power of two apart from those of the recurrent ones.
     apart = math.ceil(math.log2(max(_step(w_in) / step, 2.0**-finer)))
     exp_in, exp_rec = max(apart, 0), max(-apart, 0)
