@@ -52,6 +52,18 @@ def read_trials(
     ------
     UsageError
         If the file cannot be read, or nothing can be learned from what it holds.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import neuromod
+    >>> label = np.arange(20) % 2
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(Path(folder) / "mine.npz", inputs=np.random.rand(20, 5, 3), targets=label)
+    ...     neuromod.read_trials(Path(folder) / "mine.npz").counts()
+    {'train': 12, 'validation': 4, 'test': 4}
     """
     path = Path(path)
     kind = path.suffix.lower()
