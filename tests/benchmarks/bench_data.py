@@ -120,7 +120,7 @@ NARMA = {
     "network.start": "random",
     "network.tau_ms": 100.0,
     "network.noise": 0.0,
-    "training.steps": 1500,
+    "training.steps": 600,
     "training.learning_rate": 2e-3,
     "wiring.strength": 0.001,
 }
