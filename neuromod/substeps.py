@@ -187,7 +187,7 @@ def choose(
         tried.append((candidate, spiking, spikes))
         if on_try:
             on_try(candidate)
-        met = _is_met(candidate, wishes, values=test.values)
+        met = _is_met(candidate, wishes, few=test.split is not None and not test.values)
         if met:
             break
     chosen, spiking, spikes = tried[-1] if met else max(tried, key=lambda item: item[0].agreement.share)
@@ -205,13 +205,13 @@ def choose(
     )
 
 
-def _is_met(candidate: Candidate, wishes: Wishes, *, values: bool) -> bool:
-    """Whether a candidate is within the tolerances, of which none asks for less than one trial."""
+def _is_met(candidate: Candidate, wishes: Wishes, *, few: bool) -> bool:
+    """Whether a candidate is within the tolerances; of `few` trials, of data, none asks for less than one trial."""
     trials, found = candidate.agreement.trials, candidate.agreement
     lost = candidate.accuracy_rate - candidate.accuracy
-    if values:
+    if not few:
         return lost <= wishes.max_accuracy_drop and found.low >= wishes.min_agreement
-    # On few trials the interval is wide even where all decisions are equal.
+    # The interval is wide even where all decisions are equal.
     least = min(wishes.min_agreement, wilson(trials, trials)[0])
     return lost <= allowed_gap(wishes.max_accuracy_drop, trials) and found.low >= least
 
