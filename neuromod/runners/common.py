@@ -161,7 +161,7 @@ def compare_runs(network: Network, trials: Trials, runner: Callable[[Array], Arr
 
 
 def gap_of(gap: float, trials: Trials) -> float:
-    """Largest difference of accuracies that passes where `gap` is asked for: of data, of which there may be few, one."""
+    """Largest difference of accuracies that passes where `gap` is asked for; of few data a single one passes."""
     return gap if trials.split is None or trials.values else allowed_gap(gap, len(trials.answers))
 
 
