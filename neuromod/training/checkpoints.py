@@ -137,7 +137,7 @@ def start(
     generator = torch.Generator().manual_seed(seed_of(settings, INITIAL, 0))
     probe = data or tasks.generate(settings.tasks.names, 1, seed=0, dt_ms=settings.tasks.dt_ms)
     n_in, n_out = probe.inputs.shape[2], probe.n_classes
-    drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
+    drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator, start=settings.network.start)
     if network is not None:
         drawn = continuing.parameters(network, drawn, data)
     parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}
