@@ -58,13 +58,11 @@ def read_trials(
     >>> from pathlib import Path
     >>> import numpy as np
     >>> import neuromod
-    >>> rng = np.random.default_rng(0)
+    >>> label = np.arange(20) % 2
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "waves.npz"
-    ...     np.savez(path, inputs=rng.normal(size=(20, 30, 2)), targets=np.arange(20) % 2)
-    ...     trials = neuromod.read_trials(path)
-    >>> trials.n_trials, trials.inputs.shape
-    (20, (30, 20, 2))
+    ...     np.savez(Path(folder) / "mine.npz", inputs=np.random.rand(20, 5, 3), targets=label)
+    ...     neuromod.read_trials(Path(folder) / "mine.npz").counts()
+    {'train': 12, 'validation': 4, 'test': 4}
     """
     path = Path(path)
     kind = path.suffix.lower()

@@ -159,6 +159,11 @@ def with_data(network: Network, data: Trials) -> Network:
     data : Trials
         The data.
 
+    Returns
+    -------
+    Network
+        The same, with ``data``.
+
     Raises
     ------
     UsageError

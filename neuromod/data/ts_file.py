@@ -149,7 +149,13 @@ def _values(path: Path, labels: list[str]) -> npt.NDArray[np.float32]:
 
 
 def padded(series: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Return trials (trial, time, channel), padded with zeros to the longest, and their lengths (trial,)."""
+    """Return trials (trial, time, channel), padded with zeros to the longest, and their lengths (trial,).
+
+    Raises
+    ------
+    UsageError
+        If they are too large.
+    """
     lengths = np.array([len(part) for part in series], np.int64)
     size = len(series) * int(lengths.max()) * series[0].shape[1]
     if size > MOST_ENTRIES:

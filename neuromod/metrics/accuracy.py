@@ -40,8 +40,8 @@ class Evaluation:
         What the score is.
     nrmse : float or None
         Of values: root mean square error over the standard deviation.
-    answers : array
-        What was wanted, as `decisions`.
+    answers : (answer,) int64 or (answer, n_out) float
+        What was wanted.
     trial_of_answer : (answer,) int64
         Trial of each answer.
     """

@@ -144,7 +144,7 @@ def choose(
         tried.append((candidate, spiking, spikes))
         if on_try:
             on_try(candidate)
-        met = _is_met(candidate, settings, values=test.values)
+        met = _is_met(candidate, settings, few=test.split is not None and not test.values)
         if met:
             break
     chosen, spiking, spikes = tried[-1] if met else max(tried, key=lambda item: item[0].agreement.share)
@@ -162,13 +162,13 @@ def choose(
     )
 
 
-def _is_met(candidate: Candidate, settings: ConversionSettings, *, values: bool) -> bool:
-    """Whether a candidate is within the tolerances, of which none asks for less than one trial."""
+def _is_met(candidate: Candidate, settings: ConversionSettings, *, few: bool) -> bool:
+    """Whether a candidate is within the tolerances; of `few` trials, of data, none asks for less than one trial."""
     trials, found = candidate.agreement.trials, candidate.agreement
     lost = candidate.accuracy_rate - candidate.accuracy
-    if values:
+    if not few:
         return lost <= settings.max_accuracy_drop and found.low >= settings.min_agreement
-    # On few trials the interval is wide even where all decisions are equal.
+    # The interval is wide even where all decisions are equal.
     least = min(settings.min_agreement, wilson(trials, trials)[0])
     return lost <= allowed_gap(settings.max_accuracy_drop, trials) and found.low >= least
 

@@ -138,7 +138,7 @@ def start(
     told = settings.tasks
     probe = data or tasks.generate(told.names, 1, seed=0, dt_ms=told.dt_ms, ring=told.ring)
     n_in, n_out = probe.inputs.shape[2], probe.n_classes
-    drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator)
+    drawn = model.initial(settings.network.neurons, n_in, n_out, generator=generator, start=settings.network.start)
     if network is not None:
         drawn = continuing.parameters(network, drawn, data)
     parameters = {name: tensor.detach().to(device).requires_grad_() for name, tensor in drawn.items()}

@@ -17,6 +17,10 @@ from neuromod.network import Network
 PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
 
 
+# Gain of random recurrent weights: between those at which activity dies out and explodes.
+_GAIN = 1.1
+
+
 @dataclass(frozen=True)
 class Packed:
     """Trials without their padding: rows ordered by time, and within a time step by trial.
@@ -195,7 +199,9 @@ def logits(parameters: Mapping[str, torch.Tensor], h: torch.Tensor) -> torch.Ten
     return torch.addmm(parameters["bias_out"], h, parameters["w_out"].t())
 
 
-def initial(n: int, n_in: int, n_out: int, *, generator: torch.Generator) -> dict[str, torch.Tensor]:
+def initial(
+    n: int, n_in: int, n_out: int, *, generator: torch.Generator, start: str = "self"
+) -> dict[str, torch.Tensor]:
     """Draw the parameters before training.
 
     Self-connections of 0.5 and uniform input and readout weights within one over the square root of the fan-in, as in
@@ -207,6 +213,8 @@ def initial(n: int, n_in: int, n_out: int, *, generator: torch.Generator) -> dic
         Numbers of neurons, inputs and readouts.
     generator : torch.Generator
         Source of randomness.
+    start : {"self", "random"}
+        With ``random``, recurrent weights are normal with the standard deviation 1.1 / √n instead.
 
     Returns
     -------
@@ -225,6 +233,8 @@ def initial(n: int, n_in: int, n_out: int, *, generator: torch.Generator) -> dic
         "bias": torch.zeros(n),
         "bias_out": torch.zeros(n_out),
     }
+    if start == "random":
+        tensors["w_rec"] = torch.randn(n, n, generator=generator) * (_GAIN / n**0.5)
     return {name: tensors[name].requires_grad_() for name in PARAMETERS}
 
 

@@ -11,6 +11,7 @@ REGULARIZERS = ("bimt", "l1", "l1-local", "l1-swap", "sernn", "lm-rnn", "none")
 DEVICES = ("auto", "cpu", "cuda")
 WIRING_COSTS = ("distance", "hops", "packets", "multicast", "energy")
 SEMANTICS = ("go-cue", "neurogym-2.3")
+STARTS = ("self", "random")
 FREEZES = ("recurrent", "input", "readout")
 
 
@@ -107,12 +108,16 @@ class NetworkSettings:
         Number of neurons, on the smallest square grid that holds them.
     tau_ms : float
         Time constant in ms, at least the time step; α = dt / τ.
+    start : str
+        Recurrent weights before training: ``self``, self-connections of 0.5, which remember, or ``random``, normal with
+        the standard deviation 1.1 / √n, which mixes: for values that depend on several inputs of the past.
     noise : float
         Standard deviation σ of the recurrent noise; √(2/α) σ is added to the drive in each step.
     """
 
     neurons: int = 256
     tau_ms: float = 200.0
+    start: str = "self"
     noise: float = 0.05
 
 
@@ -306,6 +311,7 @@ def check(settings: Settings) -> None:
         ("wiring.regularizer", wiring.regularizer, REGULARIZERS),
         ("wiring.cost", wiring.cost, WIRING_COSTS),
         ("tasks.semantics", tasks.semantics, SEMANTICS),
+        ("network.start", network.start, STARTS),
         ("device", settings.device, DEVICES),
         ("data.readout", settings.data.readout, ("", *READOUTS)),
         *(("start.freeze", part, FREEZES) for part in settings.start.freeze),

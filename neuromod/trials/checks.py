@@ -241,7 +241,7 @@ def check_training(
 
 
 def checked_names(what: str, names: Any, count: int) -> tuple[str, ...]:
-    """Return `count` names as text; their numbers if there are none."""
+    """Return `count` names as text; their numbers if there are none. Raise `UsageError` where they are no names."""
     if names is None:
         return tuple(str(k) for k in range(count))
     found = np.asarray(names)

@@ -159,8 +159,8 @@ def compare_runs(network: Network, trials: Trials, runner: Callable[[Array], Arr
 
 
 def gap_of(gap: float, trials: Trials) -> float:
-    """Largest difference of accuracies, or of R², that passes where `gap` is asked for."""
-    return gap if trials.values else allowed_gap(gap, len(trials.answers))
+    """Largest difference of accuracies that passes where `gap` is asked for; of few data a single one passes."""
+    return gap if trials.split is None or trials.values else allowed_gap(gap, len(trials.answers))
 
 
 def first_line(error: Exception) -> str:

@@ -43,6 +43,8 @@ class PackedData(model.Packed):
 
     Parameters
     ----------
+    inputs, targets, weights, sizes, previous, last
+        As in `model.Packed`; targets and weights have no meaning.
     reads : (k,) int64 tensor
         Rows at which the answer is read.
     answer : (k,) int64 tensor
