@@ -25,7 +25,7 @@ def begin() -> None:
     if folder is None or (os.cpu_count() or 1) < 2 or any(Path(folder).glob("tries.search-*.nbi")):
         return
     subprocess.Popen(
-        [sys.executable, "-m", "neuromod.mapping.precompile", "--late"],
+        [sys.executable, "-m", "neuromod.mapping.precompile", "late"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -77,5 +77,5 @@ def compile_early() -> None:
 
 if __name__ == "__main__":
     compile_late()
-    if "--late" not in sys.argv[1:]:
+    if "late" not in sys.argv[1:]:
         compile_early()

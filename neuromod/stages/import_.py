@@ -22,7 +22,7 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
         If the file cannot be read or the folder not be written.
     """
     from neuromod import importing
-    from neuromod.runs import commands
+    from neuromod.runs import commands, words
     from neuromod.runs import run as rundir
 
     started = time.perf_counter()
@@ -47,7 +47,7 @@ def import_stage(file: Path, run_path: Path | None, choice: Choice, *, talk: Tal
         "repeated_edges": found.repeated,
         "isolated_neurons": found.isolated,
         "ignored": list(found.ignored),
-        "notes": list(found.notes),
+        "notes": [words.in_commands(note) for note in found.notes],
         "seconds": round(time.perf_counter() - started, 3),
     }
     run.record(

@@ -144,7 +144,7 @@ def estimate(
     if sizes != (network.n, network.n, network.n_in):
         raise UsageError(
             f"the placement is of {sizes[0]} neurons and the activity of {sizes[1]} with {sizes[2]} inputs, but the "
-            f"network has {network.n} and {network.n_in}; run `neuromod map`"
+            f"network has {network.n} and {network.n_in}; run `neuromod.place`"
         )
     order = shuffle(network.n, seed)
     reports = []

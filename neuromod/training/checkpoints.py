@@ -80,7 +80,7 @@ def device_of(settings: Settings) -> torch.device:
     """
     there = torch.cuda.is_available()
     if settings.device == "cuda" and not there:
-        raise UsageError("--device cuda: PyTorch finds no CUDA device here; use --device auto or cpu")
+        raise UsageError('device "cuda": PyTorch finds no CUDA device here; use `device="auto"` or `device="cpu"`')
     use = settings.device == "cuda" or (settings.device == "auto" and there and settings.network.neurons >= 1024)
     return torch.device("cuda" if use else "cpu")
 
@@ -168,7 +168,7 @@ def load(path: Path, settings: Settings) -> State:
         state.seconds = float(content["seconds"])
     except FileNotFoundError as error:
         raise UsageError(
-            f"{path} does not exist, so there is nothing to resume; start with `neuromod train`"
+            f"{path} does not exist, so there is nothing to resume; start with `neuromod.train`"
         ) from error
     except (
         RuntimeError,

@@ -48,6 +48,9 @@ def values(param):
         return st.floats(1e-6, 1e6)
     if kind.name == "ROWSxCOLUMNS":
         return st.tuples(st.integers(1, 99), st.integers(1, 99))
+    if kind.name.startswith("ROLE=COLUMN"):
+        columns = st.text("abc, =2é", min_size=1, max_size=6).map(str.strip).filter(bool)
+        return st.dictionaries(st.sampled_from(["source", "target", "weight"]), columns, min_size=1)
     text = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
     return text.map(Path) if isinstance(kind, click.Path) else text
 
