@@ -114,14 +114,11 @@ def test_writing_leaves_the_modes_of_other_threads_alone(tmp_path):
 
 
 def test_files_and_folders_take_the_umask(tmp_path):
-
-    from neuromod.exporting.snn import _replacing_folder
-
     for umask in (0o022, 0o027):
         before = os.umask(umask)
         try:
             files.write_text(tmp_path / "a.txt", "x")
-            with _replacing_folder(tmp_path / "folder") as folder:
+            with files.replacing_folder(tmp_path / "folder") as folder:
                 (folder / "b.txt").write_text("x", encoding="utf-8")
         finally:
             os.umask(before)

@@ -22,9 +22,12 @@ def test_every_file_that_is_not_python_is_packaged():
     folders = {"neuromod.hw_targets": "hw_targets", "neuromod.cli": "cli"}
     for package in PROJECT["tool"]["setuptools"]["packages"]:
         folder = ROOT / folders.get(package, package.replace(".", "/"))
-        packed = {path.name for pattern in declared.get(package, []) for path in folder.glob(pattern)}
-        there = {path.name for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")}
-        assert there == packed, package
+        patterns = (*declared["*"], *declared.get(package, []))
+        packed = {path for pattern in patterns for path in folder.glob(pattern)}
+        # Folders of data within, and no packages, belong to the package around them.
+        folders = [folder, *(path for path in folder.iterdir() if path.is_dir() and not list(path.rglob("*.py")))]
+        files = {path for inside in folders for path in inside.iterdir() if path.is_file()}
+        assert {path for path in files if path.suffix not in (".py", ".pyc")} == packed, package
 
 
 def test_the_version_is_the_same_everywhere():

@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-c", "from neuromod.cli import main; main()"]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from neuromod import locks
+from neuromod.runs import locks
 with locks.hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

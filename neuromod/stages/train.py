@@ -14,7 +14,6 @@ from neuromod.stages.talk import Talk, clock
 if TYPE_CHECKING:
     from neuromod.network import Network
     from neuromod.runs import Run
-    from neuromod.tasks import where_read
     from neuromod.training import Chip, Settings
 
 
@@ -33,6 +32,7 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     from neuromod.files import write_text
     from neuromod.metrics import accuracy as evaluation
     from neuromod.metrics import wiring
+    from neuromod.tasks import where_read
     from neuromod.training import checkpoints, config
     from neuromod.training import loop as training
     from neuromod.training import plan as training_plan

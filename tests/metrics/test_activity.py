@@ -5,8 +5,9 @@ import pytest
 
 from neuromod import Network
 from neuromod.errors import UsageError
-from neuromod.metrics.activity import Activity, count_active_steps, count_spikes, given, read_rates
+from neuromod.metrics.activity import Activity, count_active_steps, given, read_rates
 from neuromod.spiking.conversion import convert
+from neuromod.spiking.counting import count_spikes
 from neuromod.tasks import Trials
 
 

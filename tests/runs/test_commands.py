@@ -40,6 +40,8 @@ def values(param):
     kind = param.type
     if isinstance(kind, click.Choice):
         return st.sampled_from(list(kind.choices))
+    if getattr(param, "is_flag", False):
+        return st.booleans()
     if isinstance(kind, click.IntRange):
         return st.integers(kind.min or 0, kind.max or 10**6)
     if isinstance(kind, click.FloatRange):
