@@ -21,6 +21,9 @@ from neuromod.notebook import html_table
 
 SCHEMA = "neuromod/network/1"
 
+# Names of what training changes, in the order in which its optimizer holds them.
+PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
+
 
 @dataclass(frozen=True, eq=False)
 class Network:

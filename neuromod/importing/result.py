@@ -16,7 +16,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.importing.synapses import Synapse
-from neuromod.network import Network
+from neuromod.network import PARAMETERS, Network
 
 # What an archive may unpack to, and how many members it may have.
 _MAX_BYTES = 2**31
@@ -200,7 +200,7 @@ def build(parts: Mapping[str, Any], format: str, choice: Choice | None = None) -
 def _precision(parts: Mapping[str, Any]) -> list[str]:
     """Say what single precision does to the weights, where it does something."""
     notes = []
-    wide = [name for name in ("w_rec", "w_in", "w_out", "bias", "bias_out") if name in parts and _changes(parts[name])]
+    wide = [name for name in PARAMETERS if name in parts and _changes(parts[name])]
     if wide:
         notes.append(f"{', '.join(wide)}: kept in single precision (float32), to which the numbers were rounded")
     lost = sum(_lost(parts[name]) for name in wide)

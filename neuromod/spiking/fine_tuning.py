@@ -12,15 +12,13 @@ import torch
 from scipy import sparse
 
 from neuromod.metrics import trials_for
-from neuromod.network import Network
+from neuromod.network import PARAMETERS, Network
 from neuromod.spiking.network import SpikingNetwork
 from neuromod.spiking.quantization import Granularity, quantize, step_sizes
 from neuromod.spiking.threads import torch_threads
 from neuromod.tasks import Trials, decisions
 
-_PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
-
-# Weight in the loss of steps that ask for a response and of last steps, as in training.
+# Weight in the loss of steps that ask for a response and of last steps.
 _RESPONSE_WEIGHT = 5.0
 
 # Trials that decide which of the networks on the way is returned.
@@ -71,7 +69,7 @@ def tune(
     """
     tensors = {
         name: torch.tensor(getattr(spiking, name).toarray() if name == "w_rec" else getattr(spiking, name))
-        for name in _PARAMETERS
+        for name in PARAMETERS
     }
     masks = {name: (tensor != 0).float() for name, tensor in tensors.items()}
     # A neuron or a class without a bias may get one.
@@ -84,7 +82,7 @@ def tune(
     judges = trials_for(network, _JUDGES, seed=np.random.default_rng([seed, 8]))
 
     def finished() -> SpikingNetwork:
-        arrays: dict[str, Any] = {name: (free[name] * masks[name]).detach().numpy() for name in _PARAMETERS}
+        arrays: dict[str, Any] = {name: (free[name] * masks[name]).detach().numpy() for name in PARAMETERS}
         arrays["w_rec"] = sparse.csr_array(arrays["w_rec"])
         tuned = replace(spiking, **arrays)
         return tuned if weight_bits is None else quantize(tuned, weight_bits, granularity=granularity)

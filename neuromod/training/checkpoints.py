@@ -36,7 +36,7 @@ class State:
     step : int
         Steps done.
     parameters : dict of str to float32 tensor
-        Named as in `model.PARAMETERS`.
+        Named as in `neuromod.network.PARAMETERS`.
     optimizer : torch.optim.Adam
         With its moments.
     positions : (n, 2) float32
