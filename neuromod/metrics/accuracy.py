@@ -138,6 +138,11 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed) -> Trials:
     n_trials, seed
         As for `neuromod.tasks.generate`.
 
+    Returns
+    -------
+    Trials
+        The trials.
+
     Raises
     ------
     UsageError

@@ -52,8 +52,10 @@ def tune(
         The rate network, with its tasks in `info`.
     spiking : SpikingNetwork
         Where to start, from `conversion.convert`.
-    steps, batch, learning_rate
-        Of Adam; the learning rate falls along a cosine.
+    steps, batch : int
+        Steps, and trials in each.
+    learning_rate : float
+        Of Adam; it falls along a cosine.
     weight_bits : int, optional
         Quantise the weights in the forward pass, and in the result.
     granularity : {'row', 'tensor'}

@@ -29,6 +29,11 @@ def prune_stage(
     -------
     dict
         The fields of `neuromod.pruning.magnitude.Pruning` but the network, and the target.
+
+    Raises
+    ------
+    UsageError
+        If what is asked for does not go together, or cannot be reached.
     """
     from neuromod.errors import UsageError
     from neuromod.hardware import bits_of
@@ -121,6 +126,11 @@ def prune_packets_stage(
     -------
     dict
         As `prune_stage`, all the pruning together, and ``packets``: hops and groups before and after.
+
+    Raises
+    ------
+    StageError
+        If there is no fresh placement.
     """
     from neuromod.errors import StageError
     from neuromod.mapping import Placement

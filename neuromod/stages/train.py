@@ -24,6 +24,11 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     -------
     dict
         ``accuracy``, ``accuracy_per_task``, ``wiring_length``, ``synapses``, ``neurons``, ``seconds``, ``run``, …
+
+    Raises
+    ------
+    InterruptedRunError
+        If it was stopped by Ctrl-C; a checkpoint is there then.
     """
     import dataclasses
     import json

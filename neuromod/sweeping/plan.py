@@ -64,7 +64,13 @@ class Plan:
 
 
 def plan_names() -> list[str]:
-    """Names of the sweeps that come with neuromod."""
+    """Return the names of the sweeps that come with neuromod.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
     folder = resources.files("neuromod.sweeping") / "plans"
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
@@ -101,8 +107,13 @@ def read_plan(path: Path | str, **changes: Any) -> Plan:
         The name of a sweep that comes with neuromod, see `plan_names`, or a file with ``name``, ``then`` (list of
         commands), ``[settings]`` (sections and keys of `neuromod.training.config`) and ``[grid]``, or several
         ``[[grid]]``: dotted keys with lists of values, multiplied within a grid.
-    **changes
+    **changes : value
         As for `make_plan`: further settings and axes.
+
+    Returns
+    -------
+    Plan
+        The sweep, with its trials.
 
     Raises
     ------
@@ -157,6 +168,11 @@ def make_plan(
         Wins over `settings` and takes the place of axes of the same key.
     more_axes : mapping, optional
         Axes that every grid gets, in place of its own of the same key.
+
+    Returns
+    -------
+    Plan
+        The sweep, with its trials.
 
     Raises
     ------

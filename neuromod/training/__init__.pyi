@@ -4,4 +4,9 @@ from . import loop as loop
 from . import plan as plan
 from .entry import train as train
 from .on_cores.plan import Chip as Chip
+from .settings import ChipSettings as ChipSettings
+from .settings import NetworkSettings as NetworkSettings
 from .settings import Settings as Settings
+from .settings import TaskSettings as TaskSettings
+from .settings import TrainingSettings as TrainingSettings
+from .settings import WiringSettings as WiringSettings

@@ -19,6 +19,7 @@ def strength_at(settings: WiringSettings, share: float) -> float:
 
 
 def bias_step(settings: Settings) -> int:
+    """Return the step from which on biases cost something."""
     return math.ceil(settings.wiring.bias_from * settings.training.steps)
 
 

@@ -60,7 +60,7 @@ def verify_variant(
     spiking : SpikingNetwork, optional
         The spiking network that was written, for a variant that has one.
     placement, n_trials, seed
-        As for the runners.
+        As for the runners in `RUNNERS`.
     limits : mapping of str to float, optional
         Limits; those that the runner does not take, see `limits_of`, are left.
 
