@@ -80,6 +80,13 @@ def test_every_unit_stands_on_a_floor():
     assert len(FLOORS) <= 12
 
 
+def test_the_documentation_draws_the_floors():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"```text\n(cli\n.*?)```", page, re.S)[0].strip().split("\n")
+    floors = tuple(tuple(unit.removesuffix(".py") for unit in line.split(" | ")) for line in drawn)
+    assert [set(units) for units in floors] == [set(units) for units in FLOORS]
+
+
 def test_nothing_imports_from_its_own_floor_or_from_above():
     climbed = []
     for path in files():

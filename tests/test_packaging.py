@@ -1,3 +1,4 @@
+import importlib
 import re
 import tomllib
 from importlib.metadata import version
@@ -25,8 +26,8 @@ def test_every_file_that_is_not_python_is_packaged():
         patterns = (*declared["*"], *declared.get(package, []))
         packed = {path for pattern in patterns for path in folder.glob(pattern)}
         # Folders of data within, and no packages, belong to the package around them.
-        folders = [folder, *(path for path in folder.iterdir() if path.is_dir() and not list(path.rglob("*.py")))]
-        files = {path for inside in folders for path in inside.iterdir() if path.is_file()}
+        around = [folder, *(path for path in folder.iterdir() if path.is_dir() and not list(path.rglob("*.py")))]
+        files = {path for inside in around for path in inside.iterdir() if path.is_file()}
         assert {path for path in files if path.suffix not in (".py", ".pyc")} == packed, package
 
 
@@ -38,8 +39,24 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_the_changelog_knows_the_version():
-    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
-    assert headings[0] == "Unreleased" or headings[0] == neuromod.__version__
+    headings = re.findall(r"^## \[(.+?)\](.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    released, _, begun = neuromod.__version__.partition(".dev")
+    assert headings[0] == (released, " (unreleased)" if begun else headings[0][1])
+    assert begun or re.fullmatch(r" - \d{4}-\d\d-\d\d", headings[0][1])
+    assert not any("unreleased" in what for _, what in headings[1:])
+
+
+def test_the_changelog_sends_to_modules_that_are_there():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    moved = text[text.index("### Moved") : text.index("### Added")]
+    new = re.findall(r"\| `(neuromod[\w.]*)`[^|]*\|$", moved, re.M)
+    assert len(new) > 80
+    for name in new:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            module, _, thing = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), thing), name
 
 
 def test_every_public_name_is_there_and_documented():

@@ -43,7 +43,12 @@ ERRORS = {"UsageError", "StageError", "DoesNotFitError", "VerificationError", "I
 SHAPE = re.compile(r"\([^()]*[\w….][^()]*\)|same shape|shape of|as `\w+`|scalar")
 
 # What the end of a name promises of the unit.
-UNITS = {"_s": r"\bs\b|[Ss]econd|step", "_ms": r"\bms\b|milliseconds", "_j": r"\bJ\b|joule", "_hz": r"\bHz\b|per second"}
+UNITS = {
+    "_s": r"\bs\b|[Ss]econd|step",
+    "_ms": r"\bms\b|milliseconds",
+    "_j": r"\bJ\b|joule",
+    "_hz": r"\bHz\b|per second",
+}
 
 
 def public(module):
