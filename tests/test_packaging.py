@@ -25,8 +25,9 @@ def test_every_file_that_is_not_python_is_packaged():
         folder = ROOT / folders.get(package, package.replace(".", "/"))
         patterns = (*declared["*"], *declared.get(package, []))
         packed = {path for pattern in patterns for path in folder.glob(pattern)}
-        # Folders of data within, and no packages, belong to the package around them.
-        around = [folder, *(path for path in folder.iterdir() if path.is_dir() and not list(path.rglob("*.py")))]
+        # A folder of data within belongs to the package around it.
+        data = [path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
+        around = [folder, *(path for path in data if not list(path.rglob("*.py")))]
         files = {path for inside in around for path in inside.iterdir() if path.is_file()}
         assert {path for path in files if path.suffix not in (".py", ".pyc")} == packed, package
 

@@ -38,7 +38,7 @@ def prune_stage(
     from neuromod.errors import UsageError
     from neuromod.hardware import bits_of
     from neuromod.network import Network
-    from neuromod.pruning import magnitude as pruning
+    from neuromod.pruning import magnitude
     from neuromod.runs import commands
 
     given = commands.as_record(
@@ -72,7 +72,7 @@ def prune_stage(
         "seed": seed,
         "weight_bits": weight_bits,
     }
-    done = pruning.prune(
+    done = magnitude.prune(
         network,
         **arguments,  # type: ignore[arg-type]
         on_try=lambda tried, accuracy: talk.progress(f"threshold {tried:.2g}: accuracy {accuracy:.3f}"),

@@ -34,7 +34,7 @@ def verify_stage(
     from neuromod.network import Network
     from neuromod.runs import commands, words
     from neuromod.spiking import SpikingNetwork
-    from neuromod.verification import runners as verification
+    from neuromod.verification import runners
 
     begun = time.monotonic()
     variants = formats.variants()
@@ -59,7 +59,7 @@ def verify_stage(
         _require_inputs(run, f"export-{step}")
         talk.say(f"Running the {kind} export …")
         reference = f"spiking/{variant.reference}" if variant.reference and "nir" not in network.info else ""
-        part = verification.verify_variant(
+        part = runners.verify_variant(
             kind,
             run.file("exports") / variant.target,
             network,

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from neuromod import Network, cli
 from neuromod.errors import UsageError
-from neuromod.exporting import onnx as onnx_export
+from neuromod.exporting import onnx
 from neuromod.importing import Choice, read
 
 
@@ -159,7 +159,7 @@ def test_options_that_a_format_cannot_serve_are_refused(tmp_path):
         w_rec=np.eye(2), w_in=np.ones((2, 1)), w_out=np.ones((1, 2)), bias=np.zeros(2), bias_out=np.zeros(1), dt_s=0.1,
         tau_s=0.2,
     )  # fmt: skip
-    onnx_export.write(network, tmp_path)
+    onnx.write(network, tmp_path)
     for name, said, message in (
         ("a.npz", {"delimiter": ","}, "`delimiter` is about lists of edges; leave it out"),
         ("a.npz", {"duplicates": "max"}, "`duplicates` is about edges in a list"),
