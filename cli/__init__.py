@@ -96,7 +96,9 @@ def main() -> None:
         click.echo("Interrupted; nothing half-written was left behind.", err=True)
         code = 130
     except NeuromodError as error:
-        click.echo(f"Error: {error}", err=True)
+        from neuromod.runs import words
+
+        click.echo(f"Error: {words.in_commands(str(error))}", err=True)
         code = error.exit_code
     except BrokenPipeError:
         # The reader of our output went away, as `head` does.

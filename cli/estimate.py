@@ -39,10 +39,9 @@ def command(plot: Path | None, run: Run, talk: Talk) -> None:
 
     result = estimate_stage(run, talk=talk)
     if plot is not None:
-        from neuromod.plotting import overview as plots
-        from neuromod.plotting import stages as stageplots
+        from neuromod.plotting import overview, stages
 
-        plots.save(stageplots.traffic(result), plot)
+        overview.save(stages.traffic(result), plot)
         result["plot"] = str(plot)
     rows = []
     for key, label in _ROWS.items():

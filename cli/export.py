@@ -74,11 +74,10 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
         wanted = tuple(name for name, format in FORMATS.items() if placed or not format.needs_placement)
     result = export_stage(run, formats=wanted, talk=talk, **options)
     if plot is not None:
-        from neuromod.plotting import overview as plots
-        from neuromod.plotting import stages as stageplots
+        from neuromod.plotting import overview, stages
 
         sweep = next((part["sweep"] for _, part in _parts(result) if "sweep" in part), ())
-        plots.save(stageplots.substeps(sweep), plot)
+        overview.save(stages.substeps(sweep), plot)
         result["plot"] = str(plot)
     lines = table([[file["path"], f"{file['bytes']:,} bytes"] for file in result["files"]], header=["file", "size"])
     talk.result(result, "\n".join([lines, *_costs(result), *_next(run, result)]))

@@ -45,7 +45,9 @@ if TYPE_CHECKING:
     type=click.Choice(["sum", "first", "max", "refuse"]),
     help="How weights of an edge that is given more than once are joined; added, and told, if omitted.",
 )
-@click.option("--transpose", is_flag=True, help="Rows are sources, columns are targets; edges run the other way.")
+@click.option(
+    "--transpose", is_flag=True, default=False, help="Rows are sources, columns are targets; edges run the other way."
+)
 @click.option("--tau-ms", type=float, metavar="MS", help="Time constant, where the file does not say it.")
 @click.option("--dt-ms", type=float, metavar="MS", help="Time step, where the file does not say it.")
 @click.option(

@@ -107,10 +107,10 @@ def draw_cores(run: Run, path: Path) -> None:
     """
     from neuromod.hardware import routing
     from neuromod.mapping import Placement
-    from neuromod.plotting import cores as coreplot
+    from neuromod.plotting import cores
 
     name = run.network_file()
     found = Placement.load(run.file("placement.json"))
     network, active = load_network_and_activity(run, name)
     load = routing.measure(network, found.core_of, found.grid, active.rates)
-    coreplot.save(path, found, load)
+    cores.save(path, found, load)

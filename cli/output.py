@@ -34,7 +34,7 @@ class Talk:
         """Print one line of talk on stderr."""
         if not self.quiet:
             self._close_line()
-            click.echo(message, err=True)
+            click.echo(_in_commands(message), err=True)
 
     def detail(self, message: str) -> None:
         """Print one line of talk that only ``-v`` asks for."""
@@ -44,7 +44,7 @@ class Talk:
     def warn(self, message: str) -> None:
         """Print a warning on stderr, also with ``-q``."""
         self._close_line()
-        click.echo(f"Warning: {message}", err=True)
+        click.echo(f"Warning: {_in_commands(message)}", err=True)
 
     def progress(self, message: str, *, done: bool = False) -> None:
         """Show one line that replaces itself on a terminal; in a pipe, a plain line every ten seconds."""
@@ -70,6 +70,14 @@ class Talk:
         if "plot" in content:
             text = f"{text}\nfigure {content['plot']}"
         click.echo(json.dumps(content, allow_nan=False) if self.as_json else text)
+
+
+def _in_commands(message: str) -> str:
+    if "`" not in message:
+        return message
+    from neuromod.runs import words
+
+    return words.in_commands(message)
 
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None) -> str:

@@ -108,8 +108,7 @@ def command(
 
 def draw(run: Run, path: Path, threshold: float) -> None:
     """Draw what pruning took away into a file."""
-    from neuromod.plotting import overview as plots
-    from neuromod.plotting import stages as stageplots
+    from neuromod.plotting import overview, stages
 
     before, after = (run.network(name) for name in ("network.safetensors", "pruned.safetensors"))
-    plots.save(stageplots.pruning(before, after, threshold), path)
+    overview.save(stages.pruning(before, after, threshold), path)

@@ -82,7 +82,7 @@ def draw(run: Run, path: Path) -> None:
     StageError
         If there is no fresh estimate.
     """
-    from neuromod.plotting import overview as plots
+    from neuromod.plotting import overview
     from neuromod.reporting import cores_of, gather, plane_of
 
     run.require("estimate")
@@ -90,4 +90,4 @@ def draw(run: Run, path: Path) -> None:
     cores = cores_of(findings)
     assert findings.network is not None
     assert cores is not None
-    plots.save(plots.overview(plane_of(findings.network, findings.placement, findings.rates), cores), path)
+    overview.save(overview.overview(plane_of(findings.network, findings.placement, findings.rates), cores), path)

@@ -47,7 +47,7 @@ def command(talk: Talk) -> None:
 def list_runs() -> dict[str, Any]:
     """Describe the runs: the object that ``--json`` prints."""
     from neuromod.errors import NeuromodError
-    from neuromod.runs import commands
+    from neuromod.runs import commands, words
     from neuromod.runs import run as rundir
 
     try:
@@ -65,6 +65,7 @@ def list_runs() -> dict[str, Any]:
                 item["stages"][name] = {"state": state, "why": why, "ran": run.step(name) is not None}
         except (NeuromodError, KeyError, TypeError, AttributeError) as error:
             # One broken run must not hide the others.
-            item.update(stages={}, error=str(error) if isinstance(error, NeuromodError) else "its run.json is damaged")
+            why = words.in_commands(str(error)) if isinstance(error, NeuromodError) else "its run.json is damaged"
+            item.update(stages={}, error=why)
         listed.append(item)
     return {"folder": str(rundir.runs_folder()), "latest": latest, "runs": listed}

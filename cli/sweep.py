@@ -121,8 +121,24 @@ def axes_and_settings(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[
     return axes, settings
 
 
+def plans() -> dict[str, Any]:
+    """Return the sweeps that have names, as ``--json`` prints them."""
+    from neuromod.sweeping import plan_names, read_plan, read_text
+
+    return {
+        "sweeps": [
+            {
+                "name": name,
+                "trials": len(read_plan(name).trials),
+                "about": read_text(name).partition("\n")[0].removeprefix("# "),
+            }
+            for name in plan_names()
+        ]
+    }
+
+
 @click.command("sweep", short_help="Train a grid of networks into one table.")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.argument("file", metavar="[NAME|FILE]", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: runs/sweep-NAME]")
 @click.option(
     "--data",
@@ -146,6 +162,7 @@ def axes_and_settings(assignments: Sequence[str]) -> tuple[dict[str, Any], dict[
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Trials at a time.")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler (one is started if omitted), or Slurm partition.")
 @click.option("--stall", "stall_s", type=float, default=1800, show_default=True, help="Seconds of silence of a trial.")
+@click.option("--list", "listed", is_flag=True, help="List the sweeps that have names and do nothing.")
 @click.option("--dry-run", is_flag=True, help="List the trials and do nothing.")
 @output_options
 def command(
@@ -157,25 +174,34 @@ def command(
     workers: int,
     scheduler: str | None,
     stall_s: float,
+    listed: bool,
     dry_run: bool,
     talk: Talk,
     **axes: list[Any] | None,
 ) -> None:
     """Train every network of a grid, each in a process of its own, then prune and analyze it.
 
+    The grid is one that comes with neuromod, by its name, or a TOML file of your own, or given by options.
+
     Finished trials are skipped, interrupted ones go on, crashed and hanging ones are reported and do not stop the rest.
 
     \b
     Examples:
-      neuromod sweep sweeps/pareto.toml
+      neuromod sweep --list
+      neuromod sweep pareto
+      neuromod sweep mine.toml --dry-run
       neuromod sweep --regularizers bimt,l1 --strengths 0.1,0.3,1 --seeds 0-2
-      neuromod sweep sweeps/pareto.toml --engine dask --scheduler tcp://10.0.0.1:8786
+      neuromod sweep pareto --engine dask --scheduler tcp://10.0.0.1:8786
     """
     from neuromod.errors import InterruptedRunError, StageError
     from neuromod.runs import locks
     from neuromod.runs import run as rundir
     from neuromod.sweeping import make_plan, read_plan
 
+    if listed:
+        content = plans()
+        talk.result(content, "\n".join(f"{row['name']:<12}{row['about']}" for row in content["sweeps"]))
+        return
     more_axes, settings = axes_and_settings(assignments)
     if data is not None:
         settings["data.file"] = str(data)

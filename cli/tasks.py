@@ -72,12 +72,11 @@ def draw(path: Path, collection: str, semantics: str, seed: int) -> None:
     UsageError
         If the file cannot be written, or not in this format.
     """
-    from neuromod.plotting import overview as plots
-    from neuromod.plotting import stages as stageplots
+    from neuromod.plotting import overview, stages
     from neuromod.tasks import generate, resolve
 
     trials = generate(collection, len(resolve(collection)), seed=seed, semantics=semantics)
-    plots.save(stageplots.trials(trials), path)
+    overview.save(stages.trials(trials), path)
 
 
 def list_tasks(collection: str = "yang19", semantics: str = "go-cue") -> dict[str, Any]:

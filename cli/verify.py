@@ -72,10 +72,9 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
 
     result = verify_stage(run, talk=talk, **options)
     if plot is not None:
-        from neuromod.plotting import overview as plots
-        from neuromod.plotting import stages as stageplots
+        from neuromod.plotting import overview, stages
 
-        plots.save(stageplots.verified(parts_of(result), options["min_agreement"]), plot)
+        overview.save(stages.verified(parts_of(result), options["min_agreement"]), plot)
         result = {**result, "plot": str(plot)}
     rows = []
     values = result["score_name"] == "r2"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "neuromod/network/1"
 
+# Names of what training changes, in the order in which its optimizer holds them.
+PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
+
 
 @dataclass(frozen=True, eq=False)
 class Network:

@@ -114,7 +114,6 @@ def test_writing_leaves_the_modes_of_other_threads_alone(tmp_path):
 
 
 def test_files_and_folders_take_the_umask(tmp_path):
-
     for umask in (0o022, 0o027):
         before = os.umask(umask)
         try:

@@ -1,3 +1,4 @@
+import importlib
 import re
 import tomllib
 from importlib.metadata import version
@@ -22,9 +23,13 @@ def test_every_file_that_is_not_python_is_packaged():
     folders = {"neuromod.hw_targets": "hw_targets", "neuromod.cli": "cli"}
     for package in PROJECT["tool"]["setuptools"]["packages"]:
         folder = ROOT / folders.get(package, package.replace(".", "/"))
-        packed = {path.name for pattern in declared.get(package, []) for path in folder.glob(pattern)}
-        there = {path.name for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")}
-        assert there == packed, package
+        patterns = (*declared["*"], *declared.get(package, []))
+        packed = {path for pattern in patterns for path in folder.glob(pattern)}
+        # A folder of data within belongs to the package around it.
+        data = [path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
+        around = [folder, *(path for path in data if not list(path.rglob("*.py")))]
+        files = {path for inside in around for path in inside.iterdir() if path.is_file()}
+        assert {path for path in files if path.suffix not in (".py", ".pyc")} == packed, package
 
 
 def test_the_version_is_the_same_everywhere():
@@ -35,8 +40,24 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_the_changelog_knows_the_version():
-    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
-    assert headings[0] == "Unreleased" or headings[0] == neuromod.__version__
+    headings = re.findall(r"^## \[(.+?)\](.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    released, _, begun = neuromod.__version__.partition(".dev")
+    assert headings[0] == (released, " (unreleased)" if begun else headings[0][1])
+    assert begun or re.fullmatch(r" - \d{4}-\d\d-\d\d", headings[0][1])
+    assert not any("unreleased" in what for _, what in headings[1:])
+
+
+def test_the_changelog_sends_to_modules_that_are_there():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    moved = text[text.index("### Moved") : text.index("### Added")]
+    new = re.findall(r"\| `(neuromod[\w.]*)`[^|]*\|$", moved, re.M)
+    assert len(new) > 80
+    for name in new:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            module, _, thing = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), thing), name
 
 
 def test_every_public_name_is_there_and_documented():

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 
 from neuromod import Network, tasks
-from neuromod.metrics import accuracy as evaluation
+from neuromod.metrics import accuracy
 from neuromod.runs import run as rundir
 
 TRAIN = ["--tasks", "go,anti,dlygo", "--neurons", "49", "--steps", "500", "--set", "wiring.strength=0.05"]
@@ -60,7 +60,7 @@ def test_the_exported_file_computes_what_the_network_computes(run: rundir.Run) -
     reference, last = network.run(trials.inputs)
     np.testing.assert_allclose(y, reference, atol=1e-5)
     np.testing.assert_allclose(h_last, last, atol=1e-5)
-    score = evaluation.evaluate(network, trials, runner=lambda x: y)
+    score = accuracy.evaluate(network, trials, runner=lambda x: y)
     assert score.accuracy > 0.9
 
 

@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-c", "from neuromod.cli import main; main()"]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from neuromod import locks
+from neuromod.runs import locks
 with locks.hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -275,11 +275,11 @@ def test_equal_seeds_give_equal_bytes_through_every_stage(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_says_what_to_do(tmp_path, monkeypatch):
-    from neuromod.training import loop as training
+    from neuromod.training import loop
 
     monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path))
-    step = training._step
-    monkeypatch.setattr(training, "_step", lambda *args: (float("nan"), step(*args)[1]))
+    step = loop._step
+    monkeypatch.setattr(loop, "_step", lambda *args: (float("nan"), step(*args)[1]))
     done = CliRunner().invoke(cli.group, ["train", "--tasks", "go", "--neurons", "9", "--steps", "5"])
     assert isinstance(done.exception, UsageError)
     assert re.search(r"not finite at step 1; lower training\.learning_rate", str(done.exception))

@@ -149,12 +149,12 @@ def analyze(
     for name, value, least in (
         ("permutations", permutations, 100),
         ("nulls", nulls, 2),
-        ("trials", trials_per_task, 2),
+        ("trials_per_task", trials_per_task, 2),
     ):
         if value < least:
-            raise UsageError(f"--{name} {value} is out of range: needed at least {least}")
+            raise UsageError(f"`{name}={value}` is out of range: needed at least {least}")
     if not 0 < density <= 1:
-        raise UsageError(f"--density {density:g} is out of range: needed more than 0 and at most 1")
+        raise UsageError(f"`density={density:g}` is out of range: needed more than 0 and at most 1")
     tell = on_step or (lambda name: None)
     tasks = skills_of(network)
     variances, found, damage = None, None, None

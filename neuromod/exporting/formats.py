@@ -49,8 +49,8 @@ class Variant:
         What its runner is given: one of them, or ``.``, the folder of the exports.
     reference : str
         The file, among those of spiking networks, that holds what was exported; empty for what does not spike.
-    options : str
-        Of `neuromod export` that write it, beside the format.
+    options : mapping of str to str
+        Options of the format that write it.
     always : bool
         Whether it is reported as not verified even if it was never written.
     needs_tasks : str
@@ -63,7 +63,7 @@ class Variant:
     files: tuple[str, ...]
     target: str = "."
     reference: str = ""
-    options: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
     always: bool = False
     needs_tasks: str = ""
     kind: str = "neuromod.spiking.SpikingNetwork"
@@ -127,7 +127,7 @@ FORMATS: dict[str, Format] = {
             "onnx_int8": Variant(
                 "ONNX, 8 bits",
                 ("network_int8.onnx", "network_int8_weights.onnx"),
-                options=" --quantize int8",
+                options={"quantize": "int8"},
                 needs_tasks="8-bit files are judged by their accuracy, and the network names no tasks",
             ),
         },

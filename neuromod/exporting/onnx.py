@@ -123,7 +123,7 @@ def build(
         If the placement is of another network.
     """
     if "nir" in network.info:
-        raise UsageError("a network imported from NIR is spiking, which ONNX cannot say; use --format nir")
+        raise UsageError('a network imported from NIR is spiking, which ONNX cannot say; use `format="nir"`')
     graph = Graph([], [])
     # OpenVINO takes nothing into the body of a `Scan` but initialisers, so what is computed of them is computed there;
     # runtimes that know constants do that once, when the file is loaded.
@@ -209,7 +209,7 @@ def metadata(network: Network, placement: Placement | None) -> dict[str, str]:
         content["rates"] = [float(str(x)) for x in network.rates]
     if placement is not None:
         if placement.network_sha256 != network.sha256():
-            raise UsageError("the placement was made for another network; run `neuromod map`")
+            raise UsageError("the placement was made for another network; run `neuromod.place`")
         content["placement"] = {
             "grid": str(placement.grid),
             "core_of": placement.core_of.tolist(),

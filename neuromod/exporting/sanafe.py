@@ -130,7 +130,7 @@ def architecture(placement: Placement, target: Target) -> str:
     )
     barrier = (target.value("latency_barrier") or 0.0) * 1e-9
     lines = [
-        f"# {placement.target}, {grid} cores, written by neuromod export --format sanafe",
+        f"# {placement.target}, {grid} cores, written by neuromod",
         f"# unknown and therefore zero here: {', '.join(unknown) or 'nothing'}",
         "architecture:",
         "  name: neuromod",

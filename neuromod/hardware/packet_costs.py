@@ -88,6 +88,11 @@ def packet_cost(objective: Objective, target: Target) -> PacketCost:
         For the energies, and whether packets branch in its routers, which counts for ``energy``: the other objectives
         say by themselves what they count.
 
+    Returns
+    -------
+    PacketCost
+        The price of a packet, and whether packets branch.
+
     Raises
     ------
     UsageError
@@ -99,7 +104,20 @@ def packet_cost(objective: Objective, target: Target) -> PacketCost:
 
 
 def cost_matrix(price: PacketPrice, grid: Grid) -> npt.NDArray[np.float64]:
-    """Cost of one packet of its own between every two cores, (cores, cores), zero on the diagonal."""
+    """Return what one packet of its own costs between every two cores.
+
+    Parameters
+    ----------
+    price : PacketPrice
+        What a packet costs, and what each hop adds.
+    grid : Grid
+        The cores.
+
+    Returns
+    -------
+    (cores, cores) float64
+        Row = from, column = to; zero on the diagonal.
+    """
     rows, columns = grid.routers().T
     cost: npt.NDArray[np.float64] = price.sent * (1.0 - np.eye(grid.cores))
     cost += price.along_row * np.abs(np.subtract.outer(columns, columns))
@@ -118,6 +136,11 @@ def make_links(cost: str, grid: Grid, target: Target) -> Links:
         The cores.
     target : Target
         For the energies, and whether packets branch in its routers.
+
+    Returns
+    -------
+    Links
+        The cost of packets between cores.
 
     Raises
     ------

@@ -21,7 +21,13 @@ _MOST = 2**53
 
 
 def target_names() -> list[str]:
-    """Names of the targets that come with neuromod."""
+    """Return the names of the targets that come with neuromod.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
     folder = resources.files("neuromod.hw_targets")
     return sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".toml"))
 
@@ -56,6 +62,16 @@ def read_text(name_or_path: str | Path) -> str:
 def load_target(name_or_path: str | Path) -> Target:
     """Read and check a target, by its name or by the path of a user's own TOML file.
 
+    Parameters
+    ----------
+    name_or_path : str or Path
+        One of `target_names`, or a file.
+
+    Returns
+    -------
+    Target
+        Its limits, routing and costs.
+
     Raises
     ------
     UsageError
@@ -65,7 +81,19 @@ def load_target(name_or_path: str | Path) -> Target:
 
 
 def parse_target(text: str, *, where: str) -> Target:
-    """Read and check the text of a target's file; `where` names it in messages.
+    """Read and check the text of a target's file.
+
+    Parameters
+    ----------
+    text : str
+        What such a file holds.
+    where : str
+        What messages call it.
+
+    Returns
+    -------
+    Target
+        Its limits, routing and costs.
 
     Raises
     ------

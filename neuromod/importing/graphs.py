@@ -174,7 +174,7 @@ def read(path: Path, choice: Choice) -> Imported:
     columns = dict(choice.columns or {})
     if set(columns) - {"weight"}:
         raise UsageError(
-            "its edges name their source and target; --columns weight=NAME names the attribute of the weight"
+            "its edges name their source and target; `columns={'weight': 'NAME'}` names the attribute of the weight"
         )
     weighed = columns.get("weight", "weight")
     try:
@@ -217,7 +217,7 @@ def read(path: Path, choice: Choice) -> Imported:
         others |= {f"edge attribute {key}" for key in held if key not in (weighed, "id")}
         others |= {"ports of edges"} if {"sourceport", "targetport"} & set(element.keys()) else set()
     if "weight" in columns and not any(weight is not None for weight in weights):
-        raise UsageError(f"none of its edges has the attribute {weighed}, which --columns names")
+        raise UsageError(f"none of its edges has the attribute {weighed}, which `columns` names")
     about = {
         f"data of the {what}"
         for what, element in (("graph", graph), ("file", root))

@@ -57,12 +57,12 @@ def read(path: Path, choice: Choice) -> Imported:
         found = ", ".join(sorted(held)) or "nothing"
         raise UsageError(
             f"it holds {found}; needed w_rec (n, n), or source, target, weight and n_neurons, or a SciPy sparse "
-            "matrix; --recurrent NAME takes another array for w_rec"
+            "matrix; `recurrent=NAME` takes another array for w_rec"
         )
     if joined:
         parts["w_rec"] = joined.w_rec
     elif choice.duplicates:
-        raise UsageError("--duplicates is about edges in a list, and it holds a full matrix; leave it out")
+        raise UsageError("`duplicates` is about edges in a list, and it holds a full matrix; leave it out")
     if choice.transpose:
         parts |= {name: parts[name].T for name in ("w_rec", "w_in", "w_out") if name in parts}
     network, notes = build(parts, kind, choice)

@@ -40,14 +40,14 @@ _SAID = {
     "nir": set(),
 }
 _WHY = {
-    "recurrent": "--recurrent, --input and --readout choose among the arrays of a NumPy archive or the tensors of a "
+    "recurrent": "`recurrent`, `inputs` and `readout` choose among the arrays of a NumPy archive or the tensors of a "
     "state dict, and this file has none",
-    "delimiter": "--delimiter is about lists of edges",
-    "comments": "--comments is about lists of edges",
-    "columns": "--columns is about lists of edges and GraphML",
-    "duplicates": "--duplicates is about lists of edges, graphs and sparse matrices",
-    "transpose": "--transpose is about matrices and edges whose direction is open, and this format says its own",
-    "tau_ms": "--tau-ms is about files that know no time constant, and this format says its own",
+    "delimiter": "`delimiter` is about lists of edges",
+    "comments": "`comments` is about lists of edges",
+    "columns": "`columns` is about lists of edges and GraphML",
+    "duplicates": "`duplicates` is about lists of edges, graphs and sparse matrices",
+    "transpose": "`transpose` is about matrices and edges whose direction is open, and this format says its own",
+    "tau_ms": "`tau_ms` is about files that know no time constant, and this format says its own",
 }
 _WHY |= {"inputs": _WHY["recurrent"], "readout": _WHY["recurrent"]}
 
@@ -102,7 +102,7 @@ def read(path: Path | str, choice: Choice | None = None) -> Imported:
         except UsageError as error:
             raise UsageError(f"cannot import {path}: {error}") from error
     open_to_both = "transpose" in _SAID[reader] and not choice.transpose and found.direction != "both ways"
-    turn = "; --transpose turns it round" if open_to_both else ""
+    turn = "; `transpose` turns it round" if open_to_both else ""
     return replace(found, notes=(*found.notes, f"direction: {found.direction}{turn}"))
 
 

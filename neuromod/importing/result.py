@@ -16,7 +16,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.importing.synapses import Synapse
-from neuromod.network import Network
+from neuromod.network import PARAMETERS, Network
 
 # What an archive may unpack to, and how many members it may have.
 _MAX_BYTES = 2**31
@@ -200,7 +200,7 @@ def build(parts: Mapping[str, Any], format: str, choice: Choice | None = None) -
 def _precision(parts: Mapping[str, Any]) -> list[str]:
     """Say what single precision does to the weights, where it does something."""
     notes = []
-    wide = [name for name in ("w_rec", "w_in", "w_out", "bias", "bias_out") if name in parts and _changes(parts[name])]
+    wide = [name for name in PARAMETERS if name in parts and _changes(parts[name])]
     if wide:
         notes.append(f"{', '.join(wide)}: kept in single precision (float32), to which the numbers were rounded")
     lost = sum(_lost(parts[name]) for name in wide)
@@ -278,20 +278,20 @@ def times(choice: Choice, dt: Any = None, tau: Any = None, *, default_s: float =
     UsageError
         If one is no time, if file and user disagree, or if a time constant has no time step.
     """
-    dt_s = _time("dt_s", dt, "--dt-ms", choice.dt_ms)
-    tau_s = _time("tau_s", tau, "--tau-ms", choice.tau_ms)
+    dt_s = _time("dt_s", dt, "dt_ms", choice.dt_ms)
+    tau_s = _time("tau_s", tau, "tau_ms", choice.tau_ms)
     if dt_s is None:
         if choice.tau_ms is not None:
-            raise UsageError("--tau-ms needs the time step, which the file does not say; give --dt-ms, too")
-        more = "" if tau_s is not None else ", and rectified units without leak (--tau-ms)"
-        said = f"it has no time step: {default_s * 1e3:g} ms is taken (--dt-ms){more}"
+            raise UsageError("`tau_ms` needs the time step, which the file does not say; give `dt_ms`, too")
+        more = "" if tau_s is not None else ", and rectified units without leak (`tau_ms`)"
+        said = f"it has no time step: {default_s * 1e3:g} ms is taken (`dt_ms`){more}"
         return default_s, default_s if tau_s is None else tau_s, [said]
     if tau_s is None:
-        return dt_s, dt_s, ["it has no time constant: rectified units without leak are taken (--tau-ms)"]
+        return dt_s, dt_s, ["it has no time constant: rectified units without leak are taken (`tau_ms`)"]
     return dt_s, tau_s, []
 
 
-def _time(name: str, held: Any, option: str, given_ms: float | None) -> float | None:
+def _time(name: str, held: Any, argument: str, given_ms: float | None) -> float | None:
     value = None
     if held is not None:
         try:
@@ -303,8 +303,8 @@ def _time(name: str, held: Any, option: str, given_ms: float | None) -> float | 
     if given_ms is None:
         return value
     if not 0 < given_ms < math.inf:
-        raise UsageError(f"{option} must be a number of milliseconds above 0, found {given_ms:g}")
+        raise UsageError(f"`{argument}` must be a number of milliseconds above 0, found {given_ms:g}")
     given = given_ms / 1e3
     if value is not None and not math.isclose(value, given, rel_tol=1e-6):
-        raise UsageError(f"the file says {name} = {value:g} and {option} {given_ms:g} ms; leave {option} out")
+        raise UsageError(f"the file says {name} = {value:g} and `{argument}={given_ms:g}` ms; leave `{argument}` out")
     return given if value is None else value

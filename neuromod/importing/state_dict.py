@@ -74,13 +74,13 @@ def read(path: Path, choice: Choice) -> Imported:
     if choice.transpose:
         # As JAX and Keras have them: a row for each source.
         tensors = {name: value.T if value.ndim == 2 else value for name, value in tensors.items()}
-    recurrent = _pick(tensors, weights.plain(choice.recurrent), _RECURRENT, "recurrent weights", "--recurrent")
+    recurrent = _pick(tensors, weights.plain(choice.recurrent), _RECURRENT, "recurrent weights", "recurrent")
     assert recurrent is not None
     layers = [name for name in tensors if _LAYER.search(name)]
     if choice.recurrent is None and len(layers) > 1 and recurrent in layers:
         raise UsageError(
             f"it has recurrent weights in several layers or directions ({', '.join(sorted(layers))}); "
-            "only one layer running forward can be imported, chosen with --recurrent NAME"
+            "only one layer running forward can be imported, chosen with `recurrent=NAME`"
         )
     if recurrent.endswith("_reverse"):
         raise UsageError(f"{recurrent} runs backwards; only a layer running forward can be imported")
@@ -95,7 +95,7 @@ def read(path: Path, choice: Choice) -> Imported:
     for part, named, known, axis in (("w_in", choice.inputs, _INPUTS, 0), ("w_out", choice.readout, _READOUTS, 1)):
         free = {k: v for k, v in tensors.items() if k not in names.values() and v.ndim == 2 and v.dtype != bool}
         fitting = {k: v for k, v in free.items() if v.shape[axis] == n}
-        option, name = "--input" if part == "w_in" else "--readout", weights.plain(named)
+        option, name = "inputs" if part == "w_in" else "readout", weights.plain(named)
         if part == "w_in" and not name:
             # The inputs of the same layer.
             twin = recurrent.replace("weight_hh", "weight_ih")
@@ -171,10 +171,10 @@ def _pick(
         if len(fitting) == 1:
             return fitting[0]
         if len(fitting) > 1:
-            raise UsageError(f"the {what} may be any of {', '.join(sorted(fitting))}; choose with {option} NAME")
+            raise UsageError(f"the {what} may be any of {', '.join(sorted(fitting))}; choose with `{option}=NAME`")
     if needed:
         raise UsageError(
-            f"the {what} cannot be told among {', '.join(sorted(tensors)) or 'nothing'}; give {option} NAME"
+            f"the {what} cannot be told among {', '.join(sorted(tensors)) or 'nothing'}; give `{option}=NAME`"
         )
     return None
 
@@ -219,7 +219,7 @@ def _account(left: dict[str, Array], taken: dict[str, Array], choice: Choice, la
             raise UsageError(f"its weights are whole numbers with a scale ({name}); save them dequantised")
         if _LEAK.search(name) and choice.tau_ms is None and np.any(value != 1):
             raise UsageError(
-                f"{name} may say how its units leak, which is not read from a state dict; give --tau-ms and --dt-ms"
+                f"{name} may say how its units leak, which is not read from a state dict; give `tau_ms` and `dt_ms`"
             )
         if _GAIN.search(name) and np.any(value != 1):
             raise UsageError(f"{name} may scale what was taken, which a state dict does not tell; multiply it in first")

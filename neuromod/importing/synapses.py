@@ -119,7 +119,7 @@ def join(edges: Edges, n: int, duplicates: str | None = None, names: Sequence[An
     """
     _check(edges, n)
     if duplicates is not None and duplicates not in DUPLICATES:
-        raise UsageError(f"--duplicates must be one of {', '.join(DUPLICATES)}, found {duplicates}")
+        raise UsageError(f"`duplicates` must be one of {', '.join(DUPLICATES)}, found {duplicates}")
     called = [str(name) for name in names] if names is not None else None
     source, target = edges.source.astype(np.int64), edges.target.astype(np.int64)
     # Wide enough for synapses that are given more than once, whose weights add up.
@@ -137,7 +137,7 @@ def join(edges: Edges, n: int, duplicates: str | None = None, names: Sequence[An
             low, high, one, places = low[~turned], high[~turned], one[~turned], places[~turned]
             notes.append(
                 "its undirected edges are all listed both ways, with equal weights: each pair was taken once; "
-                "--duplicates sum adds them"
+                '`duplicates="sum"` adds them'
             )
         low, high, one, places, some = _reduced(low, high, one, places, n, duplicates, called)
         counted += some
@@ -153,7 +153,7 @@ def join(edges: Edges, n: int, duplicates: str | None = None, names: Sequence[An
         sums = f"; {none}" if summed else ""
         notes.append(
             f"{_edges(repeated)} given more than once ({extra:,} {'line' if extra == 1 else 'lines'} too many): "
-            f"{DUPLICATES[duplicates or 'sum']}{sums}" + ("; --duplicates says otherwise" if duplicates is None else "")
+            f"{DUPLICATES[duplicates or 'sum']}{sums}" + ("; `duplicates` says otherwise" if duplicates is None else "")
         )
     empty = int((weight == 0).sum()) - (zeros if repeated and duplicates in (None, "sum") else 0)
     if empty > 0:
@@ -214,7 +214,7 @@ def _all_listed_both_ways(low: Array, high: Array, weight: Array, turned: Array,
         one, two = (names[end] if names else str(end) for end in (a[k], b[k]))
         raise UsageError(
             f"its undirected edges are all listed both ways, but the one between {one} and {two} with the weights "
-            f"{w[k]:g} and {w[k + 1]:g}; --duplicates sum, first or max says which counts"
+            f"{w[k]:g} and {w[k + 1]:g}; `duplicates` as sum, first or max says which counts"
         )
     return True
 
@@ -233,8 +233,8 @@ def _reduced(
         at = first[again].min()
         ends = [names[end] if names else str(end) for end in (source[at], target[at])]
         raise UsageError(
-            f"{_edges(int(again.sum()))} given more than once, the first from {ends[0]} to {ends[1]}, and --duplicates "
-            "refuse forbids that"
+            f"{_edges(int(again.sum()))} given more than once, the first from {ends[0]} to {ends[1]}, and "
+            '`duplicates="refuse"` forbids that'
         )
     if duplicates == "first":
         joined = weight[first]

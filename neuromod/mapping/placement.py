@@ -141,7 +141,7 @@ class Placement:
             )
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise UsageError(
-                f"cannot read {path}: it does not hold a valid placement ({error}); run `neuromod map`"
+                f"cannot read {path}: it does not hold a valid placement ({error}); run `neuromod.place`"
             ) from error
 
 

@@ -22,18 +22,19 @@ def begin() -> None:
     from neuromod.mapping.local_search.proposals import search
 
     folder = search.stats.cache_path  # type: ignore[attr-defined]
-    if folder is None or (os.cpu_count() or 1) < 2 or any(Path(folder).glob("tries.search-*.nbi")):
+    # As Numba calls its indices.
+    index = f"{search.__module__.rpartition('.')[2]}.{search.__name__}-*.nbi"
+    if folder is None or (os.cpu_count() or 1) < 2 or any(Path(folder).glob(index)):
         return
     subprocess.Popen(
-        [sys.executable, "-m", "neuromod.mapping.precompile", "--late"],
+        [sys.executable, "-m", "neuromod.mapping.precompile", "late"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
 
 def compile_late() -> None:
     """Compile what a run needs last, in the order in which it does, on a network of one neuron."""
-    from neuromod.mapping.local_search import core_exchange as arrangement
-    from neuromod.mapping.local_search import moves
+    from neuromod.mapping.local_search import core_exchange, moves
     from neuromod.mapping.local_search.tables import HEAD
 
     # The row of a neuron without targets: all zeros.
@@ -41,17 +42,16 @@ def compile_late() -> None:
     ptr, none = np.zeros(2, np.int64), np.zeros(0, np.int32)
     moves.move(rows, ptr, none, 0, 0)
     moves.update_border(rows, ptr, none, ptr, none, first.copy(), first.copy(), 0, 0, 0)
-    arrangement.count_packets(rows, rows.view(np.float64), first, one)
+    core_exchange.count_packets(rows, rows.view(np.float64), first, one)
     at = np.zeros(1, np.int64)
-    arrangement.anneal_cores(one, one, at, 0.0, 0, np.zeros(1, np.uint64))
-    arrangement.relabel(rows, first, at)
+    core_exchange.anneal_cores(one, one, at, 0.0, 0, np.zeros(1, np.uint64))
+    core_exchange.relabel(rows, first, at)
     compile_counts()
 
 
 def compile_counts() -> None:
     """Compile what measures a placement."""
-    from neuromod.hardware import Grid, routing, target_files
-    from neuromod.hardware import resources as usage
+    from neuromod.hardware import Grid, resources, routing, target_files
     from neuromod.network import Network
 
     net = Network(
@@ -60,7 +60,7 @@ def compile_counts() -> None:
     )  # fmt: skip
     core_of, grid = np.zeros(1, np.int32), Grid(1, 1)
     routing.measure(net, core_of, grid, np.ones(1))
-    usage.count_usage(net, core_of, grid, target_files.load_target("generic-mesh"))
+    resources.count_usage(net, core_of, grid, target_files.load_target("generic-mesh"))
 
 
 def compile_early() -> None:
@@ -77,5 +77,5 @@ def compile_early() -> None:
 
 if __name__ == "__main__":
     compile_late()
-    if "--late" not in sys.argv[1:]:
+    if "late" not in sys.argv[1:]:
         compile_early()

@@ -23,6 +23,18 @@ from neuromod.network import Network
 def choose_grid(target: Target, cores: tuple[int, int] | None = None) -> Grid:
     """Grid of a target: as asked for, else 4x4 cores or the chip's own grid where that is smaller.
 
+    Parameters
+    ----------
+    target : Target
+        The chip.
+    cores : (int, int), optional
+        Rows and columns.
+
+    Returns
+    -------
+    Grid
+        With the tiles of the target.
+
     Raises
     ------
     UsageError

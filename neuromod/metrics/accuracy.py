@@ -173,6 +173,11 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed, split: str = "tes
         Which part of the data: to count activity or fit on, to choose by, or to tell how good the result is; ``seen``
         are the first two together. Trials of tasks are always new ones.
 
+    Returns
+    -------
+    Trials
+        The trials.
+
     Raises
     ------
     UsageError

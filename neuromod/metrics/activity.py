@@ -79,7 +79,9 @@ class Activity:
         try:
             return cls(**tensors, kind=str(metadata["kind"]), steps=int(metadata["steps"]))
         except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
-            raise UsageError(f"cannot read {path}: it does not hold activity ({error}); run `neuromod map`") from error
+            raise UsageError(
+                f"cannot read {path}: it does not hold activity ({error}); run `neuromod.place`"
+            ) from error
 
 
 def count_active_steps(network: Network, trials: Trials) -> Activity:

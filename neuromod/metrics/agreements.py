@@ -31,7 +31,17 @@ class Agreement:
 
 
 def agreement(ours: Array, theirs: Array) -> Agreement:
-    """Compare two arrays of decisions, (trial,) int each.
+    """Compare two arrays of decisions.
+
+    Parameters
+    ----------
+    ours, theirs : (trial,) int
+        The decision in each trial.
+
+    Returns
+    -------
+    Agreement
+        The share of equal decisions, with its interval.
 
     Examples
     --------

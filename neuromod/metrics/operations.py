@@ -71,6 +71,11 @@ def count_rate(network: Network, x: Array | None = None, mask: Array | None = No
         Inputs; without them only what does not depend on them is counted.
     mask : (time, batch) bool, optional
         Steps that count; all if omitted.
+
+    Returns
+    -------
+    Operations
+        The counts; without spikes.
     """
     w_rec = network.w_rec
     outgoing = np.diff(w_rec.tocsc().indptr)

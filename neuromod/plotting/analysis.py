@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromod.analysis import growing_brains
-from neuromod.plotting import overview as plots
+from neuromod.plotting import overview
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,8 +47,8 @@ def plane(axes: Axes, content: Content) -> None:
     # Shape and colour together tell clusters apart, for colour-blind eyes and on grey paper.
     for cluster in range(int(labels.max(initial=-1)) + 1):
         mark, colour = (
-            MARKS[cluster // len(plots.OKABE_ITO) % len(MARKS)],
-            plots.OKABE_ITO[cluster % len(plots.OKABE_ITO)],
+            MARKS[cluster // len(overview.OKABE_ITO) % len(MARKS)],
+            overview.OKABE_ITO[cluster % len(overview.OKABE_ITO)],
         )
         x, y = here[labels == cluster].T
         axes.scatter(x, y, color=colour, marker=mark, s=24, linewidths=0, label=str(cluster))
@@ -175,6 +175,6 @@ def write(content: Content, folder: Path) -> list[Path]:
             path = folder / f"{name}.svg"
             figure = Figure(figsize=(4.6, 3.4), layout="constrained")
             draw(figure.add_subplot(), content)
-            plots.save(figure, path)
+            overview.save(figure, path)
             written.append(path)
     return written

@@ -8,7 +8,7 @@ import numpy as np
 
 from neuromod.hardware import Traffic
 from neuromod.mapping import Placement
-from neuromod.plotting import overview as plots
+from neuromod.plotting import overview
 
 # Cores up to which their numbers are written into them.
 _MOST_LABELLED = 100
@@ -60,11 +60,11 @@ def save(path: Path, placement: Placement, traffic: Traffic) -> None:
                 end = (start[0] + step[1] * across, start[1] + step[0] * down)
                 lines.append([start, end])
                 widths.append(0.3 + 5 * load[row, column] / busiest)
-        axes.add_collection(LineCollection(lines, linewidths=widths, colors=plots.OKABE_ITO[1], alpha=0.8))
+        axes.add_collection(LineCollection(lines, linewidths=widths, colors=overview.OKABE_ITO[1], alpha=0.8))
     if grid.cores <= _MOST_LABELLED:
         for core, (row, column) in enumerate(grid.coordinates().tolist()):
             label = f"{placement.neurons_on[core]:,}"
-            colour = plots.ink_on(cells.to_rgba(sent[row, column]))
+            colour = overview.ink_on(cells.to_rgba(sent[row, column]))
             # Beside the links, which run along the middle.
             axes.text(column - 0.25, row - 0.3, label, ha="center", va="center", fontsize=8, color=colour)
     axes.set(xlabel="core column", ylabel="core row")
@@ -76,4 +76,4 @@ def save(path: Path, placement: Placement, traffic: Traffic) -> None:
         f"numbers: neurons; links: up to {busiest:,.0f} packets a step both ways",
         fontsize=9,
     )
-    plots.save(figure, path)
+    overview.save(figure, path)

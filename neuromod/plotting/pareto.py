@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromod.analysis import growing_brains
-from neuromod.plotting import overview as plots
+from neuromod.plotting import overview
 from neuromod.runs import point
 from neuromod.sweeping import Row, curve
 
@@ -34,7 +34,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         axes.set(xlabel=name, yscale="log")
     both[0].set(xscale="log", ylabel="error, 1 - mean accuracy")
     both[1].legend(fontsize=6)
-    plots.save(figure, path)
+    overview.save(figure, path)
 
 
 def _draw(axes: Any, rows: Sequence[Row], key: str, column: int) -> None:

@@ -172,7 +172,7 @@ def substeps(sweep: Sequence[Mapping[str, Any]]) -> Figure:
         If nothing was tried.
     """
     if not sweep:
-        raise UsageError("no spiking network was exported, so there is nothing to draw; add --format snn")
+        raise UsageError('no spiking network was exported, so there is nothing to draw; export with `format="snn"`')
     figure, axes = _row(2)
     for tuned, style in ((False, "o-"), (True, "s--")):
         part = [line for line in sweep if bool(line["tuned"]) == tuned]

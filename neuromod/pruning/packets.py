@@ -12,8 +12,7 @@ from scipy import sparse
 from neuromod.errors import UsageError
 from neuromod.hardware import Grid
 from neuromod.mapping import Placement
-from neuromod.metrics import TRIALS, TRIALS_SEED, count_active_steps
-from neuromod.metrics import accuracy as evaluation
+from neuromod.metrics import TRIALS, TRIALS_SEED, accuracy, count_active_steps
 from neuromod.network import Network
 from neuromod.notebook import html_table
 from neuromod.pruning.magnitude import evaluate_rounded, largest_that_fits
@@ -197,14 +196,14 @@ def prune_packets(
     >>> done.hops_after <= done.hops_before
     True
     """
-    known = evaluation.skills_of(network)
+    known = accuracy.skills_of(network)
     if not known:
         raise UsageError("this network has no tasks to measure accuracy on, so its packets cannot be judged")
     if placement.network_sha256 != network.sha256():
         raise UsageError("the placement is that of another network; place this one first")
     reference = reference or network
     tune, check = (
-        evaluation.trials_for(
+        accuracy.trials_for(
             network, trials_per_task * len(known), seed=np.random.SeedSequence(seed, spawn_key=(2, k)), split=split
         )
         for k, split in enumerate(("train", "validation"))
@@ -258,7 +257,7 @@ def prune_packets(
 
 def _measured(network: Network, placement: Placement) -> Groups:
     """Groups with the activity and the states on task trials."""
-    trials = evaluation.trials_for(network, TRIALS, seed=TRIALS_SEED, split="train")
+    trials = accuracy.trials_for(network, TRIALS, seed=TRIALS_SEED, split="train")
     squares: npt.NDArray[np.float64] = np.zeros(network.n)
     for start in range(0, trials.n_trials, _BATCH):
         batch = slice(start, start + _BATCH)

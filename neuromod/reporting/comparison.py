@@ -67,7 +67,7 @@ def write(runs: Sequence[Run], path: Path) -> list[dict[str, Any]]:
         If there are fewer than two, a run cannot be read, or the file cannot be written.
     """
     if len(runs) < 2:
-        raise UsageError(f"needed at least two runs to compare, found {len(runs)}; `neuromod runs` lists them")
+        raise UsageError(f"needed at least two runs to compare, found {len(runs)}; `neuromod.runs.STEPS` lists them")
     found = [gather(run) for run in runs]
     values = [[_value(item, step, key) for item in found] for _, step, key, _, _ in _ROWS]
     rows = [

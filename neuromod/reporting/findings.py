@@ -78,6 +78,16 @@ class Findings:
 def gather(run: Run) -> Findings:
     """Read a run. A stage that is missing or stale is kept with the reason, its artefacts are not read.
 
+    Parameters
+    ----------
+    run : Run
+        The run directory.
+
+    Returns
+    -------
+    Findings
+        What is there, and why the rest is not.
+
     Raises
     ------
     UsageError

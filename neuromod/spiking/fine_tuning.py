@@ -12,15 +12,13 @@ import torch
 from scipy import sparse
 
 from neuromod.metrics import agree, trials_for
-from neuromod.network import Network
+from neuromod.network import PARAMETERS, Network
 from neuromod.spiking.network import SpikingNetwork
 from neuromod.spiking.quantization import Granularity, quantize, step_sizes
 from neuromod.spiking.threads import torch_threads
 from neuromod.trials import Trials, decisions
 
-_PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
-
-# Weight in the loss of steps that ask for a response and of last steps, as in training.
+# Weight in the loss of steps that ask for a response and of last steps.
 _RESPONSE_WEIGHT = 5.0
 
 # Trials that decide which of the networks on the way is returned.
@@ -55,8 +53,10 @@ def tune(
         The rate network, with its tasks in `info`.
     spiking : SpikingNetwork
         Where to start, from `conversion.convert`.
-    steps, batch, learning_rate
-        Of Adam; the learning rate falls along a cosine.
+    steps, batch : int
+        Steps, and trials in each.
+    learning_rate : float
+        Of Adam; it falls along a cosine.
     weight_bits : int, optional
         Quantise the weights in the forward pass, and in the result.
     granularity : {'row', 'tensor'}
@@ -72,7 +72,7 @@ def tune(
     """
     tensors = {
         name: torch.tensor(getattr(spiking, name).toarray() if name == "w_rec" else getattr(spiking, name))
-        for name in _PARAMETERS
+        for name in PARAMETERS
     }
     masks = {name: (tensor != 0).float() for name, tensor in tensors.items()}
     # A neuron or a class without a bias may get one.
@@ -85,7 +85,7 @@ def tune(
     judges = trials_for(network, _JUDGES, seed=np.random.default_rng([seed, 8]), split="validation")
 
     def finished() -> SpikingNetwork:
-        arrays: dict[str, Any] = {name: (free[name] * masks[name]).detach().numpy() for name in _PARAMETERS}
+        arrays: dict[str, Any] = {name: (free[name] * masks[name]).detach().numpy() for name in PARAMETERS}
         arrays["w_rec"] = sparse.csr_array(arrays["w_rec"])
         tuned = replace(spiking, **arrays)
         return tuned if weight_bits is None else quantize(tuned, weight_bits, granularity=granularity)

@@ -120,6 +120,11 @@ def choose(
     on_try : callable, optional
         Called with each `Candidate`.
 
+    Returns
+    -------
+    Conversion
+        The spiking network, how good it is, and everything that was tried.
+
     Raises
     ------
     UsageError

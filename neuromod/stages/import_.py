@@ -27,7 +27,7 @@ def import_stage(
     from neuromod import importing
     from neuromod.data import facts, storage, with_data
     from neuromod.metrics import evaluate
-    from neuromod.runs import commands
+    from neuromod.runs import commands, words
     from neuromod.runs import run as rundir
 
     started = time.perf_counter()
@@ -58,7 +58,7 @@ def import_stage(
         "repeated_edges": found.repeated,
         "isolated_neurons": found.isolated,
         "ignored": list(found.ignored),
-        "notes": list(found.notes),
+        "notes": [words.in_commands(note) for note in found.notes],
         "data": None if data is None else facts.about(data),
         "score_name": None if scored is None else scored.score_name,
         "validation_score": None if data is None else evaluate(network, data.part("validation")).accuracy,

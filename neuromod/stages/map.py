@@ -46,12 +46,10 @@ def map_stage(
     from neuromod.errors import DoesNotFitError
     from neuromod.files import write_text
     from neuromod.hardware import packet_costs, routing, target_files
-    from neuromod.mapping import Effort, bounds, limits, placement, placers, precompile
-    from neuromod.mapping import search as mapping
+    from neuromod.mapping import Effort, bounds, limits, placement, placers, precompile, search
     from neuromod.metrics import describe as describe_activity
     from neuromod.runs import commands
-    from neuromod.traffic import core_graph as coregraph
-    from neuromod.traffic import report as traffic
+    from neuromod.traffic import core_graph, report
 
     started = time.perf_counter()
     given = commands.as_record(
@@ -84,11 +82,11 @@ def map_stage(
     target, cores = _trained_for(network, target, cores)
     target_text = target_files.read_text(target)
     chip = target_files.parse_target(target_text, where=target)
-    grid = mapping.choose_grid(chip, cores)
+    grid = search.choose_grid(chip, cores)
     capacity, origin = limits.capacity_of(network, chip, grid, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
     try:
-        found = mapping.place(
+        found = search.place(
             network, activity=active, cores=(grid.rows, grid.columns), target=chip,
             neurons_per_core=neurons_per_core, placer=placer, objective=objective, seed=seed, effort=work,
         )  # fmt: skip
@@ -99,10 +97,10 @@ def map_stage(
     load = routing.measure(network, found.core_of, grid, active.rates)
     bound = bounds.bound_hops(load.packets, load.destinations, active.rates, grid).best
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
-    coregraph.write_graphml(run.file("cores.graphml"), found, load)
+    core_graph.write_graphml(run.file("cores.graphml"), found, load)
     write_text(run.file("target.toml"), target_text)
-    shuffled = found.core_of[traffic.shuffle(network.n, seed)]
-    intra, inter = traffic.synapses_across(network, found.core_of)
+    shuffled = found.core_of[report.shuffle(network.n, seed)]
+    intra, inter = report.synapses_across(network, found.core_of)
     result = {
         "grid": str(grid),
         "target": chip.name,
@@ -151,10 +149,9 @@ def _trained_for(
     network: Network, target: str | None, cores: tuple[int, int] | None
 ) -> tuple[str, tuple[int, int] | None]:
     """Complete what was not asked for by what the network was trained for."""
-    from neuromod.hardware import layout as grown
-    from neuromod.hardware import target_files
+    from neuromod.hardware import layout, target_files
 
-    found = grown.grown_on(network)
+    found = layout.grown_on(network)
     if found is None:
         return target or "generic-mesh", cores
     grid, _ = found

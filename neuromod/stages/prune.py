@@ -29,10 +29,15 @@ def prune_stage(
     -------
     dict
         The fields of `neuromod.pruning.magnitude.Pruning` but the network, and the target.
+
+    Raises
+    ------
+    UsageError
+        If what is asked for does not go together, or cannot be reached.
     """
     from neuromod.errors import UsageError
     from neuromod.hardware import bits_of
-    from neuromod.pruning import magnitude as pruning
+    from neuromod.pruning import magnitude
     from neuromod.runs import commands
 
     given = commands.as_record(
@@ -66,7 +71,7 @@ def prune_stage(
         "seed": seed,
         "weight_bits": weight_bits,
     }
-    done = pruning.prune(
+    done = magnitude.prune(
         network,
         **arguments,  # type: ignore[arg-type]
         on_try=lambda tried, accuracy: talk.progress(f"threshold {tried:.2g}: accuracy {accuracy:.3f}"),
@@ -120,6 +125,11 @@ def prune_packets_stage(
     -------
     dict
         As `prune_stage`, all the pruning together, and ``packets``: hops and groups before and after.
+
+    Raises
+    ------
+    StageError
+        If there is no fresh placement.
     """
     from neuromod.errors import StageError
     from neuromod.mapping import Placement

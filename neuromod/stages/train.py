@@ -35,6 +35,11 @@ def train_stage(
     -------
     dict
         ``accuracy``, ``accuracy_per_task``, ``wiring_length``, ``synapses``, ``neurons``, ``seconds``, ``run``, …
+
+    Raises
+    ------
+    InterruptedRunError
+        If it was stopped by Ctrl-C; a checkpoint is there then.
     """
     import dataclasses
     import json

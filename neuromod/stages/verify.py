@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from neuromod.exporting import formats
@@ -31,8 +32,8 @@ def verify_stage(
     from neuromod.errors import StageError
     from neuromod.files import write_json
     from neuromod.mapping import Placement
-    from neuromod.runs import commands
-    from neuromod.verification import runners as verification
+    from neuromod.runs import commands, words
+    from neuromod.verification import runners
 
     begun = time.monotonic()
     variants = formats.variants()
@@ -57,7 +58,7 @@ def verify_stage(
         _require_inputs(run, f"export-{step}")
         talk.say(f"Running the {kind} export …")
         reference = f"spiking/{variant.reference}" if variant.reference and "nir" not in network.info else ""
-        part = verification.verify_variant(
+        part = runners.verify_variant(
             kind,
             run.file("exports") / variant.target,
             network,
@@ -72,6 +73,8 @@ def verify_stage(
                 "the network's state grows without bound when trials follow each other without a reset; "
                 "the ONNX files were compared trial by trial"
             )
+        if "reason" in part:
+            part["reason"] = words.in_commands(part["reason"])
         result[kind] = part
         inputs += [*files[kind], *([reference] if reference else [])]
     verified = [part for part in parts_of(result).values() if part["verified"]]
@@ -92,7 +95,7 @@ def verify_stage(
     return result
 
 
-def _advice(run: Run, network: Network, step: str, options: str) -> str:
+def _advice(run: Run, network: Network, step: str, options: Mapping[str, str]) -> str:
     """Say how to make an export that is not there, or why there can be none."""
     from neuromod.metrics import has_tasks
 
@@ -101,7 +104,8 @@ def _advice(run: Run, network: Network, step: str, options: str) -> str:
     if formats.FORMATS[step].needs_tasks and "nir" not in network.info and not has_tasks(network):
         return "it is calibrated on trials of tasks, and the network names none"
     again = run.again(f"export-{step}") or (f"neuromod export --format {step}",)
-    return f"run `{run.command(*(text if options in text else text + options for text in again))}`"
+    flags = "".join(f" --{name.replace('_', '-')} {value}" for name, value in options.items())
+    return f"run `{run.command(*(text if flags in text else text + flags for text in again))}`"
 
 
 def parts_of(result: dict[str, Any]) -> dict[str, dict[str, Any]]:

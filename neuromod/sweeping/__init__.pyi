@@ -4,7 +4,9 @@ from .engines import ENGINES as ENGINES
 from .plan import Plan as Plan
 from .plan import Trial as Trial
 from .plan import make_plan as make_plan
+from .plan import plan_names as plan_names
 from .plan import read_plan as read_plan
+from .plan import read_text as read_text
 from .results import Row as Row
 from .results import curve as curve
 from .trial import Outcome as Outcome

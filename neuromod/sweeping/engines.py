@@ -66,7 +66,7 @@ def run_on_dask(
     try:
         client = distributed.Client(cluster if cluster is not None else scheduler, timeout="10s")
     except (OSError, ValueError) as error:
-        raise UsageError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from error
+        raise UsageError(f"scheduler {scheduler}: no Dask scheduler answers there ({error})") from error
     try:
         futures = {client.submit(run_trial, trial, orders, pure=False): trial for trial in trials}
         for future in distributed.as_completed(futures):

@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Trial:
     name : str
         Name of its run directory; holds a digest of the settings, so that a changed setting is another trial.
     settings : mapping of str to value
-        Dotted keys and values that differ from the defaults of `neuromod.training.config`, as ``--set`` takes them.
+        Dotted keys and values that differ from the defaults of `neuromod.training.config`, as ``section.key``.
     varied : mapping of str to value
         Those of them that the sweep varies.
     method : str
@@ -62,27 +63,66 @@ class Plan:
     then: tuple[str, ...] = THEN
 
 
-def read_plan(path: Path, **changes: Any) -> Plan:
+def plan_names() -> list[str]:
+    """Return the names of the sweeps that come with neuromod.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
+    folder = resources.files("neuromod.sweeping") / "plans"
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def read_text(name_or_path: str | Path) -> str:
+    """Text of a sweep, by its name or by the path of a user's own.
+
+    Raises
+    ------
+    UsageError
+        If there is neither.
+    """
+    path, names = Path(name_or_path), plan_names()
+    if str(name_or_path) in names:
+        return (resources.files("neuromod.sweeping") / "plans" / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"cannot read {path}: there is no such file; the sweeps that have names are {', '.join(names)}"
+        ) from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"cannot read {path}: it is no text") from error
+
+
+def read_plan(path: Path | str, **changes: Any) -> Plan:
     """Read a sweep from TOML.
 
     Parameters
     ----------
-    path : Path
-        A file with ``name``, ``then`` (list of commands), ``[settings]`` (sections and keys of
-        `neuromod.training.config`) and ``[grid]``, or several ``[[grid]]``: dotted keys with lists of values,
-        multiplied within a grid.
-    **changes
+    path : Path or str
+        The name of a sweep that comes with neuromod, see `plan_names`, or a file with ``name``, ``then`` (list of
+        commands), ``[settings]`` (sections and keys of `neuromod.training.config`) and ``[grid]``, or several
+        ``[[grid]]``: dotted keys with lists of values, multiplied within a grid.
+    **changes : value
         As for `make_plan`: further settings and axes.
+
+    Returns
+    -------
+    Plan
+        The sweep, with its trials.
 
     Raises
     ------
     UsageError
         If the file cannot be read or holds something else.
     """
+    text = read_text(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"cannot read {path}: it is not valid TOML ({error})") from error
     unknown = sorted(set(content) - _KEYS)
@@ -95,7 +135,7 @@ def read_plan(path: Path, **changes: Any) -> Plan:
     if not isinstance(content.get("settings", {}), dict):
         raise UsageError(f"{path}: settings must be a table")
     return make_plan(
-        str(content.get("name", path.stem)),
+        str(content.get("name", Path(path).stem)),
         settings=config.flatten(content.get("settings", {})),
         grids=grids if isinstance(grids, list) else [grids],
         then=then,
@@ -128,6 +168,11 @@ def make_plan(
         Wins over `settings` and takes the place of axes of the same key.
     more_axes : mapping, optional
         Axes that every grid gets, in place of its own of the same key.
+
+    Returns
+    -------
+    Plan
+        The sweep, with its trials.
 
     Raises
     ------

@@ -109,7 +109,20 @@ def summarize(rows: Sequence[Row], *, margin: float = 0.02) -> dict[str, Any]:
 
 
 def curve(rows: Sequence[Row], method: str) -> list[dict[str, float]]:
-    """Return a point for each setting of a method: means over seeds of error, wiring length and active neurons."""
+    """Return a point for each setting of a method: means over seeds of error, wiring length and active neurons.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The table of a sweep.
+    method : str
+        The method.
+
+    Returns
+    -------
+    list of dict
+        By rising strength: ``strength``, how many ``seeds``, and the means of what `neuromod.runs.point` reads.
+    """
     found: dict[tuple[float, str], list[dict[str, float]]] = {}
     for row in rows:
         at = point(row)

@@ -64,7 +64,7 @@ class Orders:
     then : tuple of str
         Commands after training.
     stall_s : float
-        A process that writes nothing for so long is taken to hang.
+        A process that writes nothing for so many seconds is taken to hang.
     command : tuple of str
         How to start `neuromod`.
     """

@@ -76,7 +76,7 @@ def resolve(names: str | Sequence[str]) -> tuple[str, ...]:
             found[name] = name
         else:
             near = difflib.get_close_matches(name.lower(), [*COLLECTIONS, *known], n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "`neuromod tasks` lists them"
+            hint = f"did you mean '{near[0]}'?" if near else "`neuromod.tasks.COLLECTIONS` lists them"
             raise UsageError(f"there is no task or collection '{name}'; {hint}")
     if not found:
         raise UsageError("no task was asked for; name one, or the collection yang19")

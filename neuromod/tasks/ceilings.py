@@ -44,6 +44,11 @@ def ceiling(name: str, semantics: str = "go-cue") -> float:
     semantics : {"go-cue", "neurogym-2.3"}
         What the tasks of yang19 mean.
 
+    Returns
+    -------
+    float
+        The accuracy, a share.
+
     Raises
     ------
     UsageError
@@ -79,7 +84,7 @@ def observe(task: Task, n_trials: int, *, seed: int, dt_ms: int = DT_MS) -> tupl
     seed : int
         Seed of the trials.
     dt_ms : int, default 100
-        Time step.
+        Time step in ms.
 
     Returns
     -------

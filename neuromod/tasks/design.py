@@ -98,7 +98,7 @@ class Design:
     rule : (n,) int64
         Index of the rule unit that is on.
     durations_ms : (n, 5) int64
-        Length of each of `PERIODS`, before it is floored to whole time steps.
+        Length of each of `PERIODS` in ms, before it is floored to whole time steps.
     positions : (n, 2) int64
         Ring positions, 0 to 15: of the answer, twice (reach), of both stimuli (decisions), of sample and test (match).
     strengths : (n, 2, 2) float64

@@ -23,7 +23,7 @@ def generate_foreign(name: str, n_trials: int, *, dt_ms: int, rng: np.random.Gen
     n_trials : int
         Number of trials.
     dt_ms : int
-        Time step.
+        Time step in ms.
     rng : numpy.random.Generator
         Seeds the environment. The few environments that also use NumPy's global generator do not follow it.
 

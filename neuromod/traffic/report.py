@@ -29,7 +29,7 @@ from neuromod.mapping import Placement
 from neuromod.metrics import Activity, describe, find_activity, wiring
 from neuromod.network import Network
 from neuromod.notebook import html_table
-from neuromod.traffic import energy_and_time as costs
+from neuromod.traffic import energy_and_time
 
 SCHEMA = "neuromod/traffic/1"
 
@@ -144,7 +144,7 @@ def estimate(
     if sizes != (network.n, network.n, network.n_in):
         raise UsageError(
             f"the placement is of {sizes[0]} neurons and the activity of {sizes[1]} with {sizes[2]} inputs, but the "
-            f"network has {network.n} and {network.n_in}; run `neuromod map`"
+            f"network has {network.n} and {network.n_in}; run `neuromod.place`"
         )
     order = shuffle(network.n, seed)
     reports = []
@@ -170,13 +170,13 @@ def _on_target(
     traffic: Traffic,
     target: Target,
 ) -> dict[str, Any]:
-    events = costs.synaptic_events(network, activity)
+    events = energy_and_time.synaptic_events(network, activity)
     return {
-        "packets_off_chip_per_step": costs.packets_between_chips(traffic.packets, grid, target),
-        "energy_per_step": costs.estimate_energy(
+        "packets_off_chip_per_step": energy_and_time.packets_between_chips(traffic.packets, grid, target),
+        "energy_per_step": energy_and_time.estimate_energy(
             network, activity, target, traffic, events, chips=chips_used(core_of, grid, target)
         ),
-        "time_per_step": costs.estimate_time(network, core_of, grid, target, traffic, events),
+        "time_per_step": energy_and_time.estimate_time(network, core_of, grid, target, traffic, events),
     }
 
 

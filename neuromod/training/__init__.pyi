@@ -9,4 +9,9 @@ from .on_data.defaults import chosen_words as chosen_words
 from .on_data.defaults import read_for as read_for
 from .on_data.defaults import settings_for as settings_for
 from .on_data.defaults import suited as suited
+from .settings import ChipSettings as ChipSettings
+from .settings import NetworkSettings as NetworkSettings
 from .settings import Settings as Settings
+from .settings import TaskSettings as TaskSettings
+from .settings import TrainingSettings as TrainingSettings
+from .settings import WiringSettings as WiringSettings

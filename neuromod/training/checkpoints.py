@@ -60,7 +60,7 @@ class State:
     step : int
         Steps done.
     parameters : dict of str to float32 tensor
-        Named as in `model.PARAMETERS`.
+        Named as in `neuromod.network.PARAMETERS`.
     optimizer : torch.optim.Adam
         With its moments.
     positions : (n, 2) float32
@@ -107,7 +107,7 @@ def device_of(settings: Settings) -> torch.device:
     """
     there = torch.cuda.is_available()
     if settings.device == "cuda" and not there:
-        raise UsageError("--device cuda: PyTorch finds no CUDA device here; use --device auto or cpu")
+        raise UsageError('device "cuda": PyTorch finds no CUDA device here; use `device="auto"` or `device="cpu"`')
     use = settings.device == "cuda" or (settings.device == "auto" and there and settings.network.neurons >= 1024)
     return torch.device("cuda" if use else "cpu")
 
@@ -228,7 +228,7 @@ def load(path: Path, settings: Settings, *, data: Trials | None = None) -> State
         same = config.to_dict(config.load(None, (), config.flatten(found)))
     except FileNotFoundError as error:
         raise UsageError(
-            f"{path} does not exist, so there is nothing to resume; start with `neuromod train`"
+            f"{path} does not exist, so there is nothing to resume; start with `neuromod.train`"
         ) from error
     except (
         RuntimeError,

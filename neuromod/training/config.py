@@ -98,7 +98,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
-            raise UsageError(f"--set {assignment}: needed section.key=value, as --set training.steps=2000")
+            raise UsageError(f"the setting {assignment}: needed section.key=value, as training.steps=2000")
         values[key.strip()] = _parse(text.strip())
     return values
 

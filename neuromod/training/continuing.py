@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from neuromod.network import Network
+from neuromod.network import PARAMETERS, Network
 from neuromod.training import model
 from neuromod.training.on_data.scaling import fit, unfolded
 from neuromod.training.settings import Settings
@@ -33,7 +33,7 @@ def parameters(network: Network, drawn: Mapping[str, torch.Tensor], data: Trials
     network : Network
         Where to go on.
     drawn : mapping of str to tensor
-        New parameters, named as in `model.PARAMETERS`, of as many neurons.
+        New parameters, named as in `PARAMETERS`, of as many neurons.
     data : Trials, optional
         The data that are learned; tasks are not standardised.
     """
@@ -45,7 +45,7 @@ def parameters(network: Network, drawn: Mapping[str, torch.Tensor], data: Trials
     if data is not None and (fits["w_in"] or fits["w_out"]):
         found = _standardised(found, drawn, data, fits)
     fits |= {"w_rec": True, "bias": True, "bias_out": fits["w_out"]}
-    return {name: (found[name] if fits[name] else drawn[name].detach()).requires_grad_() for name in model.PARAMETERS}
+    return {name: (found[name] if fits[name] else drawn[name].detach()).requires_grad_() for name in PARAMETERS}
 
 
 def _standardised(

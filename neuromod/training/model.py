@@ -11,11 +11,7 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
-from neuromod.network import Network
-
-# Names of the trainable tensors, in the order in which the optimizer holds them.
-PARAMETERS = ("w_rec", "w_in", "w_out", "bias", "bias_out")
-
+from neuromod.network import PARAMETERS, Network
 
 # Gain of random recurrent weights: between those at which activity dies out and explodes.
 _GAIN = 1.1

@@ -10,6 +10,22 @@ from neuromod.training.on_cores.plan import Chip
 from neuromod.training.settings import Settings
 
 
+@dataclass(frozen=True)
+class Phases:
+    """When a training for cores does what it does besides gradient steps.
+
+    Parameters
+    ----------
+    last : float
+        Share of the training from which weights are rounded to the bits of a chip, and its limits are kept in full.
+    every : int
+        Steps between two looks at the activity, and between two rounds in which weights beyond the limits are removed.
+    """
+
+    last: float = 0.85
+    every: int = 100
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingPlan:
     """What a training run is done with.
@@ -20,10 +36,13 @@ class TrainingPlan:
         What to train.
     cores : Chip or None
         The cores to train for, with the target as its file was when the plan was made; None if the settings name none.
+    phases : Phases
+        When a training for cores does what.
     """
 
     settings: Settings
     cores: Chip | None
+    phases: Phases = Phases()
 
     @property
     def plane(self) -> Plane:

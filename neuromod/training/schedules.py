@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from neuromod.training.on_cores import schedule as chip_steps
-from neuromod.training.penalties import family as regularizers
+from neuromod.training.penalties.members import FAMILY
 from neuromod.training.plan import TrainingPlan
 from neuromod.training.settings import Settings, TrainingSettings, WiringSettings
 
@@ -19,13 +19,14 @@ def strength_at(settings: WiringSettings, share: float) -> float:
 
 
 def bias_step(settings: Settings) -> int:
+    """Return the step from which on biases cost something."""
     return math.ceil(settings.wiring.bias_from * settings.training.steps)
 
 
 def prices_change(plan: TrainingPlan, step: int) -> bool:
     """Whether the prices at step `step` differ from those of the step before."""
     settings = plan.settings
-    if regularizers.FAMILY[settings.wiring.regularizer].depends_on_weights:
+    if FAMILY[settings.wiring.regularizer].depends_on_weights:
         return strength_at(settings.wiring, step / settings.training.steps) > 0
     return chip_steps.swaps_after(plan, step) or chip_steps.listens_after(plan, step) or step == bias_step(settings)
 

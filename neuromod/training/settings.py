@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from neuromod.errors import UsageError
+from neuromod.training.penalties.members import FAMILY
 from neuromod.trials import READOUTS
 
-REGULARIZERS = ("bimt", "l1", "l1-local", "l1-swap", "sernn", "lm-rnn", "none")
 DEVICES = ("auto", "cpu", "cuda")
 WIRING_COSTS = ("distance", "hops", "packets", "multicast", "energy")
-SEMANTICS = ("go-cue", "neurogym-2.3")
 STARTS = ("self", "random")
 FREEZES = ("recurrent", "input", "readout")
 
@@ -268,6 +267,8 @@ class Settings:
 
 def check(settings: Settings) -> None:
     """Raise `UsageError` for the first value that is out of range."""
+    from neuromod.tasks import SEMANTICS
+
     network, wiring, training, tasks = settings.network, settings.wiring, settings.training, settings.tasks
     limits: list[tuple[str, float, float, float]] = [
         ("network.neurons", network.neurons, 2, 65536),
@@ -308,7 +309,7 @@ def check(settings: Settings) -> None:
         if not low <= value <= high:
             raise UsageError(f"{key} = {value:g} is out of range: needed {low:g} to {high:g}")
     choices = [
-        ("wiring.regularizer", wiring.regularizer, REGULARIZERS),
+        ("wiring.regularizer", wiring.regularizer, tuple(FAMILY)),
         ("wiring.cost", wiring.cost, WIRING_COSTS),
         ("tasks.semantics", tasks.semantics, SEMANTICS),
         ("network.start", network.start, STARTS),

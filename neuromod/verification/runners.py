@@ -64,7 +64,7 @@ def verify_variant(
     spiking : network, optional
         The spiking network, or the network of integers, that was written, for a variant that has one.
     placement, n_trials, seed
-        As for the runners.
+        As for the runners in `RUNNERS`.
     limits : mapping, optional
         Limits, and ``python``, another Python in which simulators are looked for; what the runner does not take is
         left.

@@ -140,7 +140,7 @@ def load(folder: Path) -> Any:
     if text != snn.template():
         raise VerificationError(
             f"{folder / 'model.py'} is not the file that this version of neuromod writes, so it was not run; "
-            "export again with `neuromod export --format snn`"
+            'export again with `neuromod.export(format="snn")`'
         )
     spec = importlib.util.spec_from_file_location("neuromod_exported_snn", folder / "model.py")
     assert spec is not None

@@ -14,8 +14,7 @@ from statistics import median
 
 import torch
 
-from neuromod.training import config
-from neuromod.training import loop as training
+from neuromod.training import config, loop
 
 BAR = 1.3
 COSTS = ("hops", "multicast")
@@ -35,7 +34,7 @@ def seconds(cost: str, neurons: int, steps: int) -> float:
         ],
     )
     begun = time.process_time()
-    training.train(settings)
+    loop.train(settings)
     return time.process_time() - begun
 
 

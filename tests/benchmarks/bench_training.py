@@ -21,8 +21,7 @@ from torch.nn import functional
 from neuromod import tasks
 from neuromod.geometry import Plane
 from neuromod.training import checkpoints, config, model
-from neuromod.training.penalties import family as regularizers
-from neuromod.training.penalties import proximal as bimt
+from neuromod.training.penalties import family, proximal
 
 BAR = 1.5
 
@@ -96,21 +95,21 @@ def measure(neurons, batch, rounds):
 
     clip, strength = settings.training.clip, settings.wiring.strength
     plane = Plane.square(neurons)
-    prices = regularizers.prices(settings.wiring, state.positions, parameters, plane=plane, with_biases=True)
+    prices = family.prices(settings.wiring, state.positions, parameters, plane=plane, with_biases=True)
 
     def step_ours():
         state.optimizer.zero_grad(set_to_none=True)
         packed_loss(parameters, pack(), settings).backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), clip)
         state.optimizer.step()
-        bimt.shrink(parameters, prices, state.optimizer, strength)
+        proximal.shrink(parameters, prices, state.optimizer, strength)
 
     other = {name: tensor.detach().clone().requires_grad_() for name, tensor in parameters.items()}
     adam = torch.optim.Adam(other.values(), lr=settings.training.learning_rate)
 
     def step_eager():
         adam.zero_grad()
-        (eager_loss(other, trials, settings) + strength * bimt.wiring_cost(other, prices)).backward()
+        (eager_loss(other, trials, settings) + strength * proximal.wiring_cost(other, prices)).backward()
         torch.nn.utils.clip_grad_norm_(other.values(), clip)
         adam.step()
 

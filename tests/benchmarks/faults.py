@@ -22,7 +22,7 @@ from neuromod.hardware.grid import Grid
 from neuromod.mapping.placement import Placement
 from neuromod.spiking import conversion
 from neuromod.spiking.network import SpikingNetwork
-from neuromod.verification import runners as verification
+from neuromod.verification import runners
 
 CHANGES = ("weight", "sign", "dropped", "added", "exchanged")
 MATRICES = ("w_rec", "w_in", "w_out")
@@ -90,7 +90,7 @@ def caught(exports: Exports, kind: str, folder: Path, *, seed: int) -> bool:
         options |= {"min_agreement": 0, "max_accuracy_gap": 1, "spiking": getattr(exports, kind)}
     target = {"onnx": folder, "snn": folder / "snn", "nir": folder / "network.nir"}[kind]
     try:
-        return not verification.RUNNERS[kind](target, exports.network, **options)["passed"]
+        return not runners.RUNNERS[kind](target, exports.network, **options)["passed"]
     except VerificationError:
         return True
 

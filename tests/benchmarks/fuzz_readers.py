@@ -152,9 +152,9 @@ def _make_target(path: Path) -> None:
 
 
 def _read_target(path: Path) -> None:
-    from neuromod.mapping import search as mapping
+    from neuromod.mapping import search
 
-    mapping.place(small_network(), cores=(1, 2), target=str(path), placer="tiles")
+    search.place(small_network(), cores=(1, 2), target=str(path), placer="tiles")
 
 
 def _make_sweep(path: Path) -> None:
@@ -173,11 +173,11 @@ def _read_sweep(path: Path) -> None:
 def _read_network(path: Path) -> None:
     """Import a network, and estimate and place what came in, since odd values show late."""
     from neuromod import importing
-    from neuromod.mapping import search as mapping
+    from neuromod.mapping import search
 
     network = importing.read(path).network
     if network.n <= 2000:
-        mapping.place(network, cores=(2, 2), placer="tiles")
+        search.place(network, cores=(2, 2), placer="tiles")
 
 
 def _read_with(**said: Any) -> Callable[[Path], None]:

@@ -259,7 +259,7 @@ def duplicated(draw: Draw, folder: Path) -> Made:
     rows = [*e.rows, *again]
     path = table(folder / "a.csv", rows)
     if how == "refuse":
-        return Made(path, None, None, ("given more than once", "--duplicates refuse"), Choice(duplicates=how))
+        return Made(path, None, None, ("given more than once", '`duplicates="refuse"`'), Choice(duplicates=how))
     join = {None: sum, "sum": sum, "first": lambda w: w[0], "max": max}[how]
     zeros = sum(w + v == 0 for (_, _, w), (_, _, v) in zip(e.rows, again, strict=False))
     said = [f"{len(again)} {'edge is' if len(again) == 1 else 'edges are'} given more than once"]
@@ -302,19 +302,19 @@ def unknown_heading(draw: Draw, folder: Path) -> Made:
     words = draw(
         st.sampled_from([("alpha", "beta", "gamma"), ("i", "j", "w"), ("row", "col", "weight"), ("tail", "head", "x")])
     )
-    return Made(table(folder / "a.csv", [words, *edges(draw).rows]), None, None, ("line 1", words[0], "--columns"))
+    return Made(table(folder / "a.csv", [words, *edges(draw).rows]), None, None, ("line 1", words[0], "`columns="))
 
 
 def no_weight(draw: Draw, folder: Path) -> Made:
     word = draw(st.sampled_from(["distance", "timestamp", "delay", "count", "id", "layer"]))
     return Made(
-        table(folder / "a.csv", [("source", "target", word), *edges(draw).rows]), None, None, (word, "--columns")
+        table(folder / "a.csv", [("source", "target", word), *edges(draw).rows]), None, None, (word, "`columns=")
     )
 
 
 def times(draw: Draw, folder: Path) -> Made:
     rows = [(a, b, 1_200_000_000 + draw(st.integers(0, 10**8))) for a, b, _ in edges(draw).rows]
-    return Made(table(folder / "a.txt", rows, " "), None, None, ("looks like times", "--columns"))
+    return Made(table(folder / "a.txt", rows, " "), None, None, ("looks like times", "`columns="))
 
 
 def unlike(draw: Draw, folder: Path) -> Made:
@@ -617,8 +617,8 @@ def npz_double(draw: Draw, folder: Path) -> Made:
 def npz_times(draw: Draw, folder: Path) -> Made:
     w = matrix(draw)
     kinds = {
-        "--tau-ms needs the time step": ({}, Choice(tau_ms=20)),
-        "leave --dt-ms out": ({"dt_s": 0.1}, Choice(dt_ms=5)),
+        "`tau_ms` needs the time step": ({}, Choice(tau_ms=20)),
+        "leave `dt_ms` out": ({"dt_s": 0.1}, Choice(dt_ms=5)),
         "dt_s <= tau_s": ({}, Choice(dt_ms=5, tau_ms=1)),
         "above 0": ({}, Choice(dt_ms=-1)),
     }

@@ -28,7 +28,7 @@ from neuromod import Network, Placement
 from neuromod.exporting import sanafe
 from neuromod.hardware.target_files import load_target, parse_target
 from neuromod.hardware.targets import Target
-from neuromod.mapping import search as mapping
+from neuromod.mapping import search
 from neuromod.mapping.placers import Effort
 from neuromod.metrics.accuracy import trials_for
 from neuromod.metrics.activity import Activity, count_active_steps
@@ -42,7 +42,7 @@ TABLE = Table(
 def place_and_judge(network: Network, rates, target: str, cores, capacity, placer: str, python: Path) -> dict:
     """Place, then judge."""
     chip = load_target(target)
-    placement = mapping.place(
+    placement = search.place(
         network,
         activity=Activity(np.asarray(rates), np.ones(network.n_in), "given", 0),
         cores=cores,

@@ -29,17 +29,15 @@ from tables import FOLDER, machine
 from neuromod.plotting import pareto
 from neuromod.sweeping import read_plan
 
-SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
 
-
-def take(folder: Path, sweeps: Path = SWEEPS) -> None:
+def take(folder: Path, sweeps: Path | None = None) -> None:
     """Take the finished trials of a sweep over, beside those that other folders of the same sweep have given before.
 
     Trials are known by their names, which hold a digest of all settings; those of another plan are dropped.
     """
     content = json.loads((folder / "table.json").read_text(encoding="utf-8"))
     name = content["name"]
-    planned = [trial.name for trial in read_plan(sweeps / f"{name}.toml").trials]
+    planned = [trial.name for trial in read_plan(sweeps / f"{name}.toml" if sweeps else name).trials]
     with (folder / "table.csv").open(encoding="utf-8", newline="") as file:
         taken = [row for row in csv.DictReader(file) if row["status"] in ("done", "kept")]
     known = {row["trial"]: row for row in (*read(name), *taken)}
@@ -75,7 +73,7 @@ def render(name: str) -> str:
     note = json.loads((FOLDER / f"{name}.sweep.json").read_text(encoding="utf-8"))
     of = "" if note["trials"] == note["planned"] else f" of {note['planned']} planned"
     lines = [
-        f"{note['trials']} trials{of} of `neuromod sweep sweeps/{name}.toml`, {note['hours']} hours of training on "
+        f"{note['trials']} trials{of} of `neuromod sweep {name}`, {note['hours']} hours of training on "
         f"{note['machine']}, {note['date']}. Raw table: `docs/tables/{name}.csv`.",
         "",
     ]

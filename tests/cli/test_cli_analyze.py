@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from neuromod import cli
-from neuromod.plotting import analysis as plots
+from neuromod.plotting import analysis
 from neuromod.runs.run import open_run
 
 
@@ -41,7 +41,7 @@ def test_analyze_writes_what_it_says(run_of, solver, tmp_path) -> None:
     assert "active neurons            16 of 17" in said
     figures = sorted((tmp_path / "figures").iterdir())
     assert [str(path) for path in figures] == sorted(result["figures"])
-    assert {path.stem for path in figures} == set(plots.FIGURES)
+    assert {path.stem for path in figures} == set(analysis.FIGURES)
     for path in figures:
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
     assert "digitised" in (tmp_path / "figures" / "figure_2h_wiring_and_error.svg").read_text()
@@ -65,7 +65,7 @@ def test_bad_input(run_of, solver, tmp_path) -> None:
 
 def test_a_figure_is_the_same_each_time(tmp_path) -> None:
     content = {"importance": [3.0, 2.0, 0.0], "clusters": None}
-    first, second = (plots.write(content, tmp_path / name) for name in "ab")
+    first, second = (analysis.write(content, tmp_path / name) for name in "ab")
     assert [path.name for path in first] == ["figure_2e_importance.svg"]
     assert first[0].read_bytes() == second[0].read_bytes()
 
@@ -76,7 +76,7 @@ def test_our_point_lies_beside_the_papers(name: str) -> None:
 
     axes = Figure().add_subplot()
     content = {"active": np.arange(7), "lesions": {"accuracy": 0.9}, "wiring": {"count": 1234.0}}
-    plots.FIGURES[name][0](axes, content)
+    analysis.FIGURES[name][0](axes, content)
     star = axes.lines[-1]
     assert star.get_ydata() == pytest.approx([0.1])
     assert star.get_xdata()[0] == (7 if "neurons" in name else 1234.0)

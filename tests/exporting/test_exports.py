@@ -13,7 +13,7 @@ import neuromod
 from neuromod import files
 from neuromod.errors import UsageError
 from neuromod.hardware import target_files
-from neuromod.mapping import search as mapping
+from neuromod.mapping import search
 from neuromod.metrics.activity import find_activity
 from neuromod.spiking.selection import choose
 
@@ -61,12 +61,12 @@ def test_a_conversion_that_fails_the_limits_is_tuned_as_the_command_does(solver)
 def test_both_functions_that_place_take_the_activity(solver):
     busy = replace(solver, w_rec=np.ones((17, 17)) * 0.01)
     options = {"cores": (2, 2), "neurons_per_core": 5, "seed": 3}
-    wanted = mapping.place(busy, activity=find_activity(busy), **options).core_of
-    assert np.array_equal(mapping.place(busy, **options).core_of, wanted)
+    wanted = search.place(busy, activity=find_activity(busy), **options).core_of
+    assert np.array_equal(search.place(busy, **options).core_of, wanted)
     assert np.array_equal(neuromod.place(busy, **options).core_of, wanted)
-    shared = set(inspect.signature(mapping.place).parameters) & set(inspect.signature(neuromod.place).parameters)
+    shared = set(inspect.signature(search.place).parameters) & set(inspect.signature(neuromod.place).parameters)
     for name in shared:
-        one, other = (inspect.signature(f).parameters[name].default for f in (mapping.place, neuromod.place))
+        one, other = (inspect.signature(f).parameters[name].default for f in (search.place, neuromod.place))
         assert one == other, name
 
 
@@ -203,7 +203,7 @@ def test_an_interrupted_replacement_leaves_the_old_folder(exchange, monkeypatch,
 
 
 def test_old_settings_name_is_still_there():
-    from neuromod.spiking import selection as substeps
+    from neuromod.spiking import selection
 
-    assert substeps.Wishes is substeps.ConversionSettings
-    assert dataclasses.is_dataclass(substeps.ConversionSettings)
+    assert selection.Wishes is selection.ConversionSettings
+    assert dataclasses.is_dataclass(selection.ConversionSettings)

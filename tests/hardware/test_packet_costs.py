@@ -20,7 +20,7 @@ from neuromod.mapping.problem import make_problem
 from neuromod.mapping.search import place
 from neuromod.metrics.activity import Activity
 from neuromod.traffic.energy_and_time import estimate_energy, estimate_time, synaptic_events
-from neuromod.training.penalties import packets as traffic_cost
+from neuromod.training.penalties import packets
 
 PRICES = {"energy_packet": 100.0, "energy_hop_x": 3.0, "energy_hop_y": 17.0}
 
@@ -131,19 +131,19 @@ def test_running_sums_are_the_sums_behind_the_links(grid: Grid) -> None:
     n, toy = 30, target("multicast", **PRICES)
     links = make_links("energy", grid, toy)
     core_of = rng.integers(0, grid.cores, n)
-    prices = traffic_cost.make_prices(links, core_of, torch.tensor(rng.random(n)))
+    prices = packets.make_prices(links, core_of, torch.tensor(rng.random(n)))
     w = torch.tensor(rng.normal(size=(n, n)) * (rng.random((n, n)) < 0.2))
     behind = torch.tensor(dense_behind(grid)[core_of], dtype=torch.float64)
     power = (prices.onto @ w.square()).t()
     carried = torch.einsum("ilc,ic->il", behind, power)
     assert torch.equal(prices.trees.carried(power) == 0, carried == 0)
     assert torch.allclose(prices.trees.carried(power), carried, rtol=1e-13, atol=0)
-    assert float(traffic_cost.cost(w, prices)) == pytest.approx(float((carried.sqrt() * prices.weight).sum()))
+    assert float(packets.cost(w, prices)) == pytest.approx(float((carried.sqrt() * prices.weight).sum()))
     # The old formula: prices share every link among the cores behind it in proportion to their norms.
     some = carried[:, :, None] > 0
     share = torch.where(some, power[:, None, :] / torch.where(some, carried[:, :, None], 1.0), 1.0).sqrt()
     old = torch.einsum("il,ilc->ci", prices.weight, behind * share)
-    assert torch.allclose(traffic_cost.prices_of_groups(w, prices), old, rtol=1e-12, atol=0)
+    assert torch.allclose(packets.prices_of_groups(w, prices), old, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("cost", ["hops", "multicast"])
@@ -152,8 +152,8 @@ def test_links_of_many_cores_take_the_square_of_their_number(cost: str) -> None:
     tracemalloc.start()
     try:
         links = make_links(cost, grid, load_target("generic-mesh"))
-        prices = traffic_cost.make_prices(links, np.arange(1024), torch.ones(1024))
-        traffic_cost.prices_of_groups(torch.eye(1024), prices)
+        prices = packets.make_prices(links, np.arange(1024), torch.ones(1024))
+        packets.prices_of_groups(torch.eye(1024), prices)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -40,7 +40,7 @@ def test_npz_with_everything(tmp_path):
     assert found.network.neuron_ids.tolist() == [7, 5, 9]
     assert found.network.alpha == pytest.approx(0.2)
     assert found.ignored == ("comment",)
-    assert found.notes == ("direction: row = target, column = source; --transpose turns it round",)
+    assert found.notes == ("direction: row = target, column = source; `transpose` turns it round",)
 
 
 def test_npz_with_the_matrix_alone(tmp_path):
@@ -50,10 +50,10 @@ def test_npz_with_the_matrix_alone(tmp_path):
     assert (found.network.n_in, found.network.n_out, found.network.positions) == (0, 0, None)
     assert found.network.alpha == 1
     assert found.notes == (
-        "it has no time step: 100 ms is taken (--dt-ms), and rectified units without leak (--tau-ms)",
+        "it has no time step: 100 ms is taken (`dt_ms`), and rectified units without leak (`tau_ms`)",
         "it has no input weights",
         "it has no readout",
-        "direction: row = target, column = source; --transpose turns it round",
+        "direction: row = target, column = source; `transpose` turns it round",
     )
     y, _ = found.network.run(np.zeros((2, 1, 0)))
     assert y.shape == (2, 1, 0)
@@ -190,7 +190,7 @@ def test_tensors_by_name(tmp_path):
     rng = np.random.default_rng(0)
     tensors = {"a": W, "b": rng.random((3, 3)).astype("f"), "c": rng.random((2, 3)).astype("f")}
     save_file(tensors, tmp_path / "m.safetensors")
-    with pytest.raises(UsageError, match="recurrent weights cannot be told among a, b, c; give --recurrent NAME"):
+    with pytest.raises(UsageError, match="recurrent weights cannot be told among a, b, c; give `recurrent=NAME`"):
         read(tmp_path / "m.safetensors")
     found = read(tmp_path / "m.safetensors", Choice(recurrent="a", readout="c"))
     same(found.network)
@@ -211,7 +211,7 @@ def test_gated_units_are_refused(tmp_path, make, name):
 def test_several_layers_are_refused_unless_one_is_chosen(tmp_path, options):
     state = torch.nn.RNN(5, 5, **options).state_dict()
     torch.save(state, tmp_path / "m.pt")
-    with pytest.raises(UsageError, match=r"several layers or directions \(weight_hh_l0, weight_hh_l.*--recurrent NAME"):
+    with pytest.raises(UsageError, match=r"several layers or directions \(weight_hh_l0, weight_hh_l.*`recurrent=NAME`"):
         read(tmp_path / "m.pt")
     if options.get("num_layers"):
         found = read(tmp_path / "m.pt", Choice(recurrent="weight_hh_l1")).network
@@ -394,7 +394,7 @@ def test_arrays_of_other_names(tmp_path):
 
 def test_a_choice_that_a_format_cannot_serve_is_refused(tmp_path):
     (tmp_path / "net.csv").write_text("0,1,0.5\n")
-    with pytest.raises(UsageError, match="--recurrent, --input and --readout choose among"):
+    with pytest.raises(UsageError, match="`recurrent`, `inputs` and `readout` choose among"):
         read(tmp_path / "net.csv", Choice(recurrent="W"))
 
 

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from neuromod import Network, cli
 from neuromod.errors import UsageError
-from neuromod.exporting import onnx as onnx_export
+from neuromod.exporting import onnx
 from neuromod.importing import Choice, read
 
 
@@ -60,10 +60,10 @@ def test_edge_lists_as_people_have_them(tmp_path, text, expected):
         ("1 2\n01 3\n", "1 and 01 in line 2 .* may be one neuron or two"),
         ("1;2;1,234\n2;3;2,345\n", "1,234 in line 1 .* may have a decimal comma or not"),
         ("1;2;1,5\n2;3;2.5\n", "some weights have a decimal comma"),
-        ("a;b,c;d\n", "split at semicolons or at commas; say which with --delimiter"),
-        ("0:1:2\n", "1 column: --delimiter says what splits"),
+        ("a;b,c;d\n", "split at semicolons or at commas; say which with `delimiter`"),
+        ("0:1:2\n", "1 column: `delimiter` says what splits"),
         ("1 2 3x\n", "weight in line 1 must be a number"),
-        ("1 2 3,x\n", "looks like several numbers; say what splits with --delimiter"),
+        ("1 2 3,x\n", "looks like several numbers; say what splits with `delimiter`"),
         ("source,target,pre,post\n1,2,3,4\n", r"source may be any of the columns 1 \(source\) and 3 \(pre\)"),
         ("Source,Target,Type\n1,2,directed\n2,3,mutual\n", "column Type of line 3 .* must be one of"),
         ("0 1 {'weight': 2.0}\n", "write_weighted_edgelist"),
@@ -137,7 +137,7 @@ def test_comments_that_count_otherwise_are_told(tmp_path):
 
 def test_undirected_edges_that_disagree_are_refused_and_can_be_settled(tmp_path):
     text = "# Undirected graph\n1 2 0.5\n2 1 0.25\n"
-    with pytest.raises(UsageError, match=r"between 1 and 2 with the weights 0\.5 and 0\.25; --duplicates"):
+    with pytest.raises(UsageError, match=r"between 1 and 2 with the weights 0\.5 and 0\.25; `duplicates`"):
         edges(tmp_path / "a.txt", text)
     for how, weight in (("sum", 0.75), ("first", 0.5), ("max", 0.5)):
         assert edges(tmp_path / "a.txt", text, duplicates=how)[0] == [(1, 2, weight), (2, 1, weight)]
@@ -159,17 +159,17 @@ def test_options_that_a_format_cannot_serve_are_refused(tmp_path):
         w_rec=np.eye(2), w_in=np.ones((2, 1)), w_out=np.ones((1, 2)), bias=np.zeros(2), bias_out=np.zeros(1), dt_s=0.1,
         tau_s=0.2,
     )  # fmt: skip
-    onnx_export.write(network, tmp_path)
+    onnx.write(network, tmp_path)
     for name, said, message in (
-        ("a.npz", {"delimiter": ","}, "--delimiter is about lists of edges; leave it out"),
-        ("a.npz", {"duplicates": "max"}, "--duplicates is about edges in a list"),
-        ("a.safetensors", {"columns": {"source": "1"}}, "--columns is about"),
-        ("network.onnx", {"transpose": True}, "--transpose is about matrices and edges whose direction is open"),
-        ("network.onnx", {"tau_ms": 5.0}, "--tau-ms is about files that know no time constant"),
-        ("network.onnx", {"dt_ms": 5.0}, "says dt_s = 0.1 and --dt-ms 5 ms; leave --dt-ms out"),
-        ("a.csv", {"duplicates": "mean"}, "--duplicates must be one of sum, first, max, refuse"),
-        ("a.csv", {"delimiter": "::"}, "--delimiter must be one character"),
-        ("a.csv", {"tau_ms": 5.0}, "--tau-ms needs the time step"),
+        ("a.npz", {"delimiter": ","}, "`delimiter` is about lists of edges; leave it out"),
+        ("a.npz", {"duplicates": "max"}, "`duplicates` is about edges in a list"),
+        ("a.safetensors", {"columns": {"source": "1"}}, "`columns` is about"),
+        ("network.onnx", {"transpose": True}, "`transpose` is about matrices and edges whose direction is open"),
+        ("network.onnx", {"tau_ms": 5.0}, "`tau_ms` is about files that know no time constant"),
+        ("network.onnx", {"dt_ms": 5.0}, "says dt_s = 0.1 and `dt_ms=5` ms; leave `dt_ms` out"),
+        ("a.csv", {"duplicates": "mean"}, "`duplicates` must be one of sum, first, max, refuse"),
+        ("a.csv", {"delimiter": "::"}, "`delimiter` must be one character"),
+        ("a.csv", {"tau_ms": 5.0}, "`tau_ms` needs the time step"),
     ):
         with pytest.raises(UsageError, match=message):
             read(tmp_path / name, Choice(**said))

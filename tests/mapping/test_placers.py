@@ -284,12 +284,12 @@ def test_renumbering_changes_nothing_but_the_numbers():
 
 
 def test_large_networks_are_placed_core_by_core(monkeypatch):
-    from neuromod.mapping.local_search import run as search
+    from neuromod.mapping.local_search import run
     from neuromod.mapping.placers import annealing
 
     net = lattice(30)
     cut = make_problem(net, np.ones(900), Grid(3, 3), 105)
-    for module, name in ((annealing, "_RENUMBERED"), (annealing, "_ONE_START"), (search, "_REGIONS")):
+    for module, name in ((annealing, "_RENUMBERED"), (annealing, "_ONE_START"), (run, "_REGIONS")):
         monkeypatch.setattr(module, name, 100)
     shaken = net.subset(np.random.default_rng(0).permutation(900))
     core_of = place(shaken, np.ones(900), Grid(3, 3), 105)

@@ -73,12 +73,12 @@ def test_what_is_compiled_early_is_found_later(tmp_path):
 
 @pytest.mark.parametrize("there", [True, False])
 def test_a_second_process_begins_only_where_nothing_is_there(tmp_path, monkeypatch, there):
-    from neuromod.mapping.local_search import proposals as tries
+    from neuromod.mapping.local_search import proposals
 
     begun = []
     monkeypatch.setattr(subprocess, "Popen", lambda *args, **kwargs: begun.append(args))
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(tries.search._cache, "_cache_path", str(tmp_path))
+    monkeypatch.setattr(proposals.search._cache, "_cache_path", str(tmp_path))
     if there:
         Path(tmp_path, "tries.search-81.py311.nbi").touch()
     precompile.begin()
@@ -94,3 +94,11 @@ def test_late_kernels_run_on_a_network_of_one_neuron():
     rows = np.zeros(6, np.int32)
     count_packets(rows, rows.view(np.float64), np.zeros(1, np.int32), np.zeros((1, 1)))
     assert len(count_packets.signatures) == before
+
+
+def test_nothing_is_begun_where_machine_code_is_there(monkeypatch):
+    begun = []
+    monkeypatch.setattr("neuromod.mapping.precompile.subprocess.Popen", lambda *args, **_: begun.append(args))
+    precompile.compile_early()
+    precompile.begin()
+    assert begun == []

@@ -42,7 +42,7 @@ def test_the_sweep_of_substeps_is_drawn(master, tmp_path):
     assert "substeps per time step" in file.read_text() or file.stat().st_size > 5000
     done = CliRunner().invoke(cli.group, ["export", "--format", "onnx", "--run", str(run), "--plot", str(file)])
     assert isinstance(done.exception, UsageError)
-    assert "--format snn" in str(done.exception)
+    assert '`format="snn"`' in str(done.exception)
 
 
 def test_tasks_and_verified_exports_are_drawn(master, tmp_path):

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuromod.errors import UsageError
-from neuromod.metrics import accuracy as evaluation
+from neuromod.metrics import accuracy
 from neuromod.network import Network
-from neuromod.pruning import magnitude as pruning
+from neuromod.pruning import magnitude
 from neuromod.removal import cut
 
 
@@ -87,17 +87,18 @@ def test_without_tonic_neurons_the_function_is_that_of_the_thinned_network(seed:
 
 @pytest.fixture(scope="module")
 def trained() -> Network:
-    from neuromod.training import config
-    from neuromod.training import loop as training
+    from neuromod.training import config, loop
 
-    return training.train(
+    return loop.train(
         config.load(None, ["tasks.names=go,anti", "network.neurons=36", "training.steps=300", "wiring.strength=0.05"])
     )
 
 
 def test_accuracy_stays_within_the_drop_and_no_larger_candidate_would_do(trained: Network) -> None:
     tried: list[tuple[float, float]] = []
-    done = pruning.prune(trained, max_accuracy_drop=0.05, trials_per_task=100, on_try=lambda t, a: tried.append((t, a)))
+    done = magnitude.prune(
+        trained, max_accuracy_drop=0.05, trials_per_task=100, on_try=lambda t, a: tried.append((t, a))
+    )
     assert done.accuracy_before is not None
     assert done.accuracy_after is not None
     assert done.accuracy_before - done.accuracy_after <= 0.05
@@ -106,16 +107,16 @@ def test_accuracy_stays_within_the_drop_and_no_larger_candidate_would_do(trained
     assert done.sparsity == 1 - done.network.n_synapses / 36**2
     assert any(threshold > done.threshold for threshold, _ in tried)
     # The report is of the network that is returned, on trials that can be drawn again.
-    trials = evaluation.trials_for(trained, 200, seed=np.random.SeedSequence(0, spawn_key=(1,)))
-    assert evaluation.evaluate(done.network, trials).accuracy == pytest.approx(done.accuracy_after)
+    trials = accuracy.trials_for(trained, 200, seed=np.random.SeedSequence(0, spawn_key=(1,)))
+    assert accuracy.evaluate(done.network, trials).accuracy == pytest.approx(done.accuracy_after)
 
 
 def test_keep_keeps_that_share(trained: Network) -> None:
-    done = pruning.prune(trained, keep=0.4, trials_per_task=10)
+    done = magnitude.prune(trained, keep=0.4, trials_per_task=10)
     above = np.abs(trained.w_rec.data) > done.threshold
     assert above.sum() == round(0.4 * 36**2)
     assert 0 < done.network.n_synapses <= above.sum()
-    assert pruning.prune(trained, keep=1.0, trials_per_task=10).threshold == 0
+    assert magnitude.prune(trained, keep=1.0, trials_per_task=10).threshold == 0
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_keep_keeps_that_share(trained: Network) -> None:
 )
 def test_bad_arguments(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        pruning.prune(chain(), **arguments)  # type: ignore[arg-type]
+        magnitude.prune(chain(), **arguments)  # type: ignore[arg-type]
 
 
 def test_a_network_without_readout_cannot_be_pruned_and_says_why():
@@ -138,4 +139,4 @@ def test_a_network_without_readout_cannot_be_pruned_and_says_why():
         dt_s=0.1, tau_s=0.1,
     )  # fmt: skip
     with pytest.raises(UsageError, match="the network has no readout, so which neurons matter"):
-        pruning.prune(net, threshold=0.1)
+        magnitude.prune(net, threshold=0.1)

@@ -40,6 +40,8 @@ def values(param):
     kind = param.type
     if isinstance(kind, click.Choice):
         return st.sampled_from(list(kind.choices))
+    if getattr(param, "is_flag", False):
+        return st.booleans()
     if isinstance(kind, click.IntRange):
         return st.integers(kind.min or 0, kind.max or 10**6)
     if isinstance(kind, click.FloatRange):
@@ -48,6 +50,9 @@ def values(param):
         return st.floats(1e-6, 1e6)
     if kind.name == "ROWSxCOLUMNS":
         return st.tuples(st.integers(1, 99), st.integers(1, 99))
+    if kind.name.startswith("ROLE=COLUMN"):
+        columns = st.text("abc, =2é", min_size=1, max_size=6).map(str.strip).filter(bool)
+        return st.dictionaries(st.sampled_from(["source", "target", "weight"]), columns, min_size=1)
     text = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
     return text.map(Path) if isinstance(kind, click.Path) else text
 

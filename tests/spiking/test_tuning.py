@@ -8,8 +8,7 @@ import torch
 
 from neuromod.metrics.accuracy import evaluate, trials_for
 from neuromod.metrics.agreements import agreement
-from neuromod.spiking import conversion
-from neuromod.spiking import fine_tuning as tuning
+from neuromod.spiking import conversion, fine_tuning
 
 
 @pytest.mark.parametrize("mode", ["hold", "continuous"])
@@ -21,7 +20,7 @@ def test_forward_pass_is_the_reference(solver, mode, reset):
         name: torch.tensor(getattr(spiking, name).toarray() if name == "w_rec" else getattr(spiking, name))
         for name in ("w_rec", "w_in", "w_out", "bias", "bias_out")
     }
-    y = tuning._forward(parameters, torch.from_numpy(x), spiking)
+    y = fine_tuning._forward(parameters, torch.from_numpy(x), spiking)
     np.testing.assert_allclose(y.numpy(), spiking.run(x).y, atol=1e-3)
 
 
@@ -34,19 +33,19 @@ def decides_alike(network, spiking) -> float:
 def test_tuning_mends_what_a_hard_reset_breaks(solver):
     spiking = conversion.convert(solver, np.ones(17), substeps=3, reset="hard", mode="continuous")
     assert decides_alike(solver, spiking) < 0.5
-    assert decides_alike(solver, tuning.tune(solver, spiking, steps=60, learning_rate=1e-2)) > 0.9
+    assert decides_alike(solver, fine_tuning.tune(solver, spiking, steps=60, learning_rate=1e-2)) > 0.9
 
 
 def test_tuning_that_goes_wrong_returns_the_start(solver):
     spiking = conversion.convert(solver, np.full(17, 1.5), substeps=5)
     assert decides_alike(solver, spiking) > 0.98
-    tuned = tuning.tune(solver, spiking, steps=8, learning_rate=100.0)
+    tuned = fine_tuning.tune(solver, spiking, steps=8, learning_rate=100.0)
     np.testing.assert_array_equal(tuned.w_in, spiking.w_in)
 
 
 def test_tuning_keeps_to_the_connections_and_the_bits(solver):
     spiking = conversion.convert(solver, np.full(17, 2.0), substeps=3)
-    tuned = tuning.tune(solver, spiking, steps=3, weight_bits=4)
+    tuned = fine_tuning.tune(solver, spiking, steps=3, weight_bits=4)
     assert (tuned.weight_bits, tuned.substeps) == (4, 3)
     for name in ("w_in", "w_out"):
         assert (getattr(tuned, name)[getattr(spiking, name) == 0] == 0).all()
@@ -57,6 +56,6 @@ def test_tuning_keeps_to_the_connections_and_the_bits(solver):
 
 def test_equal_seeds_give_equal_networks(solver):
     spiking = conversion.convert(solver, np.full(17, 2.0), substeps=2)
-    a, b, c = (tuning.tune(solver, spiking, steps=5, seed=seed) for seed in (1, 1, 2))
+    a, b, c = (fine_tuning.tune(solver, spiking, steps=5, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(a.w_in, b.w_in)
     assert not np.array_equal(a.w_in, c.w_in)

@@ -17,7 +17,7 @@ from neuromod.errors import UsageError
 from neuromod.plotting import pareto
 from neuromod.runs import point
 from neuromod.runs import run as rundir
-from neuromod.sweeping import engines, make_plan, read_plan, results, trial
+from neuromod.sweeping import engines, make_plan, plan_names, read_plan, results, trial
 
 # Stands in for the command: what it does depends on the seed, so that trials crash, hang and are killed at will.
 FAKE = """
@@ -48,7 +48,7 @@ if arguments[0] == "train":
             with (run / "metrics.jsonl").open("a") as file:
                 file.write("x")
             time.sleep(0.2)
-    from neuromod import rundir
+    from neuromod.runs import run as rundir
     (run / "network.safetensors").write_bytes(run.name.encode())
     content = {{"schema": rundir.SCHEMA, "label": "", "created": "", "versions": {{}}, "steps": {{}}}}
     (run / "run.json").write_text(json.dumps(content))
@@ -238,13 +238,17 @@ def test_a_bad_plan_is_one_sentence(tmp_path: Path, text: str, message: str) -> 
         read_plan(tmp_path / "none.toml")
 
 
-def test_every_sweep_file_of_the_repository_is_a_plan() -> None:
-    files = sorted((Path(__file__).parents[2] / "sweeps").glob("*.toml"))
-    assert files
-    for file in files:
-        plan = read_plan(file)
-        assert plan.name == file.stem
+def test_every_sweep_that_comes_with_neuromod_is_a_plan() -> None:
+    assert {"pareto", "chip", "modcog"} <= set(plan_names())
+    for name in plan_names():
+        plan = read_plan(name)
+        assert plan.name == name
         assert len(plan.trials) > 1
+
+
+def test_a_name_that_is_none_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UsageError, match=r"cannot read paretto: there is no such file; .* ablation, .*pareto"):
+        read_plan("paretto")
 
 
 # ---- results

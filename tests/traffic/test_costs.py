@@ -14,9 +14,8 @@ from neuromod.hardware.routing import measure
 from neuromod.hardware.targets import Figure, Target
 from neuromod.mapping.placement import Placement
 from neuromod.metrics.activity import Activity
-from neuromod.plotting import cores as coreplot
-from neuromod.plotting import overview as plots
-from neuromod.traffic import core_graph as coregraph
+from neuromod.plotting import cores, overview
+from neuromod.traffic import core_graph
 from neuromod.traffic.energy_and_time import estimate_energy, estimate_time, packets_between_chips, synaptic_events
 from neuromod.traffic.rent import fit_rent
 from neuromod.traffic.report import estimate
@@ -134,7 +133,7 @@ def test_rents_exponent_of_a_torus_and_of_a_random_network():
 def test_the_graph_of_the_cores(tmp_path):
     placement = Placement(GRID, CORE_OF, 2, "toy", "tiles", 0, NET.sha256())
     traffic = measure(NET, CORE_OF, GRID, ACTIVITY.rates)
-    coregraph.write_graphml(tmp_path / "cores.graphml", placement, traffic)
+    core_graph.write_graphml(tmp_path / "cores.graphml", placement, traffic)
     graph = nx.read_graphml(tmp_path / "cores.graphml")
     assert graph.nodes["0,0"] == {"row": 0, "column": 0, "neurons": 2}
     assert graph.nodes["1,0"]["neurons"] == 0
@@ -142,16 +141,16 @@ def test_the_graph_of_the_cores(tmp_path):
     assert graph.number_of_edges() == 3
 
 
-@pytest.mark.parametrize("suffix", plots.FORMATS)
+@pytest.mark.parametrize("suffix", overview.FORMATS)
 def test_the_picture_of_the_cores(tmp_path, suffix):
     placement = Placement(GRID, CORE_OF, 2, "toy", "tiles", 0, NET.sha256())
     for rates in (ACTIVITY.rates, np.zeros(4)):
         path = tmp_path / f"cores{suffix}"
-        coreplot.save(path, placement, measure(NET, CORE_OF, GRID, rates))
+        cores.save(path, placement, measure(NET, CORE_OF, GRID, rates))
         magic = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
         assert path.read_bytes().startswith(magic)
     with pytest.raises(UsageError, match=r"\.png, \.svg, \.pdf"):
-        coreplot.save(tmp_path / "cores.jpeg", placement, measure(NET, CORE_OF, GRID, rates))
+        cores.save(tmp_path / "cores.jpeg", placement, measure(NET, CORE_OF, GRID, rates))
 
 
 def test_static_power_is_that_of_the_chips_that_hold_neurons():

@@ -7,12 +7,14 @@ import pytest
 import torch
 from scipy import linalg, optimize
 
+from neuromod.errors import UsageError
 from neuromod.geometry import Plane, grid_positions
 from neuromod.training import checkpoints, config
 from neuromod.training import loop as training
 from neuromod.training.penalties import family as regularizers
 from neuromod.training.penalties import proximal as bimt
-from neuromod.training.settings import REGULARIZERS, Settings, WiringSettings
+from neuromod.training.penalties.members import FAMILY
+from neuromod.training.settings import Settings, WiringSettings, check
 from neuromod.training.swaps import positions as swapping
 
 L0 = 0.2
@@ -54,12 +56,15 @@ def by_hand(name: str, p: dict[str, torch.Tensor], positions: np.ndarray, *, wit
     return total / n
 
 
-def test_the_settings_name_the_whole_family() -> None:
-    assert set(REGULARIZERS) == set(regularizers.FAMILY)
+def test_the_settings_take_the_whole_family_and_no_other() -> None:
+    for name in FAMILY:
+        check(Settings(wiring=WiringSettings(regularizer=name)))
+    with pytest.raises(UsageError, match=f"needed {', '.join(FAMILY)}$"):
+        check(Settings(wiring=WiringSettings(regularizer="l3")))
 
 
 @pytest.mark.parametrize("with_biases", [False, True])
-@pytest.mark.parametrize("name", REGULARIZERS)
+@pytest.mark.parametrize("name", FAMILY)
 def test_cost_equals_the_formula(name: str, with_biases: bool) -> None:
     p, positions = tensors(), grid_positions(9)[np.random.default_rng(1).permutation(9)]
     prices = regularizers.prices(
@@ -69,7 +74,7 @@ def test_cost_equals_the_formula(name: str, with_biases: bool) -> None:
     assert float(bimt.wiring_cost(p, prices)) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name not in ("none", "lm-rnn")])
+@pytest.mark.parametrize("name", [name for name in FAMILY if name not in ("none", "lm-rnn")])
 def test_gradient_of_the_cost(name: str) -> None:
     p, positions = tensors(5), grid_positions(5)
     prices = regularizers.prices(settings(name), positions, p, plane=Plane.square(len(positions)), with_biases=True)
@@ -96,7 +101,7 @@ def test_communicability_of_a_chain_by_hand() -> None:
     np.testing.assert_allclose(c.numpy(), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name not in ("none", "lm-rnn")])
+@pytest.mark.parametrize("name", [name for name in FAMILY if name not in ("none", "lm-rnn")])
 def test_proximal_step_minimises_each_cost(name: str) -> None:
     """Each weight must minimise λ p |w| + √v / (2η) (w - w₀)², found here by a bounded scalar search."""
     p = {key: tensor.requires_grad_() for key, tensor in tensors(6, seed=2).items()}
@@ -190,12 +195,12 @@ def small(name: str, **wiring: float) -> Settings:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REGULARIZERS)
+@pytest.mark.parametrize("name", FAMILY)
 def test_training_with_each(name: str) -> None:
     settings = small(name, reach=1.0, strength=30.0 if name == "sernn" else 0.05)
     state = checkpoints.start(settings)
     network = training.train(settings, state=state)
-    w, kind = network.w_rec.toarray(), regularizers.FAMILY[name]
+    w, kind = network.w_rec.toarray(), FAMILY[name]
     assert (state.swaps > 0) == kind.swaps
     allowed = regularizers.mask(settings.wiring, network.positions)
     if allowed is not None:

@@ -13,14 +13,14 @@ from neuromod.exporting import onnx as exporting
 from neuromod.exporting import snn
 from neuromod.metrics.accuracy import trials_for
 from neuromod.spiking import conversion
-from neuromod.verification import runners as verification
+from neuromod.verification import runners
 from neuromod.verification.common import WRONG, streams
 from neuromod.verification.onnx import _error
 
 
 def test_healthy_onnx_passes(solver, tmp_path):
     exporting.write(solver, tmp_path)
-    result = verification.verify_onnx(tmp_path, solver, n_trials=100)
+    result = runners.verify_onnx(tmp_path, solver, n_trials=100)
     assert result["passed"]
     assert result["max_abs_error"] <= 1e-5
     assert result["decision_agreement"] == 1
@@ -39,7 +39,7 @@ def test_a_changed_number_in_either_file_fails(solver, tmp_path, name, fault):
     values.reshape(-1)[-1] += 0.05
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     onnx.save(model, tmp_path / name)
-    assert not verification.verify_onnx(tmp_path, solver, n_trials=50)["passed"]
+    assert not runners.verify_onnx(tmp_path, solver, n_trials=50)["passed"]
 
 
 def test_not_a_number_fails(solver, tmp_path):
@@ -49,7 +49,7 @@ def test_not_a_number_fails(solver, tmp_path):
         tensor = next(t for t in model.graph.initializer if t.name == "bias_out")
         tensor.CopyFrom(numpy_helper.from_array(np.full(17, np.nan, np.float32), "bias_out"))
         onnx.save(model, path)
-    assert not verification.verify_onnx(tmp_path, solver, n_trials=50)["passed"]
+    assert not runners.verify_onnx(tmp_path, solver, n_trials=50)["passed"]
 
 
 @pytest.mark.parametrize("wanted", [1e39, 1e300, np.inf, np.nan])
@@ -62,7 +62,7 @@ def test_what_overflows_is_wrong_however_large_the_state(wanted):
 def test_network_that_grows_without_bound_is_compared_trial_by_trial(solver, tmp_path):
     growing = replace(solver, w_rec=solver.w_rec * 1.5)
     exporting.write(growing, tmp_path)
-    result = verification.verify_onnx(tmp_path, growing, n_trials=50)
+    result = runners.verify_onnx(tmp_path, growing, n_trials=50)
     assert not result["state_bounded"]
     assert result["passed"]
 
@@ -72,16 +72,16 @@ def test_truncated_and_missing_files_are_one_sentence(solver, tmp_path):
     whole = (tmp_path / "network.onnx").read_bytes()
     (tmp_path / "network.onnx").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(VerificationError, match="truncated or no ONNX"):
-        verification.verify_onnx(tmp_path, solver, n_trials=50)
+        runners.verify_onnx(tmp_path, solver, n_trials=50)
     (tmp_path / "network.onnx").unlink()
     with pytest.raises(VerificationError, match="cannot read"):
-        verification.verify_onnx(tmp_path, solver, n_trials=50)
+        runners.verify_onnx(tmp_path, solver, n_trials=50)
 
 
 def test_network_of_another_size_is_one_sentence(solver, tmp_path):
     exporting.write(solver.subset(np.arange(16)), tmp_path)
     with pytest.raises(VerificationError, match="does not run in onnxruntime"):
-        verification.verify_onnx(tmp_path, solver, n_trials=50)
+        runners.verify_onnx(tmp_path, solver, n_trials=50)
 
 
 @pytest.fixture
@@ -93,26 +93,26 @@ def snn_folder(solver, tmp_path):
 
 
 def test_healthy_snn_passes(solver, snn_folder):
-    result = verification.verify_snn(snn_folder, solver, n_trials=200)
+    result = runners.verify_snn(snn_folder, solver, n_trials=200)
     assert result["passed"]
     assert result["substeps"] == 10
     assert 0 < result["spikes_per_neuron_per_step"] < 10
     low, high = result["decision_agreement_interval"]
     assert low < result["decision_agreement"] <= high
-    assert not verification.verify_snn(snn_folder, solver, n_trials=200, min_agreement=1.01)["passed"]
+    assert not runners.verify_snn(snn_folder, solver, n_trials=200, min_agreement=1.01)["passed"]
 
 
 def test_wrong_snn_fails(solver, snn_folder):
     # Exported from a network whose ring is turned by one position.
     turned = replace(solver, w_out=np.roll(solver.w_out, 1, axis=0))
-    assert not verification.verify_snn(snn_folder, turned, n_trials=200)["passed"]
+    assert not runners.verify_snn(snn_folder, turned, n_trials=200)["passed"]
 
 
 def test_changed_code_is_not_run(solver, snn_folder, tmp_path):
     text = (snn_folder / "model.py").read_text()
     (snn_folder / "model.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{text}")
     with pytest.raises(VerificationError, match="was not run"):
-        verification.verify_snn(snn_folder, solver, n_trials=50)
+        runners.verify_snn(snn_folder, solver, n_trials=50)
     assert not (tmp_path / "ran").exists()
 
 
@@ -121,7 +121,7 @@ def test_broken_config_is_one_sentence(solver, snn_folder, change):
     config = json.loads((snn_folder / "config.json").read_text())
     (snn_folder / "config.json").write_text(json.dumps({**config, **change}))
     with pytest.raises(VerificationError, match="which cannot be"):
-        verification.verify_snn(snn_folder, solver, n_trials=50)
+        runners.verify_snn(snn_folder, solver, n_trials=50)
 
 
 def test_streams_are_whole_trials_without_padding(solver):
@@ -162,7 +162,7 @@ def test_hostile_models_are_not_run(solver, tmp_path, kind, said):
     model = loop_model() if kind == "loop" else huge_model(solver)
     (tmp_path / "network.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(VerificationError, match=said):
-        verification.verify_onnx(tmp_path, solver, n_trials=50)
+        runners.verify_onnx(tmp_path, solver, n_trials=50)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "index", "shape", "nan", "missing"])
@@ -184,7 +184,7 @@ def test_damaged_weights_of_a_spiking_network_are_reported(solver, snn_folder, d
             del tensors["bias_out"]
         save_file(tensors, path)
     try:
-        result = verification.verify_snn(snn_folder, solver, n_trials=50)
+        result = runners.verify_snn(snn_folder, solver, n_trials=50)
     except VerificationError as error:
         assert "does not load" in str(error)  # noqa: PT017
     else:

@@ -118,7 +118,7 @@ def _rows(lines: list[Line], columns: Columns) -> list[Line]:
             if not cells[at]:
                 raise UsageError(f"{line} has no {role}")
             if " " in cells[at] and all(map(is_number, cells[at].split())):
-                raise UsageError(f"the {role} in {line} looks like several numbers; say what splits with --delimiter")
+                raise UsageError(f"the {role} in {line} looks like several numbers; say what splits with `delimiter`")
         rows.append(line)
     return rows
 
@@ -135,8 +135,8 @@ def _refuse_counts(rows: list[Line]) -> None:
         return
     if int(first[-1]) == len(rest) and int(first[0]) in (len(others), most, most + 1):
         raise UsageError(
-            f"{rows[0]} may be the numbers of nodes and edges; if so take it out, if not say so with --columns "
-            "source=1,target=2"
+            f"{rows[0]} may be the numbers of nodes and edges; if so take it out, if not say so with "
+            f"{headings.columns(source=1, target=2)}"
         )
 
 
@@ -150,7 +150,11 @@ def _ids(
         raise UsageError(
             f"{odd[0]} does not name its neurons by numbers, as others do; take it out, or let a heading or comment be "
             "one"
-            + ("; if names and numbers are meant, say so with --columns source=1,target=2" if len(odd) > 1 else "")
+            + (
+                f"; if names and numbers are meant, say so with {headings.columns(source=1, target=2)}"
+                if len(odd) > 1
+                else ""
+            )
         )
     if odd:
         return None, []
@@ -164,7 +168,7 @@ def _ids(
             exact = _WHOLE.fullmatch(cell) is not None
             if not exact and (value != round(value) or abs(value) > 2**53):
                 raise UsageError(
-                    f"{cell} in {line} is no whole number, and names no neuron; say which --columns are meant"
+                    f"{cell} in {line} is no whole number, and names no neuron; say which `columns` are meant"
                 )
             number = int(cell) if exact else int(value)
             if number < 0:
@@ -208,8 +212,9 @@ def _weights(rows: list[Line], columns: Columns, *, unnamed: bool) -> tuple[np.n
     whole = len(given) > 0 and np.isfinite(given).all() and (given == np.round(given)).all()
     if unnamed and whole and any(((given > low) & (given < high)).all() for low, high in _TIMES):
         raise UsageError(
-            f"column {at + 1} ({found[0][0]} in {found[0][1]}) looks like times, not weights; say --columns "
-            f"source=1,target=2, or with weight={at + 1} if they are"
+            f"column {at + 1} ({found[0][0]} in {found[0][1]}) looks like times, not weights; say "
+            f"{headings.columns(source=1, target=2)}, or if they are "
+            f"{headings.columns(source=1, target=2, weight=at + 1)}"
         )
     return values, len(rows) - len(found), notes
 

@@ -102,7 +102,7 @@ def read(path: Path, delimiter: str | None = None, comments: str | None = None) 
     text = [line for _, line in plain]
     split_at = _delimiter(text) if delimiter is None else DELIMITERS.get(delimiter, delimiter)
     if len(split_at) != 1 or split_at in "\"'\r\n":
-        raise UsageError(f"--delimiter must be one character, or tab, space, comma or semicolon, found {delimiter!r}")
+        raise UsageError(f"`delimiter` must be one character, or tab, space, comma or semicolon, found {delimiter!r}")
     quote = "'" if text and all(line.lstrip().startswith("'") for line in text) and '"' not in "".join(text) else '"'
     quoted = any(quote in line for line in text)
     rows = _split(plain, split_at, quote)
@@ -159,7 +159,7 @@ def _delimiter(lines: list[str]) -> str:
     if all(_DECIMAL_COMMA.fullmatch(cell.strip('"')) for cell in rest):
         return best
     names = " or at ".join(_CALLED.get(mark, repr(mark)) for mark in often)
-    raise UsageError(f"its lines may be split at {names}; say which with --delimiter")
+    raise UsageError(f"its lines may be split at {names}; say which with `delimiter`")
 
 
 def _split(lines: list[tuple[int, str]], delimiter: str, quote: str) -> list[list[str]]:

@@ -105,7 +105,7 @@ def find(
     """
     chosen = {role: str(name) for role, name in (chosen or {}).items()}
     if set(chosen) - {"source", "target", "weight"}:
-        raise UsageError(f"--columns names source, target and weight, found {', '.join(chosen)}")
+        raise UsageError(f"`columns` names source, target and weight, found {', '.join(chosen)}")
     if not table.lines:
         raise UsageError("it holds no edges")
     first, rest = table.lines[0], table.lines[1:]
@@ -115,7 +115,7 @@ def find(
         )
     if len(first.cells) < 2:
         raise UsageError(
-            f"{first} must be a source, a target and maybe a weight; found 1 column: --delimiter says what splits"
+            f"{first} must be a source, a target and maybe a weight; found 1 column: `delimiter` says what splits"
         )
     names, heading, notes = _names(first, rest, table.comments, chosen, is_number)
     width = len(names) if names else max(len(line.cells) for line in table.lines)
@@ -125,8 +125,8 @@ def find(
             notes.append("its lines begin with the name of the line, which the heading leaves out")
         elif not all(value.isdigit() for value in chosen.values()) or not chosen:
             raise UsageError(
-                f"{first} names {width} columns, and the lines have {width + 1}; say which with --columns "
-                "source=1,target=2,weight=3, by numbers"
+                f"{first} names {width} columns, and the lines have {width + 1}; say which with "
+                f"{columns(source=1, target=2, weight=3)}, by numbers"
             )
         names, width = ["", *names] if table.row_names else [*names, ""], width + 1
     roles = {role: _picked(role, chosen[role], names, width) for role in chosen}
@@ -148,11 +148,11 @@ def find(
     others = [at for at in range(width) if at not in taken]
     shown = [name or str(at + 1) for at, name in enumerate(names or [""] * width)]
     if roles["source"] == roles["target"] or weight in (roles["source"], roles["target"]):
-        raise UsageError("--columns must name different columns")
+        raise UsageError("`columns` must name different columns")
     if not names and not chosen and width > (4 if timed else 3):
         raise UsageError(
             f"{first} must be a source, a target and maybe a weight; found {width} columns without a heading: "
-            "say which with --columns source=1,target=2,weight=3"
+            f"say which with {columns(source=1, target=2, weight=3)}"
         )
     if names and not chosen and weight is None:
         _refuse_a_weight(lines, [at for at in others if names[at]], shown, roles, is_number)
@@ -191,14 +191,14 @@ def _names(
         if worded and (_pair(cells) or (chosen.keys() >= {"source", "target"} and not by_name)):
             return cells, True, []
         raise UsageError(
-            f"{first} is unlike all other lines; if it is a heading, say which columns are meant with --columns "
-            f"source=1,target=2{',weight=3' if len(cells) > 2 else ''}, else take it out"
+            f"{first} is unlike all other lines; if it is a heading, say which columns are meant with "
+            f"{columns(source=1, target=2, **({'weight': 3} if len(cells) > 2 else {}))}, else take it out"
         )
     alone = worded and not chosen and not set(cells[:2]) & different
     if alone and (len(different) < len(others) or (_pair(cells) and len(_plain(cells[0])) > 2)):
         raise UsageError(
-            f"{first} may be a heading or an edge: if a heading, say --columns source={cells[0]},target={cells[1]}; if "
-            "an edge, --columns source=1,target=2"
+            f"{first} may be a heading or an edge: if a heading, say "
+            f"{columns(source=cells[0], target=cells[1])}; if an edge, {columns(source=1, target=2)}"
         )
     for line in comments[-1:]:
         words = line.lstrip("#%/; ").replace(",", " ").replace(";", " ").split()
@@ -232,6 +232,12 @@ def _same(value: str, name: str) -> bool:
     return value.strip().casefold() == name.casefold()
 
 
+def columns(**roles: object) -> str:
+    """Return what to say of the columns, as an argument: a name, or a number from 1, by role."""
+    said = {role: str(column) for role, column in roles.items()}
+    return f"`columns={said}`"
+
+
 def _picked(role: str, value: str, names: list[str], width: int) -> int:
     """Place of the column that the user chose."""
     places = [at for at, name in enumerate(names) if name == value] or [
@@ -243,7 +249,7 @@ def _picked(role: str, value: str, names: list[str], width: int) -> int:
         return int(value) - 1
     has = f"; it has {', '.join(names)}" if names else ", and no heading" if not value.isdigit() else ""
     many = "several columns are" if places else "there is no column"
-    raise UsageError(f"--columns {role}={value}: {many} {value} among {width}{has}; numbers from 1 do, too")
+    raise UsageError(f"{columns(**{role: value})}: {many} {value} among {width}{has}; numbers from 1 do, too")
 
 
 def _only(places: list[int], role: str, names: list[str]) -> int:
@@ -251,8 +257,8 @@ def _only(places: list[int], role: str, names: list[str]) -> int:
         return places[0]
     which = " and ".join(f"{at + 1} ({names[at]})" for at in places) or "none"
     raise UsageError(
-        f"the {role} may be any of the columns {which}; its heading is {', '.join(names)}: say which with --columns "
-        "source=…,target=…,weight=…"
+        f"the {role} may be any of the columns {which}; its heading is {', '.join(names)}: say which with "
+        f"{columns(source='…', target='…', weight='…')}"
     )
 
 
@@ -275,8 +281,8 @@ def _refuse_a_weight(
     for at in others:
         cells = [line.cells[at] for line in lines if at < len(line.cells) and line.cells[at]]
         if cells and all(map(is_number, cells)):
-            ends = f"--columns source={names[roles['source']]},target={names[roles['target']]}"
+            ends = {role: names[roles[role]] for role in ("source", "target")}
             raise UsageError(
-                f"its column {names[at]} holds numbers and is not called a weight; if it is one, say {ends},weight="
-                f"{names[at]}; if not, {ends} leaves all weights 1"
+                f"its column {names[at]} holds numbers and is not called a weight; if it is one, say "
+                f"{columns(**ends, weight=names[at])}; if not, {columns(**ends)} leaves all weights 1"
             )

@@ -34,6 +34,6 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     if problem.grown is None:
         raise UsageError(
             f"the placer grown needs a network trained for {problem.grid} cores of at most {problem.capacity:,} "
-            f"neurons; train one with `neuromod train --wiring-cost hops --cores {problem.grid}`, or choose another"
+            f"neurons; train one with `neuromod.train(wiring_cost='hops', cores='{problem.grid}')`, or choose another"
         )
     return problem.grown

@@ -22,7 +22,7 @@ def element(parent: Element | None, tag: str, text: str | None = None, /, **attr
         Name of the element.
     text : str, optional
         Its text.
-    **attributes
+    **attributes : str or number
         Numbers are shortened, None is left out; ``class_`` and ``stroke_width`` become ``class`` and ``stroke-width``.
     """
     given = {

@@ -31,7 +31,7 @@ def clusters_of(findings: Findings) -> npt.NDArray[np.int64] | None:
     try:
         found[np.asarray(analysis["active"], np.int64)] = np.asarray(analysis["clusters"]["labels"], np.int64)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise UsageError(f"analysis.json does not fit the network ({error}); run `neuromod analyze`") from error
+        raise UsageError(f"analysis.json does not fit the network ({error}); run `neuromod.analyze`") from error
     return found
 
 
@@ -52,7 +52,7 @@ def variance_map(findings: Findings) -> dict[str, Any] | None:
         if variance.shape != (len(labels), len(tasks)) or not len(tasks):
             raise ValueError(f"the task variance has the shape {variance.shape}")
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"analysis.json cannot be used ({error}); run `neuromod analyze`") from error
+        raise UsageError(f"analysis.json cannot be used ({error}); run `neuromod.analyze`") from error
     active = np.flatnonzero(labels >= 0)
     rows = variance[active] / np.maximum(variance[active].max(axis=1, keepdims=True), 1e-300)
     order = np.lexsort((-rows.max(axis=1), rows.argmax(axis=1), labels[active]))

@@ -111,7 +111,7 @@ def cores_of(findings: Findings) -> Cores | None:
             target.append(to[cores] @ (grid.columns, 1))
             link_load.append(loads[router[cores, 0], router[cores, 1]])
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"traffic.json does not hold a valid estimate ({error!r}); run `neuromod estimate`") from error
+        raise UsageError(f"traffic.json does not hold a valid estimate ({error!r}); run `neuromod.estimate`") from error
     return Cores(
         grid,
         placement.neurons_on,

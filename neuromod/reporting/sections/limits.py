@@ -43,7 +43,7 @@ def limits(findings: Findings) -> dict[str, Any] | None:
     target = parse_target(findings.target, where="target.toml")
     usage = count_usage(network, placement.core_of, placement.grid, target)
     if any(len(values) != placement.grid.cores for values in usage.of_core.values()):
-        raise UsageError("the placement does not fit its grid; run `neuromod map`")
+        raise UsageError("the placement does not fit its grid; run `neuromod.place`")
     rows = []
     for names, needs in ((_OF_A_CORE, usage.of_core), (_OF_A_NEURON, usage.of_neuron)):
         for resource, name in names.items():

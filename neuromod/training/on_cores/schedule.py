@@ -11,15 +11,10 @@ from neuromod.training.checkpoints import State
 from neuromod.training.on_cores import limits as fitting
 from neuromod.training.on_cores import weight_bits as rounding
 from neuromod.training.penalties import family as regularizers
+from neuromod.training.penalties.members import FAMILY
 from neuromod.training.plan import TrainingPlan
 from neuromod.training.swaps import positions as swapping
 from neuromod.training.swaps.cores import swap_between_cores
-
-# Share of the training from which weights are rounded to the bits of a chip and its limits are kept in full.
-_LAST_PHASE = 0.85
-
-# Steps between two looks at the activity, and between two cuts.
-_LISTEN_EVERY = 100
 
 
 def _is_limited(plan: TrainingPlan) -> bool:
@@ -30,7 +25,7 @@ def _is_limited(plan: TrainingPlan) -> bool:
 def used_parameters(plan: TrainingPlan, state: State) -> dict[str, torch.Tensor]:
     """Return the parameters with the bits that the chip has for weights, in the last phase."""
     cores = plan.cores
-    late = state.step >= math.ceil(_LAST_PHASE * plan.settings.training.steps)
+    late = state.step >= math.ceil(plan.phases.last * plan.settings.training.steps)
     if cores is None or cores.weight_bits is None or not late:
         return state.parameters
     return rounding.round_weights(state.parameters, cores.weight_bits)
@@ -39,15 +34,15 @@ def used_parameters(plan: TrainingPlan, state: State) -> dict[str, torch.Tensor]
 def listens_after(plan: TrainingPlan, step: int) -> bool:
     """Whether activity is measured anew after this step."""
     cores = plan.cores
-    return cores is not None and cores.links is not None and step % _LISTEN_EVERY == 0
+    return cores is not None and cores.links is not None and step % plan.phases.every == 0
 
 
 def swaps_after(plan: TrainingPlan, step: int) -> bool:
     """Whether neurons may change places after this step."""
     every = plan.settings.wiring.swap_every
     # A swap would break limits that are kept in full.
-    fixed = _is_limited(plan) and step > _LAST_PHASE * plan.settings.training.steps
-    return regularizers.FAMILY[plan.settings.wiring.regularizer].swaps and every > 0 and step % every == 0 and not fixed
+    fixed = _is_limited(plan) and step > plan.phases.last * plan.settings.training.steps
+    return FAMILY[plan.settings.wiring.regularizer].swaps and every > 0 and step % every == 0 and not fixed
 
 
 def swap_neurons(plan: TrainingPlan, state: State) -> None:
@@ -78,7 +73,7 @@ def cuts_after(plan: TrainingPlan, step: int) -> bool:
     if not _is_limited(plan):
         return False
     started = step >= plan.settings.wiring.ramp_to * plan.settings.training.steps
-    return step == plan.settings.training.steps or (started and step % _LISTEN_EVERY == 0)
+    return step == plan.settings.training.steps or (started and step % plan.phases.every == 0)
 
 
 def cut_to_limits(plan: TrainingPlan, state: State) -> None:
@@ -86,7 +81,8 @@ def cut_to_limits(plan: TrainingPlan, state: State) -> None:
     cores = plan.cores
     assert cores is not None
     share, start = state.step / plan.settings.training.steps, plan.settings.wiring.ramp_to
-    tight = 1.0 if share >= _LAST_PHASE or start >= _LAST_PHASE else (share - start) / (_LAST_PHASE - start)
+    last = plan.phases.last
+    tight = 1.0 if share >= last or start >= last else (share - start) / (last - start)
     w_rec, w_in = state.parameters["w_rec"], state.parameters["w_in"]
     recurrent, inputs = fitting.cut(
         w_rec.detach().cpu().numpy(),

@@ -18,7 +18,7 @@ def round_weights(parameters: Mapping[str, torch.Tensor], bits: int) -> dict[str
     Parameters
     ----------
     parameters : mapping of str to tensor
-        Named as in `model.PARAMETERS`.
+        Named as in `neuromod.network.PARAMETERS`.
     bits : int
         2 to 16.
     """

@@ -30,8 +30,6 @@ gradient no weight would become zero.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -39,44 +37,10 @@ import torch
 
 from neuromod.geometry import Plane, distances
 from neuromod.training.on_cores.plan import Chip
+from neuromod.training.penalties.members import FAMILY
 from neuromod.training.penalties.packets import GroupPrices, make_prices
 from neuromod.training.settings import WiringSettings
 from neuromod.training.swaps.positions import Anchors
-
-
-@dataclass(frozen=True)
-class Regularizer:
-    """A member of the family.
-
-    Parameters
-    ----------
-    price : {"free", "even", "distance", "communicability"}
-        What a recurrent weight costs.
-    swaps : bool
-        Whether neurons swap places.
-    masked : bool
-        Whether weights beyond ``wiring.reach`` do not exist.
-    """
-
-    price: Literal["free", "even", "distance", "communicability"]
-    swaps: bool = False
-    masked: bool = False
-
-    @property
-    def depends_on_weights(self) -> bool:
-        """Whether prices are to be computed anew in every step."""
-        return self.price == "communicability"
-
-
-FAMILY = {
-    "none": Regularizer("free"),
-    "l1": Regularizer("even"),
-    "l1-local": Regularizer("distance"),
-    "l1-swap": Regularizer("even", swaps=True),
-    "bimt": Regularizer("distance", swaps=True),
-    "sernn": Regularizer("communicability"),
-    "lm-rnn": Regularizer("free", masked=True),
-}
 
 
 def prices(
