@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from neuromod.stages.talk import Talk, clock
 
 if TYPE_CHECKING:
+    from neuromod.errors import DoesNotFitError
     from neuromod.network import Network
     from neuromod.runs import Run
-    from neuromod.tasks import where_read
     from neuromod.training import Chip, Settings
 
 
@@ -29,10 +29,11 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     import dataclasses
     import json
 
-    from neuromod.errors import InterruptedRunError
+    from neuromod.errors import DoesNotFitError, InterruptedRunError
     from neuromod.files import write_text
     from neuromod.metrics import accuracy as evaluation
     from neuromod.metrics import wiring
+    from neuromod.tasks import where_read
     from neuromod.training import checkpoints, config
     from neuromod.training import loop as training
     from neuromod.training import plan as training_plan
@@ -42,7 +43,10 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     if resume and checkpoint.exists():
         state = checkpoints.load(checkpoint, settings)
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
-    plan = training_plan.make_plan(settings, neurons_per_core=state.neurons_per_core if state else None)
+    try:
+        plan = training_plan.make_plan(settings, neurons_per_core=state.neurons_per_core if state else None)
+    except DoesNotFitError as error:
+        raise _in_commands(error, settings) from None
     kept = _lines_until(metrics, state.step) if state else []
     write_text(metrics, "".join(kept))
     write_text(run.file("config.toml"), config.dump(settings))
@@ -99,6 +103,23 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         result=result,
     )
     return result
+
+
+def _in_commands(error: DoesNotFitError, settings: Settings) -> DoesNotFitError:
+    """Return a refusal that says what to type."""
+    from neuromod.errors import DoesNotFitError
+    from neuromod.runs import commands
+    from neuromod.training import config
+
+    said = []
+    for advice in error.advice:
+        given = config.to_dict(settings)
+        for step in advice.steps if advice.kind != "nothing" else ():
+            value = "x".join(map(str, step.value)) if isinstance(step.value, tuple) else step.value
+            given = {**given, "chip": {**given["chip"], step.kind: value}}
+        texts = commands.as_given("train", given, target_file=Path())
+        said.append(advice.text if advice.kind == "nothing" else f"`{' && '.join(texts)}`")
+    return DoesNotFitError(error.facts, error.advice, words=", or ".join(said))
 
 
 def _fit(network: Network, cores: Chip, talk: Talk) -> dict[str, Any]:
