@@ -94,8 +94,8 @@ def command(
     from neuromod.errors import StageError, UsageError
     from neuromod.runs import locks
     from neuromod.runs import run as rundir
-    from neuromod.stages import train_stage
-    from neuromod.training import config, plan
+    from neuromod.stages import plan_training, train_stage
+    from neuromod.training import config
 
     flags = {
         "tasks.names": tasks,
@@ -128,7 +128,7 @@ def command(
         settings = config.load(config_path, assignments, flags)
         names = generators.resolve(settings.tasks.names)
         # Cores that cannot be trained for are refused before there is a run.
-        plan.make_plan(settings)
+        plan_training(settings)
         label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         run = rundir.create(label, run_path)
     begun = time.monotonic()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from neuromod.network import Network
     from neuromod.runs import Run
     from neuromod.training import Chip, Settings
+    from neuromod.training.plan import TrainingPlan
 
 
 def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = False) -> dict[str, Any]:
@@ -29,24 +30,20 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
     import dataclasses
     import json
 
-    from neuromod.errors import DoesNotFitError, InterruptedRunError
+    from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
     from neuromod.metrics import accuracy as evaluation
     from neuromod.metrics import wiring
     from neuromod.tasks import where_read
     from neuromod.training import checkpoints, config
     from neuromod.training import loop as training
-    from neuromod.training import plan as training_plan
 
     checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
     state = None
     if resume and checkpoint.exists():
         state = checkpoints.load(checkpoint, settings)
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
-    try:
-        plan = training_plan.make_plan(settings, neurons_per_core=state.neurons_per_core if state else None)
-    except DoesNotFitError as error:
-        raise _in_commands(error, settings) from None
+    plan = plan_training(settings, neurons_per_core=state.neurons_per_core if state else None)
     kept = _lines_until(metrics, state.step) if state else []
     write_text(metrics, "".join(kept))
     write_text(run.file("config.toml"), config.dump(settings))
@@ -103,6 +100,23 @@ def train_stage(run: Run, settings: Settings, *, talk: Talk, resume: bool = Fals
         result=result,
     )
     return result
+
+
+def plan_training(settings: Settings, *, neurons_per_core: int | None = None) -> TrainingPlan:
+    """Make the plan of a training; a refusal says what to type.
+
+    Raises
+    ------
+    DoesNotFitError
+        If the neurons do not fit the cores.
+    """
+    from neuromod.errors import DoesNotFitError
+    from neuromod.training import plan
+
+    try:
+        return plan.make_plan(settings, neurons_per_core=neurons_per_core)
+    except DoesNotFitError as error:
+        raise _in_commands(error, settings) from None
 
 
 def _in_commands(error: DoesNotFitError, settings: Settings) -> DoesNotFitError:
