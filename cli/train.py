@@ -136,8 +136,8 @@ def command(
     from neuromod.errors import StageError, UsageError
     from neuromod.runs import locks
     from neuromod.runs import run as rundir
-    from neuromod.stages import train_stage
-    from neuromod.training import chosen_words, config, plan, read_for, settings_for
+    from neuromod.stages import plan_training, train_stage
+    from neuromod.training import chosen_words, config, read_for, settings_for
 
     flags = {
         "tasks.names": tasks,
@@ -195,7 +195,7 @@ def command(
             names = generators.resolve(settings.tasks.names)
             label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         # Cores that cannot be trained for are refused before there is a run.
-        plan.make_plan(settings)
+        plan_training(settings)
         run = rundir.create(label, run_path)
     begun = time.monotonic()
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")

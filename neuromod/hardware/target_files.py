@@ -200,8 +200,15 @@ def _choice(table: Mapping[str, Any], key: str, choices: tuple[Any, ...]) -> Any
     return table[key]
 
 
-def bits_of(target: Target | str) -> int:
+def bits_of(target: Target | str, *, option: str = "weight_bits") -> int:
     """Bits of a weight on a chip, given by itself, its name or the path of a TOML file.
+
+    Parameters
+    ----------
+    target : Target or str
+        The chip.
+    option : str, default weight_bits
+        How messages name what says the number instead.
 
     Raises
     ------
@@ -213,5 +220,5 @@ def bits_of(target: Target | str) -> int:
     chip = load_target(target) if isinstance(target, str) else target
     figure = chip.figure("weight_bits")
     if figure.value is None:
-        raise UsageError(f"the number of bits of a weight on {chip.name} is {figure.text}; give a number")
+        raise UsageError(f"the number of bits of a weight on {chip.name} is {figure.text}; give one with {option}")
     return int(figure.value)

@@ -20,7 +20,7 @@ from neuromod.removal import cut, share_of
 
 # Neurons up to which changes are tried, and the number of searches, fewer for networks beyond some size: what is not
 # asked for must not take long.
-_QUICK, _SMALL, _SEARCHES, _FEWER = 20_000, 200, 24, 8
+_QUICK, _SMALL, _SEARCHES, _FEWER = 20_000, 1_000, 24, 8
 
 # Grids tried, each by how much larger than the one before; and pruning, each by how much further.
 _GRIDS, _GROWTH = 6, 1.25
@@ -55,8 +55,8 @@ class Case:
     placer: str
 
 
-# Whether a changed case has a placement that fits; a quick search says no where a full one may say yes.
-Attempt = Callable[[Case, bool], bool]
+# Whether a changed case has a placement that fits.
+Attempt = Callable[[Case], bool]
 
 
 @dataclass
@@ -72,7 +72,7 @@ class _Tries:
         if self.left <= 0 or limits.find_impossible(case.network, case.grid, case.target, capacity):
             return False
         self.left -= 1
-        return self.attempt(case, True) and self.attempt(case, False)
+        return self.attempt(case)
 
 
 def find_remedies(case: Case, found: list[Violation], attempt: Attempt) -> tuple[Advice, ...]:
@@ -85,7 +85,7 @@ def find_remedies(case: Case, found: list[Violation], attempt: Attempt) -> tuple
     found : list of Violation
         Why.
     attempt : callable
-        Takes a changed case and whether a quick search is enough; says whether it fits.
+        Takes a changed case and says whether it fits.
 
     Returns
     -------

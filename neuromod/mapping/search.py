@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
@@ -13,9 +11,9 @@ from neuromod.mapping import limits, remedies
 from neuromod.mapping.explanation import describe
 from neuromod.mapping.limits import MOST_CORES, Violation
 from neuromod.mapping.placement import Placement
-from neuromod.mapping.placers import DEFAULT
+from neuromod.mapping.placers import DEFAULT, fitting
 from neuromod.mapping.placers import place as search
-from neuromod.mapping.problem import Effort
+from neuromod.mapping.problem import Effort, make_problem
 from neuromod.metrics import Activity, find_activity
 from neuromod.network import Network
 
@@ -119,18 +117,36 @@ def place(
     if violations:
         at = dict(zip(network.neuron_ids.tolist(), np.asarray(rates).tolist(), strict=True))
 
-        def attempt(changed: remedies.Case, quick: bool) -> bool:
+        def fits(changed: remedies.Case) -> bool:
+            if changed.placer == DEFAULT:
+                return _fallback(changed) is not None
+            if changed.placer == "hypergraph" and changed.network is not network:
+                # It looks at the activity, which is counted anew once a network is pruned.
+                return False
             known = np.array([at[number] for number in changed.network.neuron_ids.tolist()])
-            work = Effort(0.1 * effort.amount) if quick else replace(effort, on_progress=Effort().on_progress)
             try:
-                return not _search(changed, known, goal, seed, work)[1]
+                return not _search(changed, known, goal, seed, Effort())[1]
             except UsageError:
                 # As of a method that knows one grid alone.
                 return False
 
         facts = describe(violations, network, grid, chip, capacity)
-        raise DoesNotFitError(facts, remedies.find_remedies(case, violations, attempt))
+        raise DoesNotFitError(facts, remedies.find_remedies(case, violations, fits))
     return Placement(grid, core_of, capacity, chip.name, placer, seed, network.sha256(), chip)
+
+
+def _fallback(case: remedies.Case) -> npt.NDArray[np.int32] | None:
+    """Find a placement that keeps every limit, at whatever cost, (n,)."""
+    network, grid, target = case.network, case.grid, case.target
+    capacity, _ = limits.capacity_of(network, target, grid, case.neurons_per_core)
+    if limits.find_impossible(network, grid, target, capacity):
+        return None
+    core_of = fitting.find(
+        make_problem(network, np.ones(network.n), grid, capacity, limits=limits.limits_of_search(target, grid))
+    )
+    if core_of is None or limits.find_violations(network, core_of, grid, target, capacity):
+        return None
+    return core_of
 
 
 def _search(
@@ -147,4 +163,8 @@ def _search(
         cost=cost_matrix(one.price, grid), tree=one.price if one.branching else None,
         limits=limits.limits_of_search(target, grid), effort=effort,
     )  # fmt: skip
-    return core_of, limits.find_violations(network, core_of, grid, target, capacity)
+    violations = limits.find_violations(network, core_of, grid, target, capacity)
+    if violations and case.placer == DEFAULT:
+        # Of the entries of routers the search knows nothing.
+        core_of, violations = (core_of, violations) if (found := _fallback(case)) is None else (found, [])
+    return core_of, violations

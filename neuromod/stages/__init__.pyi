@@ -12,6 +12,7 @@ from .report import compare_stage as compare_stage
 from .report import report_stage as report_stage
 from .talk import Talk as Talk
 from .talk import clock as clock
+from .train import plan_training as plan_training
 from .train import train_stage as train_stage
 from .verify import parts_of as parts_of
 from .verify import verify_stage as verify_stage

@@ -152,7 +152,7 @@ def _bits(text: str | int | None, placement: Placement | None) -> int | None:
         raise UsageError("--weight-bits target needs a placement; run `neuromod map --target NAME`, or give a number")
     from neuromod.hardware import bits_of
 
-    return bits_of(placement.hardware or placement.target)
+    return bits_of(placement.hardware or placement.target, option="--weight-bits")
 
 
 def choose_aloud(network: Network, settings: ConversionSettings, *, talk: Talk) -> Conversion:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from neuromod.errors import Advice, DoesNotFitError
-    from neuromod.network import Network
-    from neuromod.runs import Run
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from neuromod.stages.activity import network_with_activity
 from neuromod.stages.talk import Talk
 
 if TYPE_CHECKING:
+    from neuromod.errors import Advice, DoesNotFitError
+    from neuromod.hardware import Target
     from neuromod.network import Network
     from neuromod.runs import Run
 
@@ -91,9 +89,8 @@ def map_stage(
             neurons_per_core=neurons_per_core, placer=placer, objective=objective, seed=seed, effort=work,
         )  # fmt: skip
     except DoesNotFitError as error:
-        # On another grid than that trained for, its capacity would not be taken unasked.
-        typed = {**given, "neurons_per_core": neurons_per_core}
-        raise in_commands(error, run, typed, network=network, name=name) from None
+        as_typed = {**given, "cores": f"{grid.rows}x{grid.columns}" if cores else None}
+        raise _in_commands(error, _Refused(run, network, name, chip, as_typed)) from None
     load = routing.measure(network, found.core_of, grid, active.rates)
     bound = bounds.bound_hops(load.packets, load.destinations, active.rates, grid).best
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
@@ -136,7 +133,8 @@ def map_stage(
             "seed": seed,
             "activity": activity,
         },
-        given=given,
+        # Of a target of the user's own the run holds a copy; where it was is no one else's.
+        given={**given, "target": Path(given["target"]).name} if given["target"] else given,
         seconds=time.perf_counter() - started,
         inputs=[name, "activity.safetensors"],
         outputs=["placement.json", "placement.csv", "cores.graphml", "target.toml"],
@@ -162,59 +160,92 @@ def _trained_for(
     return target, cores or (grid.rows, grid.columns)
 
 
-def in_commands(
-    error: DoesNotFitError, run: Run, given: Mapping[str, Any], *, network: Network, name: str
-) -> DoesNotFitError:
-    """Return a refusal of `map` that says what to type.
+@dataclass(frozen=True, eq=False)
+class _Refused:
+    """A placement that was refused: what was to be placed, its file in the run, and what the command was given."""
 
-    Parameters
-    ----------
-    error : DoesNotFitError
-        From the library.
-    run : Run
-        The run.
-    given : mapping
-        What `map` is to be given beside what changes, from `commands.as_record`.
-    network : Network
-        What was to be placed.
-    name : str
-        Its file in the run.
-    """
-    from neuromod.errors import DoesNotFitError
-
-    said = [_say(advice, run, given, network, name) for advice in error.advice]
-    return DoesNotFitError(error.facts, error.advice, words=", or ".join(said))
+    run: Run
+    network: Network
+    name: str
+    target: Target
+    given: Mapping[str, Any]
 
 
-def _say(advice: Advice, run: Run, given: Mapping[str, Any], network: Network, name: str) -> str:
+def _in_commands(error: DoesNotFitError, refused: _Refused) -> DoesNotFitError:
+    """Return a refusal of `map` that says what to type."""
+    from neuromod.errors import Advice, DoesNotFitError
+
+    kept = [(advice, _say(advice, refused)) for advice in error.advice]
+    said = {advice: words for advice, words in kept if words}
+    if not said:
+        why = "pruning with the options that it had leaves something else than what would fit"
+        none = Advice("nothing", f"{why}; it takes another network or another target")
+        said = {none: none.text}
+    return DoesNotFitError(error.facts, tuple(said), words=", or ".join(said.values()))
+
+
+def _say(advice: Advice, refused: _Refused) -> str:
+    """Commands of an advice; empty where they would not do what was tried."""
     from neuromod.runs import commands
 
     if advice.kind == "nothing":
         return advice.text
+    run = refused.run
     texts: list[str] = []
-    changes: dict[str, Any] = {}
+    changes = {step.kind: step.value for step in advice.steps if step.kind != "keep"}
     for step in advice.steps:
-        if step.kind != "keep":
-            changes[step.kind] = step.value
-            continue
-        if run.given("prune").get("packets"):
-            return "pruning further than before, which would undo the pruning by packets"
-        assert isinstance(step.value, float)
-        keep = _of_all(step.value, run, network, name)
-        texts += run.again("prune", keep=keep, threshold=None)
+        if step.kind == "keep":
+            if run.given("prune").get("packets"):
+                return "pruning further than before, which would undo the pruning by packets"
+            assert isinstance(step.value, float)
+            keep = _of_all(step.value, refused)
+            if not _still_fits(keep, changes, refused):
+                return ""
+            texts += run.again("prune", keep=keep, threshold=None)
     typed = {key: value for key, value in commands.as_record("map", changes).items() if key in changes}
-    texts += run.again("map", **{**given, **typed})
+    # The target as it was typed: the copy in the run is that of the last placement.
+    texts += commands.as_given("map", {**refused.given, **typed}, target_file=Path())
     known = "" if all(step.tried for step in advice.steps) else " or more (not tried, for its size)"
     return f"`{run.command(*texts)}`{known}"
 
 
-def _of_all(keep: float, run: Run, network: Network, name: str) -> float:
+def _of_all(keep: float, refused: _Refused) -> float:
     """Turn a share of a pruned network's pairs into one of the pairs of what it was pruned from."""
     from neuromod.network import Network
     from neuromod.removal import count_above, share_of, threshold_for
 
-    if name == "network.safetensors":
+    if refused.name == "network.safetensors":
         return keep
-    whole = Network.load(run.file("network.safetensors"))
-    threshold = threshold_for(network, round(keep * network.n**2))
+    whole = Network.load(refused.run.file("network.safetensors"))
+    threshold = threshold_for(refused.network, round(keep * refused.network.n**2))
     return share_of(count_above(whole, threshold), whole.n)
+
+
+def _still_fits(keep: float, changes: Mapping[str, Any], refused: _Refused) -> bool:
+    """Whether what `prune` makes, which also rounds weights to zero, fits, and the rates of a file are still its."""
+    import numpy as np
+
+    from neuromod.errors import DoesNotFitError, UsageError
+    from neuromod.mapping import Effort
+    from neuromod.mapping import search as mapping
+    from neuromod.metrics import Activity
+    from neuromod.network import Network
+    from neuromod.removal import cut, threshold_for
+
+    given = {"cores": None, "neurons_per_core": None, **refused.given, **changes}
+    whole = Network.load(refused.run.file("network.safetensors"))
+    record, chip = refused.run.step("prune"), whole.info.get("chip")
+    bits = record["arguments"].get("weight_bits") if record else chip.get("weight_bits") if chip else None
+    try:
+        left = cut(whole, threshold_for(whole, round(keep * whole.n**2)), weight_bits=bits)
+        if given["activity"] not in (None, "rates", "spikes") and left.n != refused.network.n:
+            return False
+        cores = given["cores"]
+        mapping.place(
+            left, activity=Activity(np.ones(left.n), np.ones(left.n_in), "every-step", 0), target=refused.target,
+            cores=tuple(map(int, cores.split("x"))) if isinstance(cores, str) else cores,
+            neurons_per_core=given["neurons_per_core"], placer=given["placer"] or "annealing", effort=Effort(0.001),
+        )  # fmt: skip
+    except (DoesNotFitError, UsageError):
+        return False
+    return True

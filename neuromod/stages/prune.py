@@ -59,7 +59,7 @@ def prune_stage(
     begun = time.monotonic()
     network = run.network("network.safetensors")
     if target is not None:
-        weight_bits = bits_of(target)
+        weight_bits = bits_of(target, option="--weight-bits")
     elif weight_bits is None and isinstance(chip := network.info.get("chip"), dict):
         # It was trained for a chip.
         target, weight_bits = chip.get("target"), chip.get("weight_bits")

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from neuromod.stages.talk import Talk, clock
 
 if TYPE_CHECKING:
+    from neuromod.errors import DoesNotFitError
     from neuromod.network import Network
     from neuromod.runs import Run
     from neuromod.training import Chip, Settings
+    from neuromod.training.plan import TrainingPlan
     from neuromod.trials import Trials
 
 
@@ -52,7 +54,6 @@ def train_stage(
     from neuromod.tasks import where_read
     from neuromod.training import checkpoints, config, for_target
     from neuromod.training import loop as training
-    from neuromod.training import plan as training_plan
 
     settings, said = for_target(settings)
     for sentence in said:
@@ -62,7 +63,7 @@ def train_stage(
     if resume and checkpoint.exists():
         state = checkpoints.load(checkpoint, settings, data=data)
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
-    plan = training_plan.make_plan(settings, neurons_per_core=state.neurons_per_core if state else None)
+    plan = plan_training(settings, neurons_per_core=state.neurons_per_core if state else None)
     kept = _lines_until(metrics, state.step) if state else []
     if state is None and start is not None:
         state = checkpoints.start(settings, data=data, network=start)
@@ -134,6 +135,40 @@ def train_stage(
         result=result,
     )
     return result
+
+
+def plan_training(settings: Settings, *, neurons_per_core: int | None = None) -> TrainingPlan:
+    """Make the plan of a training; a refusal says what to type.
+
+    Raises
+    ------
+    DoesNotFitError
+        If the neurons do not fit the cores.
+    """
+    from neuromod.errors import DoesNotFitError
+    from neuromod.training import plan
+
+    try:
+        return plan.make_plan(settings, neurons_per_core=neurons_per_core)
+    except DoesNotFitError as error:
+        raise _in_commands(error, settings) from None
+
+
+def _in_commands(error: DoesNotFitError, settings: Settings) -> DoesNotFitError:
+    """Return a refusal that says what to type."""
+    from neuromod.errors import DoesNotFitError
+    from neuromod.runs import commands
+    from neuromod.training import config
+
+    said = []
+    for advice in error.advice:
+        given = config.to_dict(settings)
+        for step in advice.steps if advice.kind != "nothing" else ():
+            value = "x".join(map(str, step.value)) if isinstance(step.value, tuple) else step.value
+            given = {**given, "chip": {**given["chip"], step.kind: value}}
+        texts = commands.as_given("train", given, target_file=Path())
+        said.append(advice.text if advice.kind == "nothing" else f"`{' && '.join(texts)}`")
+    return DoesNotFitError(error.facts, error.advice, words=", or ".join(said))
 
 
 def _fit(network: Network, cores: Chip, talk: Talk) -> dict[str, Any]:

@@ -30,10 +30,8 @@ def campaign(first: int) -> dict[str, Any]:
     return {"refusals": refusals, "questions": seed - first, "ends": dict(ends), "wrong_seeds": wrong}
 
 
-def main() -> None:
-    rows = [
-        TABLE.row(f"seed {first}", lambda f=first: campaign(f)) for first in range(0, REFUSALS // EACH * 1000, 1000)
-    ]
+def parts(rows: list[dict[str, Any]]) -> tuple[str, str]:
+    """Table and words of the campaigns."""
     ends: Counter[str] = Counter()
     for row in rows:
         ends.update(row["ends"])
@@ -42,11 +40,16 @@ def main() -> None:
     lines.append(["all", *(sum(line[k] for line in lines) for k in range(1, len(ENDS) + 1))])
     wrong = [str(seed) for row in rows for seed in row["wrong_seeds"]]
     refusals, questions = (sum(row[key] for row in rows) for key in ("refusals", "questions"))
-    TABLE.write(
+    return (
         markdown(["advice", "fits at once", "fits later", "nothing helps, and why", "loop", "dead end"], lines),
         f"{refusals:,} refusals of {questions:,} random networks and targets, each advice followed by itself. "
         f"Seeds that went wrong: {', '.join(wrong) or 'none'}.",
     )
+
+
+def main() -> None:
+    seeds = range(0, REFUSALS // EACH * 1000, 1000)
+    TABLE.write(*parts([TABLE.row(f"seed {first}", lambda f=first: campaign(f)) for first in seeds]))
 
 
 if __name__ == "__main__":

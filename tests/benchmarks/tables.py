@@ -64,14 +64,17 @@ class Table:
         row: dict[str, Any] = content["rows"][key]
         return row
 
-    def write(self, *parts: str) -> None:
-        """Write the Markdown file: the parts, and where the figures are from."""
+    def text(self, *parts: str) -> str:
+        """Return the Markdown: the parts, and where the figures are from."""
         content = self.read()
         dates = sorted({row["measured"] for row in content["rows"].values()})
         said = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
         made = f"*`{content['command']}`, {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}, {content['machine']}"
-        text = "\n\n".join([*parts, f"{made}; {said}.*" if said else f"{made}.*"])
-        (FOLDER / f"{self.name}.md").write_text(text + "\n", encoding="utf-8")
+        return "\n\n".join([*parts, f"{made}; {said}.*" if said else f"{made}.*"]) + "\n"
+
+    def write(self, *parts: str) -> None:
+        """Write the Markdown file."""
+        (FOLDER / f"{self.name}.md").write_text(self.text(*parts), encoding="utf-8")
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -156,3 +156,13 @@ def test_the_committed_tables_are_what_the_script_makes(name):
     module = script()
     assert (module.FOLDER / f"{name}.md").read_text(encoding="utf-8") == module.render(name)
     assert name in plan_names()
+
+
+def test_the_table_of_advice_is_what_its_refusals_came_to():
+    module = script("bench_advice")
+    rows = [row for _, row in sorted(module.TABLE.read()["rows"].items())]
+    text = (script("tables").FOLDER / "advice.md").read_text(encoding="utf-8")
+    assert text == module.TABLE.text(*module.parts(rows))
+    assert sum(row["refusals"] for row in rows) == 500
+    ends = {key.rsplit(": ")[-1] for row in rows for key in row["ends"]}
+    assert ends <= {"fits", "nothing"}

@@ -383,6 +383,28 @@ def test_too_many_neurons_are_refused() -> None:
         cores("hops", "chip.neurons_per_core=3")
 
 
+@pytest.mark.parametrize(
+    ("assignments", "advised"),
+    [
+        (["chip.cores=2x2", "chip.neurons_per_core=3"], {"cores": (3, 2), "neurons_per_core": 4}),
+        (["chip.cores=40x40", "chip.target=xylo-imu"], {"cores": (1, 1)}),
+        (["chip.cores=1x1", "chip.target=xylo-imu", "network.neurons=5000"], {"nothing": None}),
+        (["chip.cores=1x1", "chip.target=dynapse2", "network.neurons=400"], {"cores": (1, 2)}),
+    ],
+)
+def test_refused_cores_name_some_that_are_not(assignments: list[str], advised: dict[str, Any]) -> None:
+    assignments = ["network.neurons=16", *assignments]
+    with pytest.raises(DoesNotFitError) as error:
+        chip.of_settings(config.load(None, assignments))
+    assert {item.kind for item in error.value.advice} == set(advised)
+    for item in error.value.advice:
+        if item.kind == "nothing":
+            continue
+        assert item.value == advised[item.kind]
+        value = "x".join(map(str, item.value)) if isinstance(item.value, tuple) else item.value
+        assert chip.of_settings(config.load(None, [*assignments, f"chip.{item.kind}={value}"])) is not None
+
+
 # --- limits and bits ----------------------------------------------------------------------------------------------
 
 
@@ -599,6 +621,7 @@ def test_refusals_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (["--wiring-cost", "miles"], 2, "is not one of"),
         (["--wiring-cost", "hops", "--cores", "4by4"], 2, "write rows x columns"),
         (["--wiring-cost", "hops", "--cores", "2x2", "--neurons-per-core", "16"], 3, "256 neurons do not fit 2x2"),
+        (["--cores", "2x2", "--neurons-per-core", "16"], 3, "`neuromod train --cores 4x4 --neurons-per-core 16`"),
         (["--wiring-cost", "energy", "--cores", "2x2"], 2, "energy of packets on generic-mesh is unknown"),
     ):
         found, _, err = run_command("train", *arguments)

@@ -20,6 +20,10 @@ from neuromod.mapping.problem import Problem
 # First temperature, in units of the mean loss of the losing tries at the start; that of the objective max-link, which
 # starts from few hops, is lower.
 _HOT, _HOT_MAX_LINK = 0.6, 0.1
+# Last temperature of a search for a placement that fits, relative to the first.
+_LAST = 0.1
+# Share of a run without less excess after which it is given up, where that is asked for.
+_STUBBORN = 0.15
 # Share of the tries at the end that accept no loss.
 _QUENCH = 0.1
 # Segments into which a run is cut: between them progress is told, time looked at, links are priced (more often), and
@@ -78,12 +82,42 @@ class Search:
             )
         )  # fmt: skip
 
+    @property
+    def excess(self) -> int:
+        """By how much the limits are exceeded, added up; zero if there are none."""
+        return int(self.counters[1])
+
+    def run_until_it_fits(self, tries: int, segments: int, patience: int) -> npt.NDArray[np.int32] | None:
+        """Anneal until no limit is exceeded; None if it is given up.
+
+        Parameters
+        ----------
+        tries : int
+            Number of moves and swaps that are tried in a segment.
+        segments : int
+            Number of segments.
+        patience : int
+            Number of segments without less excess after which it is given up.
+        """
+        # Where no move costs anything, the limits alone lead.
+        self.unit = self.unit or 1.0
+        least, since = self.excess, 0
+        for share in np.linspace(0, 1, segments, endpoint=False).tolist():
+            if not least or since == patience:
+                break
+            temperature = _HOT * self.unit * _LAST**share
+            self._try(temperature, _LAST ** (1 / segments / tries), tries, _ANYWHERE, -1)
+            since = 0 if self.excess < least else since + 1
+            least = min(least, self.excess)
+        return None if self.excess else self.tables.core_of(self.problem.n)
+
     def run(
         self,
         tries: int,
         cold: float,
         *,
         seconds: float | None = None,
+        give_up: bool = False,
         on_progress: Callable[[float], None] = lambda share: None,
     ) -> npt.NDArray[np.int32]:
         """Anneal and return the core of each neuron.
@@ -96,6 +130,8 @@ class Search:
             Last temperature.
         seconds : float, optional
             Time that may be taken.
+        give_up : bool, default False
+            End early where limits are exceeded and the excess falls no further.
         on_progress : callable, optional
             Takes the share that is done, 0 … 1.
         """
@@ -107,6 +143,7 @@ class Search:
         best, best_load = self.start, np.inf
         begin = time.monotonic()
         share = 0.0
+        least, since = self.excess, 0
         batch = max(tries // segments, 1)
         if seconds is not None:
             batch = 20_000
@@ -126,6 +163,10 @@ class Search:
             self._exchange_cores(temperature)
             self._search(temperature, cooling, batch)
             on_progress(share)
+            since = 0 if self.excess < least else since + 1
+            least = min(least, self.excess)
+            if give_up and least and since > _STUBBORN * segments:
+                break
         core_of = self.tables.core_of(self.problem.n)
         if congested and best_load < busiest_link(self.problem, core_of):
             return best

@@ -27,6 +27,7 @@ from neuromod.mapping.local_search.tables import make_tables
 from neuromod.mapping.placers import bisection, clusters, tiles
 from neuromod.mapping.placers import random as shuffled
 from neuromod.mapping.placers.components import pack_components
+from neuromod.mapping.placers.fitting import find
 from neuromod.mapping.placers.tiles import cores_needed
 from neuromod.mapping.problem import Effort, Problem, renumbered
 
@@ -41,8 +42,9 @@ _RENUMBERED = 50_000
 _CLUSTERED, _CORES_CLUSTERED = 5_000, 256
 # Last temperature, in units of the mean loss of the losing tries at the start.
 _COLD = 0.05
-# Times the tries of a second round, where the first found nothing that keeps the limits.
-_PATIENCE = 5
+# Further rounds, where the first found nothing that keeps the limits, as long as each leaves no more than this share of
+# the excess.
+_PATIENCE, _WORTH = 5, 0.5
 
 
 def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
@@ -79,19 +81,36 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
     tries = max(int(effort.amount * _TRIES * growth / len(starts)), 10_000)
     given = [starts[0]] if problem.grown is None else [problem.grown, starts[0]]
-    found = [*given, *_anneal_all(problem, starts, rng, tries, effort)]
+    beyond = min(rank(problem, start)[0] for start in starts)
+    fitting = find(problem) if beyond else None
+    # Where even that found nothing, a search that gets no nearer to the limits is not worth its time.
+    stubborn = bool(beyond) and fitting is None
+    found = [*given, *_anneal_all(problem, starts, rng, tries, effort, give_up=stubborn)]
     if problem.n <= _CLUSTERED and problem.grid.cores <= _CORES_CLUSTERED:
         found.append(clusters.place(problem, rng))
     best = min(found, key=lambda core_of: rank(problem, core_of))
-    if rank(problem, best)[0] and effort.seconds is None:
-        # Limits are still exceeded: once more, from there, with more patience.
-        found = [best, *_anneal_all(problem, [best] * len(starts), rng, _PATIENCE * tries, effort)]
+    left = rank(problem, best)[0]
+    if left and fitting is not None:
+        found = [fitting, *_anneal_all(problem, [fitting] * len(starts), rng, tries, effort)]
+        return min(found, key=lambda core_of: rank(problem, core_of))
+    for _ in range(_PATIENCE):
+        # Limits are still exceeded: once more, from there, as long as it gets much better.
+        if not left or left > _WORTH * beyond or effort.seconds is not None:
+            break
+        found = [best, *_anneal_all(problem, [best] * len(starts), rng, tries, effort, give_up=stubborn)]
         best = min(found, key=lambda core_of: rank(problem, core_of))
+        beyond, left = left, rank(problem, best)[0]
     return best
 
 
 def _anneal_all(
-    problem: Problem, starts: list[npt.NDArray[np.int32]], rng: np.random.Generator, tries: int, effort: Effort
+    problem: Problem,
+    starts: list[npt.NDArray[np.int32]],
+    rng: np.random.Generator,
+    tries: int,
+    effort: Effort,
+    *,
+    give_up: bool = False,
 ) -> list[npt.NDArray[np.int32]]:
     """Anneal every start, on as many processors as there are."""
     seeds = rng.integers(0, 2**63, len(starts))
@@ -114,7 +133,7 @@ def _anneal_all(
             effort.on_progress(float(done.mean()))
 
         core_of = np.empty(problem.n, np.int32)
-        core_of[order] = searches[i].run(tries, _COLD * coldest, seconds=deadline, on_progress=tell)
+        core_of[order] = searches[i].run(tries, _COLD * coldest, seconds=deadline, give_up=give_up, on_progress=tell)
         return core_of
 
     with ThreadPoolExecutor(workers) as pool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.errors import DoesNotFitError
+from neuromod.errors import Advice, DoesNotFitError
 from neuromod.geometry import Plane
 from neuromod.hardware import Grid, Links, Target, cores_of_places, load_target, make_links
 from neuromod.training.settings import Settings
@@ -109,7 +109,7 @@ def of_settings(settings: Settings, *, neurons_per_core: int | None = None) -> C
     DoesNotFitError
         If the neurons do not fit the cores.
     """
-    from neuromod.mapping import choose_grid, decide_capacity
+    from neuromod.mapping import choose_grid, decide_capacity, limits
 
     chip, cost = settings.chip, settings.wiring.cost
     if not (chip.cores or chip.target or cost != "distance"):
@@ -120,14 +120,43 @@ def of_settings(settings: Settings, *, neurons_per_core: int | None = None) -> C
     n = settings.network.neurons
     held = neurons_per_core or chip.neurons_per_core or None
     capacity, _ = decide_capacity(target, grid, n, held, spread=True, option="chip.neurons_per_core")
-    if n > capacity * grid.cores:
+    if not limits.is_allowed(grid, target):
+        most = limits.most_cores(target)
+        facts = f"a grid of {grid} cores takes more chips of {target.name} than can be joined: there can be "
         raise DoesNotFitError(
-            f"{n:,} neurons do not fit {grid} cores of {capacity:,} ({target.name}); needed {-(-n // capacity):,} cores"
+            facts + f"{most:,} cores" if most > 1 else facts + "one core", _advice(grid, target, n, held)
         )
+    if n > capacity * grid.cores:
+        facts = f"{n:,} neurons do not fit {grid} cores of {capacity:,} ({target.name})"
+        raise DoesNotFitError(f"{facts}; needed {-(-n // capacity):,} cores", _advice(grid, target, n, held))
     columns = math.ceil(math.sqrt(capacity))
     block = (math.ceil(capacity / columns), columns)
     links = None if cost == "distance" else make_links(cost, grid, target)
     return Chip(grid, capacity, block, target, _bits(settings, target), links)
+
+
+def _advice(grid: Grid, target: Target, n: int, held: int | None) -> tuple[Advice, ...]:
+    """What makes n neurons fit: a grid that there can be, about as large as was asked for, or fuller cores."""
+    from neuromod.mapping import limits
+
+    most, limit = limits.most_cores(target), target.limit("neurons")
+    needed = math.ceil(n / min(held or n, limit))
+    found = []
+    other = limits.larger_grid(grid, max(needed, min(grid.cores, most)), target)
+    if other is None and needed <= most:
+        other = limits.larger_grid(grid, needed, target)
+    if other is not None and other != grid:
+        found.append(Advice("cores", (other.rows, other.columns)))
+    share = -(-n // grid.cores)
+    if held is not None and limits.is_allowed(grid, target) and held < share <= limit:
+        found.append(Advice("neurons_per_core", share))
+    if not found and held is not None and (other := limits.larger_grid(grid, math.ceil(n / limit), target)):
+        fuller = Advice("neurons_per_core", min(int(min(limit, n)), -(-n // other.cores)))
+        found.append(Advice("cores", (other.rows, other.columns), then=fuller))
+    if found:
+        return tuple(found)
+    there = f"at most {most:,} cores" if most > 1 else "one core"
+    return (Advice("nothing", f"{n:,} neurons take {needed:,} cores, and there can be {there} of {target.name}"),)
 
 
 def _bits(settings: Settings, target: Target) -> int | None:
