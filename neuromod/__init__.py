@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from neuromod.pruning import Pruning as Pruning
     from neuromod.pruning import prune as prune
     from neuromod.pruning import prune_packets as prune_packets
+    from neuromod.spiking import from_snntorch as from_snntorch
     from neuromod.tasks import Trials as Trials
     from neuromod.tasks import generate as generate
     from neuromod.traffic import TrafficReport as TrafficReport
     from neuromod.traffic import estimate as estimate
+    from neuromod.training import Wiring as Wiring
     from neuromod.training import train as train
     from neuromod.verification import Verification as Verification
     from neuromod.verification import verify as verify
@@ -43,10 +45,12 @@ _PUBLIC = {
     "TrafficReport": "neuromod.traffic.report",
     "Trials": "neuromod.tasks.trials",
     "Verification": "neuromod.verification.outcome",
+    "Wiring": "neuromod.training.own_loop.wiring",
     "analyze": "neuromod.analysis.analysis",
     "estimate": "neuromod.traffic.report",
     "evaluate": "neuromod.metrics.accuracy",
     "export": "neuromod.exporting.exports",
+    "from_snntorch": "neuromod.spiking.from_snntorch",
     "generate": "neuromod.tasks.generation",
     "place": "neuromod.mapping.search",
     "prune": "neuromod.pruning.magnitude",
@@ -67,11 +71,13 @@ __all__ = [
     "TrafficReport",
     "Trials",
     "Verification",
+    "Wiring",
     "__version__",
     "analyze",
     "estimate",
     "evaluate",
     "export",
+    "from_snntorch",
     "generate",
     "place",
     "prune",
