@@ -17,6 +17,17 @@ from neuromod.training.schedules import learning_rate
 STEPS = 60
 
 
+TIGHT = """
+schema = "neuromod/target/1"
+name = "tight"
+title = "Tight"
+about = "A target for tests."
+routing = "unicast"
+[limits]
+fan_in = { value = 6, kind = "chosen", source = "test" }
+"""
+
+
 def settings(**more):
     values = {
         "tasks.names": ("go", "dlygo"),
@@ -71,13 +82,15 @@ def own_loop(told, **options):
             {"cost": "hops", "cores": (2, 2), "activity": False},
         ),
         (
-            {"wiring.cost": "hops", "chip.target": "dynapse2", "chip.weight_bits": 32, "wiring.activity": False},
-            {"cost": "hops", "target": "dynapse2", "activity": False},
+            {"chip.target": "tight.toml", "chip.cores": "2x2", "chip.weight_bits": 32},
+            {"target": "tight.toml", "cores": "2x2"},
         ),
     ],
     ids=["distance", "terminals", "sernn", "lm-rnn", "hops", "limits"],
 )
-def test_an_own_loop_makes_the_network_of_train_bit_for_bit(more, options):
+def test_an_own_loop_makes_the_network_of_train_bit_for_bit(more, options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tight.toml").write_text(TIGHT, encoding="utf-8")
     told = settings(**more)
     trained = loop.train(told)
     wiring, p = own_loop(told, **options)
@@ -87,6 +100,9 @@ def test_an_own_loop_makes_the_network_of_train_bit_for_bit(more, options):
     assert found.n_synapses < 400
     if "regularizer" not in options:
         assert wiring.state.swaps > 0
+    if "target" in options:
+        both = np.hstack([found.w_rec.toarray(), found.w_in]) != 0
+        assert both.sum(axis=1).max() <= 6
 
 
 class Own(torch.nn.Module):
