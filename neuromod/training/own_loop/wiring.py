@@ -151,6 +151,13 @@ class Wiring:
         return strength_at(self.plan.settings.wiring, self.state.step / self.plan.settings.training.steps)
 
     @property
+    def info(self) -> dict[str, Any]:
+        """What a network tells of where it comes from: the cores that it was trained for, if any."""
+        cores = self.plan.cores
+        about: dict[str, Any] = {"made_by": "neuromod.Wiring"}
+        return about if cores is None else {**about, "chip": cores.as_info(self.plan.settings.wiring.cost)}
+
+    @property
     def synapses(self) -> int:
         """Number of recurrent weights that are not zero."""
         return int(torch.count_nonzero(self.state.parameters["w_rec"].detach()))
@@ -246,16 +253,12 @@ class Wiring:
         n = len(self.state.positions)
         if tuple(tensors["bias"].shape) != (n,):
             raise UsageError(f"bias must have the shape ({n},), found {tuple(tensors['bias'].shape)}")
-        cores = self.plan.cores
-        about: dict[str, Any] = {"made_by": "neuromod.Wiring"}
-        if cores is not None:
-            about["chip"] = cores.as_info(self.plan.settings.wiring.cost)
         return model.to_network(
             tensors,
             self.state.positions,
             dt_s=dt_s,
             tau_s=dt_s if tau_s is None else tau_s,
-            info={**about, **(info or {})},
+            info={**self.info, **(info or {})},
         )
 
     def state_dict(self) -> dict[str, Any]:
