@@ -18,6 +18,7 @@ from neuromod.arrays import as_array, as_csr, frozen
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 from neuromod.notebook import html_table
+from neuromod.populations import info_of
 
 SCHEMA = "neuromod/network/1"
 
@@ -198,7 +199,7 @@ class Network:
             positions=None if self.positions is None else self.positions[keep],
             rates=None if self.rates is None else self.rates[keep],
             neuron_ids=self.neuron_ids[keep],
-            info=_info_of(self.info, keep),
+            info=info_of(self.info, keep),
         )
 
     def _repr_html_(self) -> str:
@@ -274,29 +275,3 @@ class Network:
             raise UsageError(
                 f"cannot read {path}: it does not hold a valid network ({error}); make it again"
             ) from error
-
-
-def _info_of(info: Mapping[str, Any], keep: Array) -> Mapping[str, Any]:
-    """Return what a network says of the neurons `keep`: the parameters of its populations, where it has any."""
-    about = info.get("nir")
-    if not isinstance(about, Mapping):
-        return info
-    groups: list[dict[str, Any]] = []
-    for group in about["groups"]:
-        inside = (keep >= group["start"]) & (keep < group["stop"])
-        at = np.flatnonzero(inside)
-        if len(at) and at[-1] - at[0] + 1 != len(at):
-            raise UsageError("neurons of different populations cannot be mixed; keep each population together")
-        if len(at):
-            part = _values_of(group, keep[at] - group["start"])
-            groups.append({**part, "start": int(at[0]), "stop": int(at[-1]) + 1})
-    return {**info, "nir": {**about, "groups": sorted(groups, key=lambda group: group["start"])}}
-
-
-def _values_of(values: Mapping[str, Any], keep: Array) -> dict[str, Any]:
-    """Return the values of some neurons: numbers stay, lists lose entries."""
-    return {
-        key: [value[k] for k in keep] if isinstance(value, list) else
-        _values_of(value, keep) if isinstance(value, Mapping) else value
-        for key, value in values.items()
-    }

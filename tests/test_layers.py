@@ -26,7 +26,7 @@ FLOORS = (
     ("metrics", "hardware", "removal"),
     ("quantization",),
     ("tasks", "network"),
-    ("arrays", "files"),
+    ("arrays", "files", "populations"),
     ("errors", "geometry", "kernels", "notebook", "version"),
 )
 FLOOR_OF = {unit: floor for floor, units in enumerate(reversed(FLOORS), start=1) for unit in units}

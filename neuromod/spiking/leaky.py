@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,6 +181,30 @@ def is_leaky(network: Network) -> bool:
     """Whether a network says that its neurons step as snnTorch's."""
     about = network.info.get("nir")
     return isinstance(about, dict) and "snntorch" in about
+
+
+def stepped(text: Any, types: list[str]) -> dict[str, Any]:
+    """Read how the neurons of a NIR file of ours step in snnTorch, where NIR has no words for it.
+
+    Parameters
+    ----------
+    text : str or bytes
+        JSON.
+    types : list of str
+        Kinds of the populations.
+
+    Raises
+    ------
+    ValueError
+        If it says something that no neurons do.
+    """
+    said = json.loads(text)
+    wanted = {"RLeaky": ["LIF"], "RSynaptic": ["CubaLIF"]}
+    if not isinstance(said, dict) or wanted.get(str(said.get("neuron"))) != types:
+        raise ValueError("what it says of snnTorch's neurons is not about its populations")
+    if said.get("reset") not in RESETS or not isinstance(said.get("reset_delay"), bool):
+        raise ValueError("what it says of the reset of snnTorch's neurons is unknown")
+    return {key: said[key] for key in ("neuron", "reset", "reset_delay")}
 
 
 def tau_of(kept: Array, dt_s: float) -> Any:
