@@ -174,7 +174,9 @@ def rebuild(network: Network, *, placement: Placement | None = None) -> Any:
     nir = nir_package()
     about = network.info.get("nir")
     if not isinstance(about, dict) or not about["groups"] or about["groups"][-1]["stop"] != network.n:
-        raise UsageError("only a network that was imported from NIR, or made of snnTorch's neurons, can be written as it was")
+        raise UsageError(
+            "only a network that was imported from NIR, or made of snnTorch's neurons, can be written as it was"
+        )
     nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([network.n_in])})}
     edges: list[tuple[str, str]] = []
 

@@ -32,10 +32,10 @@ def from_snntorch(
     """Return the spiking network of a module of snnTorch neurons, trained or not.
 
     The module is taken apart by what it holds: a `Linear` into one ``RLeaky`` or ``RSynaptic``, and a `Linear` out of
-    it, with a ``Leaky`` behind that if this does not reset, as it then low-passes the readout. What its ``forward`` does
+    it, with a ``Leaky`` behind that if this does not reset, as it then low-passes the readout. What ``forward`` does
     besides is not seen. The network is one as from a NIR file, of `LIF` or `CubaLIF` neurons: it can be pruned, placed
-    and exported as NIR, and in addition it runs, see `spiking.LeakyNetwork`, so that its spikes can be counted on any
-    inputs, see `spiking.count_spikes`.
+    and exported as NIR. It runs, too, see `spiking.LeakyNetwork`, so that its spikes can be counted on any inputs, see
+    `spiking.count_spikes`.
 
     Parameters
     ----------
@@ -140,7 +140,9 @@ def _parts(module: Any, inputs: Any, readout: Any) -> tuple[Any, Any, Any, Any]:
     back = [item for item in found[k + 1 :] if item[1] is not inputs] if readout is None else []
     for name, part in front + back:
         if type(part).__name__ not in ("Linear", "Leaky"):
-            raise UsageError(f"{name} is a {type(part).__name__}, which cannot be represented here; give inputs, readout")
+            raise UsageError(
+                f"{name} is a {type(part).__name__}, which cannot be represented here; give inputs, readout"
+            )
     before = inputs if inputs is not None else _one([i for i in front if hasattr(i[1], "weight")], "inputs")
     after = readout if readout is not None else _one([i for i in back if hasattr(i[1], "weight")], "readout")
     if any(type(part).__name__ == "Leaky" for _, part in front):
@@ -181,8 +183,8 @@ def _recurrent(neurons: Any) -> tuple[Array, Array]:
     values = getattr(layer, "V", None)
     if values is None or values.ndim != 1:
         raise UsageError(
-            f"the recurrent layer is a {type(layer).__name__}, which cannot be represented here; needed linear_features, "
-            "or one-to-one weights V, one for each neuron"
+            f"the recurrent layer is a {type(layer).__name__}, which cannot be represented here; needed "
+            "linear_features, or one-to-one weights V, one for each neuron"
         )
     return np.diag(values.detach().cpu().numpy()), np.zeros(len(values))
 

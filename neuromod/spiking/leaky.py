@@ -66,7 +66,7 @@ class LeakyNetwork:
         i_t &= \alpha i_{t-1} + W_{in} x_t + W_{rec} s_{t-1} + b \\
         v_t &= \beta v_{t-1} + i_t - r_t \theta, \quad r_t = [v_{t-1} > \theta], \quad s_t = [v_t > \theta]
 
-    with :math:`\alpha = 0` for ``RLeaky``. That is a reset by subtraction, one step after the spike, snnTorch's default;
+    with :math:`\alpha = 0` for ``RLeaky``. That is a reset by subtraction one step after the spike, snnTorch's default;
     ``zero`` sets the membrane to 0 instead, and without ``reset_delay`` it takes place at once. The readout is
     :math:`y_t = W_{out} s_t + b_{out}`, low-passed where the network has a readout that leaks.
 

@@ -60,7 +60,9 @@ def verify_snntorch(graph: Any, network: Network, *, seed: int = 1) -> dict[str,
         for t in range(_STEPS):
             drive = into(torch.from_numpy(x[t]))
             step = ours.run(x[t : t + 1], state)
-            from_ours = [state.spikes, state.current, state.membrane] if neurons.synaptic else [state.spikes, state.membrane]
+            from_ours = (
+                [state.spikes, state.current, state.membrane] if neurons.synaptic else [state.spikes, state.membrane]
+            )
             spikes, *_, membrane = neurons(drive, *(torch.from_numpy(part.copy()) for part in from_ours))
             clear = step.margin[0] > tie
             error = max(error, float(np.abs(membrane.numpy() - step.membrane[0])[clear].max(initial=0)) / size)

@@ -1,4 +1,4 @@
-"""`Wiring` in loops of a user's own: the network of `neuromod train`, swaps that change nothing, optimizers, refusals."""
+"""`Wiring` in loops of a user's own: the network of `neuromod train`, swaps that change nothing, refusals."""
 
 import copy
 
@@ -142,7 +142,9 @@ def test_a_swap_changes_neither_the_function_nor_the_next_step(name):
     torch.manual_seed(0)
     net = Own()
     optimizer = OPTIMIZERS[name](net.parameters())
-    wiring = neuromod.Wiring(net.rec.weight, inputs=net.into.weight, readout=net.out.weight, strength=0.02, swap_every=4)
+    wiring = neuromod.Wiring(
+        net.rec.weight, inputs=net.into.weight, readout=net.out.weight, strength=0.02, swap_every=4
+    )
     for k in range(3):
         step(net, optimizer, k)
         wiring.step(optimizer)
@@ -169,7 +171,11 @@ def test_a_swap_changes_neither_the_function_nor_the_next_step(name):
         assert torch.equal(mine, its)
     for mine, its in zip(optimizer.state.values(), twin.state.values(), strict=True):
         for key, value in mine.items():
-            assert torch.equal(torch.as_tensor(value), torch.as_tensor(its[key])) if value is not None else its[key] is None
+            assert (
+                torch.equal(torch.as_tensor(value), torch.as_tensor(its[key]))
+                if value is not None
+                else its[key] is None
+            )
     # And the network that comes out is what the module computes, in the order of the grid.
     found = wiring.network(bias=net.into.bias, bias_out=net.out.bias, dt_s=0.1, tau_s=0.2)
     np.testing.assert_allclose(found.run(x.numpy())[0], net(x).detach().numpy(), atol=2e-6)
@@ -277,7 +283,7 @@ def test_a_frozen_tensor_is_not_charged():
     ("make", "words"),
     [
         (lambda: neuromod.Wiring(torch.nn.LSTM(3, 8).weight_hh_l0), r"\(n, n\), found \(32, 8\); gates"),
-        (lambda: neuromod.Wiring(Own().rec.weight, inputs=torch.ones(3, 16)), r"inputs must have the shape \(16, n_in\)"),
+        (lambda: neuromod.Wiring(Own().rec.weight, inputs=torch.ones(3, 16)), r"inputs must have .* \(16, n_in\)"),
         (lambda: neuromod.Wiring(Own().rec.weight * 2), "recurrent must be a parameter"),
         (lambda: neuromod.Wiring(torch.eye(3)), "requires_grad is False"),
         (lambda: neuromod.Wiring(np.eye(3)), "must be a PyTorch tensor, found ndarray"),
