@@ -103,9 +103,12 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
     from neuromod.errors import UsageError
     from neuromod.metrics import activity, has_tasks, trials_for
 
+    from neuromod.spiking import count_spikes, is_leaky
+
     if source not in ("rates", "spikes"):
         return activity.read_rates(Path(source), network), None
-    if source == "rates":
+    # What spikes already has no other rates than its spikes.
+    if source == "rates" and not (is_leaky(network) and has_tasks(network)):
         if has_tasks(network):
             talk.say(f"Counting active steps on {activity.TRIALS} task trials …")
         found = activity.find_activity(network)
@@ -117,8 +120,6 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
             "--activity spikes needs a network with tasks, and this one brings none; "
             "give its rates in a file: --activity FILE"
         )
-    from neuromod.spiking import count_spikes
-
     trials = trials_for(network, activity.TRIALS, seed=activity.TRIALS_SEED)
     spiking, export = _spiking(run, name, network, talk=talk)
     talk.say(f"Counting spikes on {activity.TRIALS} task trials …")
@@ -127,8 +128,10 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
 
 def _spiking(run: Run, name: str, network: Network, *, talk: Talk) -> tuple[Any, str | None]:
     """Return the spiking network that was exported last, else one with the default conversion."""
-    from neuromod.spiking import SpikingNetwork, choose
+    from neuromod.spiking import SpikingNetwork, choose, is_leaky
 
+    if is_leaky(network):
+        return network, None
     export = _export(run, name)
     if export is not None:
         return SpikingNetwork.load(run.file(_SPIKING)), export
