@@ -102,7 +102,6 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
     """Count or read the activity; return it and the digest of the export whose spikes they are, if any."""
     from neuromod.errors import UsageError
     from neuromod.metrics import activity, has_tasks, trials_for
-
     from neuromod.spiking import count_spikes, is_leaky
 
     if source not in ("rates", "spikes"):
