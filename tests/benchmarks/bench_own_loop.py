@@ -3,10 +3,10 @@
 Run it with ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_own_loop.py [--seeds 0 1 2] [--folder DIR]``; what has
 been measured is kept, so it goes on where it stopped. The data are BasicMotions, as the wheel of aeon carries them
 (installed, or in a folder such as its ``aeon/datasets/data``). 100 neurons, 200 steps of Adam with a batch of 32 and
-surrogate gradients, λ the same from the first step on; the readout is the mean over the steps. The test set is seen once, after training; nothing is
-chosen by it: every λ is reported. Bars, means over the seeds: BIMT has at most 1/10 of the synapses of no penalty,
-within 0.025 of its accuracy, and, mapped on 4x4 cores with its own spikes on the training trials, at most 1/5 of its
-hops.
+surrogate gradients, λ the same from the first step on; the readout is the mean over the steps. The test set is seen
+once, after training; nothing is chosen by it: every λ is reported. Bars, means over the seeds: BIMT has at most 1/10 of
+the synapses of no penalty, within 0.025 of its accuracy, and, mapped on 4x4 cores with its own spikes on the training
+trials, at most 1/5 of its hops.
 """
 
 from __future__ import annotations
