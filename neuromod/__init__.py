@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from neuromod.pruning import Pruning as Pruning
     from neuromod.pruning import prune as prune
     from neuromod.pruning import prune_packets as prune_packets
+    from neuromod.spiking import from_snntorch as from_snntorch
     from neuromod.tasks import generate as generate
     from neuromod.traffic import TrafficReport as TrafficReport
     from neuromod.traffic import estimate as estimate
+    from neuromod.training import Wiring as Wiring
     from neuromod.training import train as train
     from neuromod.trials import Trials as Trials
     from neuromod.verification import Verification as Verification
@@ -45,10 +47,12 @@ _PUBLIC = {
     "TrafficReport": "neuromod.traffic",
     "Trials": "neuromod.trials",
     "Verification": "neuromod.verification",
+    "Wiring": "neuromod.training",
     "analyze": "neuromod.analysis",
     "estimate": "neuromod.traffic",
     "evaluate": "neuromod.metrics",
     "export": "neuromod.exporting",
+    "from_snntorch": "neuromod.spiking",
     "generate": "neuromod.tasks",
     "place": "neuromod.mapping",
     "prune": "neuromod.pruning",
@@ -71,11 +75,13 @@ __all__ = [
     "TrafficReport",
     "Trials",
     "Verification",
+    "Wiring",
     "__version__",
     "analyze",
     "estimate",
     "evaluate",
     "export",
+    "from_snntorch",
     "generate",
     "place",
     "prune",

@@ -18,6 +18,7 @@ from neuromod.arrays import as_array, as_csr, frozen
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 from neuromod.notebook import html_table
+from neuromod.populations import info_of
 
 if TYPE_CHECKING:
     from neuromod.trials import Trials
@@ -207,6 +208,7 @@ class Network:
             positions=None if self.positions is None else self.positions[keep],
             rates=None if self.rates is None else self.rates[keep],
             neuron_ids=self.neuron_ids[keep],
+            info=info_of(self.info, keep),
         )
 
     def _repr_html_(self) -> str:

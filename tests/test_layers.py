@@ -27,7 +27,7 @@ FLOORS = (
     ("metrics", "hardware", "removal"),
     ("quantization",),
     ("tasks", "network"),
-    ("arrays", "files", "trials"),
+    ("arrays", "files", "trials", "populations"),
     ("errors", "geometry", "kernels", "notebook", "version"),
 )
 FLOOR_OF = {unit: floor for floor, units in enumerate(reversed(FLOORS), start=1) for unit in units}

@@ -162,19 +162,21 @@ def rebuild(network: Network, *, placement: Placement | None = None) -> Any:
     Parameters
     ----------
     network : Network
-        From `importing.nir.read`, pruned or not.
+        From `importing.nir.read` or `spiking.from_snntorch`, pruned or not.
     placement : Placement, optional
         Cores of the neurons, written into the metadata.
 
     Raises
     ------
     UsageError
-        If the network was not imported from NIR, or neurons of its populations were removed.
+        If the network does not spike.
     """
     nir = nir_package()
     about = network.info.get("nir")
     if not isinstance(about, dict) or not about["groups"] or about["groups"][-1]["stop"] != network.n:
-        raise UsageError("only a network that was imported from NIR, with all its neurons, can be written as it was")
+        raise UsageError(
+            "only a network that was imported from NIR, or made of snnTorch's neurons, can be written as it was"
+        )
     nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([network.n_in])})}
     edges: list[tuple[str, str]] = []
 
@@ -218,6 +220,7 @@ def rebuild(network: Network, *, placement: Placement | None = None) -> Any:
     extra: dict[str, Any] = {"format": FORMAT, "form": "imported", "about": json.dumps(said, sort_keys=True)}
     extra |= {"dt_s": network.dt_s} if about["dt_known"] else {}
     extra |= {"reset": about["reset"]} if "reset" in about else {}
+    extra |= {"snntorch": json.dumps(about["snntorch"], sort_keys=True)} if "snntorch" in about else {}
     return nir.NIRGraph(nodes, edges, metadata=extra)
 
 

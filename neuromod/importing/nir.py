@@ -16,6 +16,7 @@ from neuromod.exporting import nir as exported
 from neuromod.importing.nir_graph import NEURONS, Flat, flatten
 from neuromod.importing.result import Choice, Imported, build, notes_of_placement, read_unnamed
 from neuromod.network import Array, Network
+from neuromod.spiking import stepped
 
 TRACE = ("tau", "r", "v_leak")
 
@@ -165,6 +166,8 @@ def _convert(graph: Any, where: str) -> Imported:
     about: dict[str, Any] = {"groups": groups, "dt_known": known is not None}
     if "reset" in graph.metadata:
         about["reset"] = _text(graph.metadata["reset"])
+    if "snntorch" in graph.metadata:
+        about["snntorch"] = stepped(graph.metadata["snntorch"], [group["type"] for group in groups])
     if readout is not None:
         node = flat.nodes[readout]
         about["readout"] = {key: _parameter(flat, readout, node, key, n_out) for key in TRACE}

@@ -1,5 +1,9 @@
 from .counting import count_spikes as count_spikes
 from .counting import count_spiking as count_spiking
+from .from_snntorch import from_snntorch as from_snntorch
+from .leaky import LeakyNetwork as LeakyNetwork
+from .leaky import is_leaky as is_leaky
+from .leaky import stepped as stepped
 from .network import Reset as Reset
 from .network import SpikingNetwork as SpikingNetwork
 from .network import State as State

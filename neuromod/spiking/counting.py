@@ -4,39 +4,55 @@ from __future__ import annotations
 
 import numpy as np
 
+from neuromod.errors import UsageError
 from neuromod.metrics import BATCH, Activity, Operations
-from neuromod.network import Array
+from neuromod.network import Array, Network
+from neuromod.spiking.leaky import LeakyNetwork
 from neuromod.spiking.network import SpikingNetwork
 from neuromod.trials import Trials
 
 
-def count_spikes(spiking: SpikingNetwork, trials: Trials) -> Activity:
+def count_spikes(spiking: SpikingNetwork | Network, trials: Trials | Array) -> Activity:
     """Count the spikes of a spiking network, all substeps of a time step together.
 
     Steps after the end of a trial do not count. Inputs are counted as in `count_active_steps`.
 
     Parameters
     ----------
-    spiking : SpikingNetwork
-        The network.
-    trials : Trials
-        The trials that it runs on.
+    spiking : SpikingNetwork or Network
+        The network; a `Network` is one from `from_snntorch`.
+    trials : Trials or (time, trial, n_in) array
+        The trials that it runs on; those of an array last to its end.
 
     Returns
     -------
     Activity
         Rates in spikes per time step of the rate network.
+
+    Raises
+    ------
+    UsageError
+        If the network does not spike, or does not say how.
     """
-    spikes = np.zeros(spiking.n)
-    events = np.zeros(spiking.w_in.shape[1], np.int64)
+    running = LeakyNetwork.of(spiking) if isinstance(spiking, Network) else spiking
+    inputs, mask = (trials.inputs, trials.mask) if isinstance(trials, Trials) else _whole(trials, running.w_in.shape[1])
+    spikes = np.zeros(running.n)
+    events = np.zeros(running.w_in.shape[1], np.int64)
     rng = np.random.default_rng(0)
-    for start in range(0, trials.inputs.shape[1], BATCH):
+    for start in range(0, inputs.shape[1], BATCH):
         batch = slice(start, start + BATCH)
-        x, valid = trials.inputs[:, batch], trials.mask[:, batch]
-        spikes += spiking.run(x, rng=rng).spikes[valid].sum(axis=0, dtype=np.float64)
+        x, valid = inputs[:, batch], mask[:, batch]
+        spikes += running.run(x, rng=rng).spikes[valid].sum(axis=0, dtype=np.float64)
         events += (x[valid] != 0).sum(axis=0)
-    steps = int(trials.mask.sum())
+    steps = int(mask.sum())
     return Activity(spikes / steps, events / steps, "spikes", steps)
+
+
+def _whole(inputs: Array, n_in: int) -> tuple[Array, Array]:
+    x = np.asarray(inputs, np.float32)
+    if x.ndim != 3 or x.shape[2] != n_in or not x.size:
+        raise UsageError(f"inputs must have the shape (time, trial, {n_in}), found {x.shape}")
+    return x, np.ones(x.shape[:2], bool)
 
 
 def count_spiking(spiking: SpikingNetwork, x: Array, mask: Array, *, seed: int = 0) -> Operations:

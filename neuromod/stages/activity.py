@@ -100,10 +100,12 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
     """Count or read the activity; return it and the digest of the export whose spikes they are, if any."""
     from neuromod.errors import UsageError
     from neuromod.metrics import activity, has_tasks, trials_for
+    from neuromod.spiking import count_spikes, is_leaky
 
     if source not in ("rates", "spikes"):
         return activity.read_rates(Path(source), network), None
-    if source == "rates":
+    # What spikes already has no other rates than its spikes.
+    if source == "rates" and not (is_leaky(network) and has_tasks(network)):
         if has_tasks(network):
             talk.say(f"Counting active steps on {_trials(network)} …")
         found = activity.find_activity(network)
@@ -115,8 +117,6 @@ def _count(run: Run, name: str, network: Network, source: str, *, talk: Talk) ->
             "--activity spikes needs a network with tasks, and this one brings none; "
             "give its rates in a file: --activity FILE"
         )
-    from neuromod.spiking import count_spikes
-
     trials = trials_for(network, activity.TRIALS, seed=activity.TRIALS_SEED, split="train")
     spiking, export = _spiking(run, name, network, talk=talk)
     talk.say(f"Counting spikes on {_trials(network)} …")
@@ -133,8 +133,10 @@ def _trials(network: Network) -> str:
 
 def _spiking(run: Run, name: str, network: Network, *, talk: Talk) -> tuple[Any, str | None]:
     """Return the spiking network that was exported last, else one with the default conversion."""
-    from neuromod.spiking import SpikingNetwork, choose
+    from neuromod.spiking import SpikingNetwork, choose, is_leaky
 
+    if is_leaky(network):
+        return network, None
     export = _export(run, name)
     if export is not None:
         return SpikingNetwork.load(run.file(_SPIKING)), export

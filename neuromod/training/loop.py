@@ -25,10 +25,11 @@ from neuromod.training.on_cores import schedule as chip_steps
 from neuromod.training.on_data import batches as data_batches
 from neuromod.training.on_data import learning
 from neuromod.training.on_data.batches import Material, PackedData
+from neuromod.training.penalties import after_step
 from neuromod.training.penalties import family as regularizers
 from neuromod.training.penalties import proximal as bimt
 from neuromod.training.plan import TrainingPlan, make_plan
-from neuromod.training.schedules import bias_step, learning_rate, prices_change, strength_at
+from neuromod.training.schedules import learning_rate, prices_change, strength_at
 from neuromod.training.settings import Settings
 from neuromod.trials import Trials
 
@@ -154,7 +155,7 @@ def _loop(
         stream = data_batches.batches(settings, material, state.step, device)
     for packed in stream:
         if prices is None or prices_change(plan, state.step):
-            prices = _prices(plan, state)
+            prices = after_step.find_prices(plan, state)
         loss, hit = _step(plan, state, packed, prices)
         now = time.monotonic()
         state.seconds += now - then
@@ -247,35 +248,11 @@ def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.P
         group["lr"] = learning_rate(training, share)
     kept = chip_steps.still_alive(plan, state)
     state.optimizer.step()
-    if strength > 0 and settings.wiring.proximal:
-        bimt.shrink(parameters, prices.weights, state.optimizer, strength, prices.groups)
-    with torch.no_grad():
-        for name, mask in kept.items():
-            parameters[name].mul_(mask)
-
-    state.step += 1
+    after_step.charge(plan, state, state.optimizer, prices, strength=strength, kept=kept)
     if chip_steps.listens_after(plan, state.step):
         state.activity = listening.update(state.activity, h.detach(), h0, packed.previous, settings.alpha)
-    if strength > 0 and chip_steps.swaps_after(plan, state.step):
-        chip_steps.swap_neurons(plan, state)
-    if chip_steps.cuts_after(plan, state.step):
-        chip_steps.cut_to_limits(plan, state)
+    after_step.rearrange(plan, state, strength=strength)
     return float(loss.detach()), float(score)
-
-
-def _prices(plan: TrainingPlan, state: State) -> bimt.Prices:
-    settings = plan.settings
-    with_biases = state.step >= bias_step(settings)
-    weights = regularizers.prices(
-        settings.wiring, state.positions, state.parameters, plane=plan.plane, with_biases=with_biases
-    )
-    groups = regularizers.groups(
-        settings.wiring, plan.cores, state.positions, state.activity, state.parameters["w_rec"].detach()
-    )
-    # What is frozen pays nothing.
-    kept = continuing.frozen(settings)
-    priced = {name: price for name, price in weights.items() if name not in kept}
-    return bimt.Prices(priced, None if "w_rec" in kept else groups)
 
 
 def _mask_gradient(settings: Settings, state: State) -> None:

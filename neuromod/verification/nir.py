@@ -16,9 +16,10 @@ from neuromod.importing import check_file
 from neuromod.mapping import Placement
 from neuromod.metrics import agree, evaluate, trials_for
 from neuromod.network import Array, Network
-from neuromod.spiking import SpikingNetwork
+from neuromod.spiking import SpikingNetwork, is_leaky
 from neuromod.trials import Trials, decisions
 from neuromod.verification.common import compare, first_line, gap_of
+from neuromod.verification.snntorch import verify_snntorch
 
 # A membrane this close to the threshold may fire one substep later elsewhere, and the trial goes its own way.
 _TIE = 1e-5
@@ -86,7 +87,7 @@ def verify_nir(
     except Exception as error:
         raise VerificationError(f"{path} cannot be read by nir: {first_line(error)}") from error
     if spiking is None:
-        return _imported(graph, network, placement)
+        return _imported(graph, network, placement, seed)
     if form is None:
         form = "literal" if str(graph.metadata.get("form")) == "literal" else "cuba"
     trials = trials_for(network, n_trials, seed=np.random.default_rng([seed, 15]))
@@ -131,11 +132,17 @@ def verify_nir(
     return result
 
 
-def _imported(graph: Any, network: Network, placement: Placement | None) -> dict[str, Any]:
-    """A network that came from NIR does not run here: what was written must be what was read."""
+def _imported(graph: Any, network: Network, placement: Placement | None, seed: int) -> dict[str, Any]:
+    """What was written must be what was read; what is of snnTorch's neurons runs there, too."""
     reasons = _differences(graph, exported.rebuild(network, placement=placement))
-    result: dict[str, Any] = {"passed": not reasons, "verified": True, "runtime": "read back with the nir package"}
-    return {**result, "reasons": reasons, "form": "imported", "synapses": network.n_synapses}
+    result: dict[str, Any] = {"verified": True, "runtime": "read back with the nir package", "runtimes": {}}
+    if is_leaky(network) and not reasons:
+        part = verify_snntorch(graph, network, seed=seed)
+        reasons += part["reasons"]
+        result["runtimes"]["snntorch"] = {**part, "passed": part["verified"] and not part["reasons"]}
+        result["runtime"] = "snnTorch, step by step" if part["verified"] else result["runtime"]
+    result |= {"passed": not reasons, "reasons": reasons, "form": "imported", "synapses": network.n_synapses}
+    return result
 
 
 def _verify_in(

@@ -38,7 +38,11 @@ def update(
     """
     before = torch.cat([h0[: len(h) - len(previous)], h[previous]])
     drive = torch.clamp((h - (1 - alpha) * before) / alpha, min=0).cpu().numpy()
-    spikes = drive.mean(axis=0) / balance(drive)
+    return average(activity, drive.mean(axis=0) / balance(drive))
+
+
+def average(activity: npt.NDArray[np.float32], spikes: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Take the spikes of one more batch, (n,) of any unit, into the running estimate, (n,), 1 on the average."""
     mean = float(spikes.mean())
     newest = np.maximum(spikes / mean, _LEAST) if mean > 0 else np.ones_like(spikes)
     result = (1 - _NEWEST) * activity + _NEWEST * newest

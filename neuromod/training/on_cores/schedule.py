@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from neuromod.training.checkpoints import State
 from neuromod.training.on_cores import limits as fitting
 from neuromod.training.on_cores import weight_bits as rounding
 from neuromod.training.penalties import family as regularizers
@@ -17,12 +18,22 @@ from neuromod.training.swaps import positions as swapping
 from neuromod.training.swaps.cores import swap_between_cores
 
 
-def _is_limited(plan: TrainingPlan) -> bool:
+class Wired(Protocol):
+    """What wiring costs act on: the state of a training run, `neuromod.training.checkpoints.State`, or of a user's."""
+
+    step: int
+    parameters: dict[str, torch.Tensor]
+    positions: npt.NDArray[np.float32]
+    activity: npt.NDArray[np.float32]
+    swaps: int
+
+
+def is_limited(plan: TrainingPlan) -> bool:
     """Whether weights must be cut to fit the cores that a network is trained for."""
     return plan.cores is not None and fitting.is_limited(plan.cores.target)
 
 
-def used_parameters(plan: TrainingPlan, state: State) -> dict[str, torch.Tensor]:
+def used_parameters(plan: TrainingPlan, state: Wired) -> dict[str, torch.Tensor]:
     """Return the parameters with the bits that the chip has for weights, in the last phase."""
     cores = plan.cores
     late = state.step >= math.ceil(plan.phases.last * plan.settings.training.steps)
@@ -41,11 +52,11 @@ def swaps_after(plan: TrainingPlan, step: int) -> bool:
     """Whether neurons may change places after this step."""
     every = plan.settings.wiring.swap_every
     # A swap would break limits that are kept in full.
-    fixed = _is_limited(plan) and step > plan.phases.last * plan.settings.training.steps
+    fixed = is_limited(plan) and step > plan.phases.last * plan.settings.training.steps
     return FAMILY[plan.settings.wiring.regularizer].swaps and every > 0 and step % every == 0 and not fixed
 
 
-def swap_neurons(plan: TrainingPlan, state: State) -> None:
+def swap_neurons(plan: TrainingPlan, state: Wired) -> None:
     """Exchange neurons where that lowers the wiring cost; the function stays as it is."""
     cores = plan.cores
     w_rec = state.parameters["w_rec"].detach().cpu().numpy()
@@ -61,22 +72,22 @@ def swap_neurons(plan: TrainingPlan, state: State) -> None:
     state.swaps += found.exchanges
 
 
-def still_alive(plan: TrainingPlan, state: State) -> dict[str, torch.Tensor]:
+def still_alive(plan: TrainingPlan, state: Wired) -> dict[str, torch.Tensor]:
     """Which weights may still be other than zero, once limits are being tightened: what was cut stays cut."""
-    if not _is_limited(plan) or state.step / plan.settings.training.steps < plan.settings.wiring.ramp_to:
+    if not is_limited(plan) or state.step / plan.settings.training.steps < plan.settings.wiring.ramp_to:
         return {}
     return {name: state.parameters[name].detach() != 0 for name in ("w_rec", "w_in")}
 
 
 def cuts_after(plan: TrainingPlan, step: int) -> bool:
     """Whether weights beyond the limits of the target are cut after this step."""
-    if not _is_limited(plan):
+    if not is_limited(plan):
         return False
     started = step >= plan.settings.wiring.ramp_to * plan.settings.training.steps
     return step == plan.settings.training.steps or (started and step % plan.phases.every == 0)
 
 
-def cut_to_limits(plan: TrainingPlan, state: State) -> None:
+def cut_to_limits(plan: TrainingPlan, state: Wired) -> None:
     """Zero the weakest weights until they keep the limits of the target, which tighten until the last phase."""
     cores = plan.cores
     assert cores is not None

@@ -46,15 +46,16 @@ def wiring_cost(
 def shrink(
     parameters: Mapping[str, torch.Tensor],
     prices: Mapping[str, torch.Tensor],
-    optimizer: torch.optim.Adam,
+    optimizer: torch.optim.Optimizer,
     strength: float,
     groups: GroupPrices | None = None,
 ) -> None:
-    r"""Proximal step of the wiring cost, in the metric of Adam: makes exact zeros.
+    r"""Proximal step of the wiring cost, in the metric of the optimizer: makes exact zeros.
 
     Adam moves a weight by its learning rate η over √v; the proximal operator of λ C in the same metric is the
     soft threshold ηλp / √v. Its fixed points are those of the loss plus λ C, which Adam on the subgradient only
-    hovers around (proximal form of adaptive methods: Yun, Lozano and Yang 2021, arXiv:2102.04200).
+    hovers around (proximal form of adaptive methods: Yun, Lozano and Yang 2021, arXiv:2102.04200). In SGD v is 1, and η
+    counts the momentum: a steady gradient moves a weight by η (1 - damping) / (1 - momentum).
 
     Parameters
     ----------
@@ -62,29 +63,43 @@ def shrink(
         Changed in place.
     prices : mapping of str to tensor
         From `regularizers.prices`.
-    optimizer : torch.optim.Adam
-        After its step; its state gives √v.
+    optimizer : torch.optim.Adam, AdamW or SGD
+        After its step; its state gives √v. Weights that it has not moved yet are left.
     strength : float
         λ now.
     groups : GroupPrices, optional
         What groups of recurrent weights cost besides; their proximal step follows that of the single weights, which
         together is the proximal step of the sum (sparse group lasso).
     """
-    group = optimizer.param_groups[0]
-    beta, eps, rate = group["betas"][1], group["eps"], group["lr"]
-
-    def root(weight: torch.Tensor) -> torch.Tensor:
-        state = optimizer.state[weight]
-        correction = 1 - beta ** float(state["step"])
-        found: torch.Tensor = (state["exp_avg_sq"] / correction).sqrt_().add_(eps)
-        return found
-
     for name, price in prices.items():
         weight = parameters[name]
-        scale = root(weight)
-        threshold = (rate * strength) * price / scale
-        weight.copy_(weight.sign() * (weight.abs() - threshold).clamp_(min=0))
+        metric = _metric(optimizer, weight)
+        if metric is not None:
+            rate, scale = metric
+            threshold = (rate * strength) * price / scale
+            weight.copy_(weight.sign() * (weight.abs() - threshold).clamp_(min=0))
     if groups is not None:
         w_rec = parameters["w_rec"]
-        thresholds = strength * traffic_cost.prices_of_groups(w_rec, groups)
-        shrink_groups(w_rec, root(w_rec) / rate, groups.onto, thresholds)
+        metric = _metric(optimizer, w_rec)
+        if metric is not None:
+            rate, scale = metric
+            thresholds = strength * traffic_cost.prices_of_groups(w_rec, groups)
+            shrink_groups(w_rec, scale / rate, groups.onto, thresholds)
+
+
+def _metric(optimizer: torch.optim.Optimizer, weight: torch.Tensor) -> tuple[float, torch.Tensor] | None:
+    """Learning rate of a weight and what the optimizer divides its steps by; None if it never moved it."""
+    group = next((g for g in optimizer.param_groups if any(other is weight for other in g["params"])), None)
+    if group is None:
+        return None
+    rate = float(group["lr"])
+    if isinstance(optimizer, torch.optim.SGD):
+        if weight.grad is None or rate == 0:
+            return None
+        return rate * (1 - group["dampening"]) / (1 - group["momentum"]), torch.ones_like(weight)
+    state = optimizer.state.get(weight, {})
+    if "exp_avg_sq" not in state or rate == 0:
+        return None
+    correction = 1 - group["betas"][1] ** float(state["step"])
+    squares = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"]
+    return rate, (squares / correction).sqrt_().add_(group["eps"])

@@ -1,0 +1,1 @@
+"""Brain-inspired modular training in a PyTorch loop of the user's own."""
