@@ -70,7 +70,7 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
 
     wanted = tuple(name for name in FORMATS if name in formats) or None
     if "all" in formats:
-        placed = run.state("map")[0] != "missing"
+        placed = run.step("map") is not None
         wanted = tuple(name for name, format in FORMATS.items() if placed or not format.needs_placement)
     result = export_stage(run, formats=wanted, talk=talk, **options)
     if plot is not None:

@@ -208,7 +208,7 @@ class Run:
         StageError
             If the pruned network is stale, or a trained network has not been pruned yet.
         """
-        if self.state("prune")[0] == "missing" and self.state("import")[0] == "fresh":
+        if self.step("prune") is None and self.state("import")[0] == "fresh":
             return "network.safetensors"
         self.require("prune")
         return "pruned.safetensors"

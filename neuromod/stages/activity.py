@@ -34,7 +34,7 @@ def network_with_activity(run: Run, *, talk: Talk, source: str | None = None) ->
     """
     from neuromod.metrics import activity
 
-    if run.state("prune")[0] == "missing" and run.state("train")[0] == "fresh":
+    if run.step("prune") is None and run.state("train")[0] == "fresh":
         from neuromod.stages.prune import prune_stage
 
         talk.say("The network is not pruned yet: running `neuromod prune` with its defaults first.")

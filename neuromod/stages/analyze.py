@@ -32,7 +32,7 @@ def analyze_stage(
     from neuromod.stages.prune import prune_stage
 
     begun = time.monotonic()
-    if run.state("prune")[0] == "missing" and run.state("import")[0] != "fresh":
+    if run.step("prune") is None and run.state("import")[0] != "fresh":
         talk.say("Pruning the network first, since that has not been done")
         prune_stage(run, talk=talk)
     name = run.network_file()

@@ -26,7 +26,7 @@ def estimate_stage(run: Run, *, talk: Talk) -> dict[str, Any]:
     from neuromod.traffic import fit_rent
     from neuromod.traffic import report as traffic
 
-    if run.state("map")[0] == "missing":
+    if run.step("map") is None:
         from neuromod.stages.map import map_stage
 
         talk.say("The network is not mapped yet: running `neuromod map` with its defaults first.")

@@ -28,7 +28,7 @@ def export_stage(
     from neuromod.exporting import Job, write_all
     from neuromod.runs import commands
 
-    if run.state("prune")[0] == "missing" and run.state("import")[0] == "missing":
+    if run.step("prune") is None and run.state("import")[0] == "missing":
         from neuromod.stages.prune import prune_stage
 
         talk.say("The network has not been pruned yet; pruning with the defaults (neuromod prune).")
@@ -37,7 +37,7 @@ def export_stage(
     network = run.network(name)
     formats = _formats(network, formats, talk=talk)
     inputs, placement = [name], None
-    if run.state("map")[0] != "missing":
+    if run.step("map") is not None:
         placement = _placement(run)
         inputs.append("placement.json")
     else:

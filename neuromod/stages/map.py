@@ -134,7 +134,7 @@ def map_stage(
             "activity": activity,
         },
         # Of a target of the user's own the run holds a copy; where it was is no one else's.
-        given={**given, "target": Path(given["target"]).name} if given["target"] else given,
+        given={**given, "target": Path(target).name} if Path(target).is_absolute() else given,
         seconds=time.perf_counter() - started,
         inputs=[name, "activity.safetensors"],
         outputs=["placement.json", "placement.csv", "cores.graphml", "target.toml"],

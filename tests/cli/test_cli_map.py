@@ -116,6 +116,23 @@ def test_a_stale_placement_is_refused(run, neuromod):
     assert "neuromod import" in err
 
 
+def test_what_is_gone_is_made_again_as_it_was_not_with_defaults(run, neuromod):
+    assert neuromod("prune", "--keep", "0.5", "-q")[0] == 0
+    assert neuromod("map", "--cores", "1x2", "--effort", "0.01", "--seed", "3", "-q")[0] == 0
+    for gone, after, command in (
+        ("target.toml", "estimate", "neuromod map --cores 1x2 --effort 0.01 --seed 3"),
+        ("placement.json", "export", "neuromod map --cores 1x2 --effort 0.01 --seed 3"),
+        ("pruned.safetensors", "map", "neuromod prune --keep 0.5"),
+        ("pruned.safetensors", "analyze", "neuromod prune --keep 0.5"),
+    ):
+        content = run.file(gone).read_bytes()
+        run.file(gone).unlink()
+        code, _, err = neuromod(after)
+        assert code == 5, (gone, after, err)
+        assert f"run `{command}" in err
+        run.file(gone).write_bytes(content)
+
+
 def test_too_small_a_grid_says_what_would_fit(run, neuromod):
     code, out, err = neuromod("map", "--cores", "1x2", "--neurons-per-core", "20", "--json")
     assert code == 3
