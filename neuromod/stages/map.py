@@ -192,7 +192,7 @@ def _say(advice: Advice, refused: _Refused) -> str:
         return advice.text
     run = refused.run
     texts: list[str] = []
-    changes = {step.kind: step.value for step in advice.steps if step.kind != "keep"}
+    changes: dict[str, Any] = {step.kind: step.value for step in advice.steps if step.kind != "keep"}
     for step in advice.steps:
         if step.kind == "keep":
             if run.given("prune").get("packets"):
@@ -240,7 +240,7 @@ def _still_fits(keep: float, changes: Mapping[str, Any], refused: _Refused) -> b
         left = cut(whole, threshold_for(whole, round(keep * whole.n**2)), weight_bits=bits)
         if given["activity"] not in (None, "rates", "spikes") and left.n != refused.network.n:
             return False
-        cores = given["cores"]
+        cores: Any = given["cores"]
         mapping.place(
             left, activity=Activity(np.ones(left.n), np.ones(left.n_in), "every-step", 0), target=refused.target,
             cores=tuple(map(int, cores.split("x"))) if isinstance(cores, str) else cores,

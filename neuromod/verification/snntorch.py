@@ -54,7 +54,7 @@ def verify_snntorch(graph: Any, network: Network, *, seed: int = 1) -> dict[str,
             break
     size = max(1.0, float(np.abs(reference.membrane).max()))
     tie = _TIE * size
-    error, wrong, compared = 0.0, 0, 0
+    largest, wrong, compared = 0.0, 0, 0
     state, free, theirs = ours.rest(_TRIALS), None, []
     with torch.no_grad():
         for t in range(_STEPS):
@@ -65,7 +65,7 @@ def verify_snntorch(graph: Any, network: Network, *, seed: int = 1) -> dict[str,
             )
             spikes, *_, membrane = neurons(drive, *(torch.from_numpy(part.copy()) for part in from_ours))
             clear = step.margin[0] > tie
-            error = max(error, float(np.abs(membrane.numpy() - step.membrane[0])[clear].max(initial=0)) / size)
+            largest = max(largest, float(np.abs(membrane.numpy() - step.membrane[0])[clear].max(initial=0)) / size)
             wrong += int((spikes.numpy() != step.spikes[0])[clear].sum())
             compared += int(clear.sum())
             state = step.last
@@ -77,8 +77,8 @@ def verify_snntorch(graph: Any, network: Network, *, seed: int = 1) -> dict[str,
     untied = reference.margin.min(axis=(0, 2)) > tie
     apart = int((np.stack(theirs) != reference.spikes)[:, untied].any(axis=(0, 2)).sum())
     reasons = []
-    if wrong or error > _MAX_ERROR:
-        reasons.append(f"snnTorch: {wrong} of {compared:,} spikes differ, the membranes by up to {error:.1e}")
+    if wrong or largest > _MAX_ERROR:
+        reasons.append(f"snnTorch: {wrong} of {compared:,} spikes differ, the membranes by up to {largest:.1e}")
     if apart:
         reasons.append(f"snnTorch: {apart} of {int(untied.sum())} trials without a tie have other spikes")
     if not reference.spikes.any():
@@ -88,7 +88,7 @@ def verify_snntorch(graph: Any, network: Network, *, seed: int = 1) -> dict[str,
         "reasons": reasons,
         "steps_compared": compared,
         "spikes_wrong": wrong,
-        "max_relative_error": error,
+        "max_relative_error": largest,
         "spikes_per_neuron_per_step": float(reference.spikes.mean()),
         "trials_without_a_tie": int(untied.sum()),
         "trials_apart": apart,
