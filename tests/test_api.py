@@ -104,7 +104,7 @@ def test_a_spiking_export_carries_what_its_verification_needs(solver_network, tm
 
 
 def test_formats_that_are_not_there_are_refused(solver_network, tmp_path):
-    with pytest.raises(neuromod.errors.UsageError, match="onnx, snn, nir or sanafe"):
+    with pytest.raises(neuromod.errors.UsageError, match="needed onnx, snn, nir, sanafe"):
         neuromod.export(solver_network, tmp_path, format="tflite")
     with pytest.raises(neuromod.errors.UsageError, match=r"neuromod\.place"):
         neuromod.export(solver_network, tmp_path, format="sanafe")

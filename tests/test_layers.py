@@ -22,8 +22,7 @@ FLOORS = (
     ("verification", "reporting", "sweeping"),
     ("importing", "runs"),
     ("pruning", "exporting", "training", "traffic"),
-    ("chips",),
-    ("spiking", "mapping", "analysis", "data"),
+    ("spiking", "mapping", "analysis", "data", "chips"),
     ("metrics", "hardware", "removal"),
     ("quantization",),
     ("tasks", "network"),
@@ -152,6 +151,11 @@ def strings(path: Path) -> Iterator[ast.Constant]:
 COMMAND_LINES = {
     "sweeping/trial.py": "starts the commands of a trial as processes, and is the one place that does",
     "exporting/sanafe_referee.py": "a program that is written beside the export, with an option of its own",
+    "exporting/chips/examples/loihi.py": "a program that is written into the folder of the export",
+    "exporting/chips/examples/loihi2.py": "a program that is written into the folder of the export",
+    "exporting/chips/examples/xylo.py": "a program that is written into the folder of the export",
+    "verification/chips.py": "starts those programs as processes",
+    "verification/simulators.py": "starts those programs as processes",
 }
 
 

@@ -74,9 +74,9 @@ def read_trials(
     if not path.is_file():
         raise UsageError(f"cannot read {path}: {'it is no file' if path.exists() else 'no such file'}")
     if kind != ".h5" and channels is not None:
-        raise UsageError(f"--channels sums neighbouring units of spikes in an .h5; {path.name} has none")
+        raise UsageError(f"`channels` sums neighbouring units of spikes in an .h5; {path.name} has none")
     if dt_ms is not None and not 0 < dt_ms < 1e6:
-        raise UsageError(f"--dt-ms {dt_ms:g} is out of range: needed more than 0")
+        raise UsageError(f"`dt_ms={dt_ms:g}` is out of range: needed more than 0")
     source: dict[str, Any] = {
         "name": path.name,
         "sha256": sha256(path),

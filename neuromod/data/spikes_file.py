@@ -65,7 +65,7 @@ def read_spikes(path: Path, *, dt_ms: float | None, channels: int | None) -> dic
         raise UsageError(f"{path} holds no spike")
     width = n_units if channels is None else channels
     if width > n_units:
-        raise UsageError(f"--channels {width}: {path} has {n_units} units, which cannot be spread over more channels")
+        raise UsageError(f"`channels={width}`: {path} has {n_units} units, which cannot be spread over more channels")
     counted = [_count(path, k, t, u, dt_s, n_units, width) for k, (t, u) in enumerate(zip(times, units, strict=True))]
     inputs, lengths = padded(tuple(counted))
     return {
@@ -82,7 +82,7 @@ def _count(path: Path, trial: int, times: Any, units: Any, dt_s: float, n_units:
     bins = np.floor(times / dt_s + 1e-9).astype(np.int64)
     last = int(bins.max(initial=0))
     if last >= _MOST_BINS or (last + 1) * width > MOST_ENTRIES:
-        raise UsageError(f"{path}: trial {trial} has {last + 1:,} bins of {1000 * dt_s:g} ms; choose a larger --dt-ms")
+        raise UsageError(f"{path}: trial {trial} has {last + 1:,} bins of {1000 * dt_s:g} ms; choose a larger `dt_ms`")
     counts = np.zeros((last + 1, width), np.float32)
     np.add.at(counts, (bins, units.astype(np.int64) * width // n_units), 1)
     return counts

@@ -32,6 +32,7 @@ _FLAGS = {
     "format": "--format",
     "quantize": "--quantize",
     "scheduler": "--scheduler",
+    "channels": "--channels",
 }
 
 _MARKED = re.compile(r"`([^`\n]+)`")

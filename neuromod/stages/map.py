@@ -241,9 +241,10 @@ def _still_fits(keep: float, changes: Mapping[str, Any], refused: _Refused) -> b
         if given["activity"] not in (None, "rates", "spikes") and left.n != refused.network.n:
             return False
         cores: Any = given["cores"]
+        if isinstance(cores, str):
+            cores = tuple(map(int, cores.split("x")))
         mapping.place(
-            left, activity=Activity(np.ones(left.n), np.ones(left.n_in), "every-step", 0), target=refused.target,
-            cores=tuple(map(int, cores.split("x"))) if isinstance(cores, str) else cores,
+            left, cores=cores, activity=Activity(np.ones(left.n), np.ones(left.n_in), "every-step", 0), target=refused.target,
             neurons_per_core=given["neurons_per_core"], placer=given["placer"] or "annealing", effort=Effort(0.001),
         )  # fmt: skip
     except (DoesNotFitError, UsageError):

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from neuromod.errors import DoesNotFitError
     from neuromod.network import Network
     from neuromod.runs import Run
-    from neuromod.training import Chip, Settings
-    from neuromod.training.plan import TrainingPlan
+    from neuromod.training import Chip, Settings, TrainingPlan
     from neuromod.trials import Trials
 
 

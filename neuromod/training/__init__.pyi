@@ -10,6 +10,7 @@ from .on_data.defaults import read_for as read_for
 from .on_data.defaults import settings_for as settings_for
 from .on_data.defaults import suited as suited
 from .own_loop.wiring import Wiring as Wiring
+from .plan import TrainingPlan as TrainingPlan
 from .settings import ChipSettings as ChipSettings
 from .settings import NetworkSettings as NetworkSettings
 from .settings import Settings as Settings
