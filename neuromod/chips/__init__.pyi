@@ -1,10 +1,10 @@
 from .load import loihi2_load as loihi2_load
 from .load import loihi_load as loihi_load
 from .load import xylo_load as xylo_load
+from .loihi import LARGEST as LARGEST
 from .loihi import LoihiNetwork as LoihiNetwork
 from .loihi2 import Loihi2Network as Loihi2Network
 from .loihi2_calibration import calibrate_loihi2 as calibrate_loihi2
-from .loihi_calibration import calibrate_loihi as calibrate_loihi
 from .xylo import XyloNetwork as XyloNetwork
 from .xylo_calibration import bits_of_alpha as bits_of_alpha
 from .xylo_calibration import calibrate_xylo as calibrate_xylo

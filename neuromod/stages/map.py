@@ -244,7 +244,8 @@ def _still_fits(keep: float, changes: Mapping[str, Any], refused: _Refused) -> b
         if isinstance(cores, str):
             cores = tuple(map(int, cores.split("x")))
         mapping.place(
-            left, cores=cores, activity=Activity(np.ones(left.n), np.ones(left.n_in), "every-step", 0), target=refused.target,
+            left, cores=cores, target=refused.target,
+            activity=Activity(np.ones(left.n), np.ones(left.n_in), "every-step", 0),
             neurons_per_core=given["neurons_per_core"], placer=given["placer"] or "annealing", effort=Effort(0.001),
         )  # fmt: skip
     except (DoesNotFitError, UsageError):

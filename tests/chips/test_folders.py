@@ -13,9 +13,10 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from neuromod import Network
-from neuromod.chips import calibrate_loihi, calibrate_loihi2, calibrate_xylo
+from neuromod.chips import calibrate_loihi2, calibrate_xylo
 from neuromod.errors import UsageError, VerificationError
 from neuromod.exporting import chips
+from neuromod.exporting.chips import calibrate_loihi
 from neuromod.spiking import balance
 from neuromod.spiking.conversion import convert
 from neuromod.spiking.thresholds import activities

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from neuromod import Network
-from neuromod.chips import calibrate_loihi, calibrate_loihi2, calibrate_xylo
+from neuromod.chips import calibrate_loihi2, calibrate_xylo
 from neuromod.chips.arithmetic import decay_by_share, decay_by_shift, follow, split_signs
 from neuromod.chips.loihi import LoihiNetwork
 from neuromod.chips.loihi2 import Loihi2Network
 from neuromod.chips.rounding import round_rows
 from neuromod.chips.xylo import XyloNetwork
 from neuromod.errors import UsageError
+from neuromod.exporting.chips import calibrate_loihi
 from neuromod.spiking import balance
 from neuromod.spiking.conversion import convert
 from neuromod.spiking.thresholds import activities

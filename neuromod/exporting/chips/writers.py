@@ -41,8 +41,9 @@ def write_xylo(job: Job) -> Written:
 
 def write_loihi(job: Job) -> Written:
     """Convert with a hard reset and 8 bits, calibrate, and write the folder ``loihi``."""
-    from neuromod.chips import calibrate_loihi, loihi_load
+    from neuromod.chips import loihi_load
     from neuromod.exporting.chips import loihi
+    from neuromod.exporting.chips.loihi_calibration import calibrate_loihi
 
     settings = replace(
         job.settings,

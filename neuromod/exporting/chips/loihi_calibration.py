@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neuromod.arrays import Array
-from neuromod.chips.loihi import LARGEST, LoihiNetwork
+from neuromod.chips import LARGEST, LoihiNetwork
 from neuromod.errors import UsageError
 from neuromod.spiking import SpikingNetwork
 
