@@ -48,9 +48,7 @@ def _format_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command(
-    "export", help=_help(), short_help="Write ONNX, a spiking snnTorch model, NIR, SANA-FE or a chip's files."
-)
+@click.command("export", help=_help(), short_help="Write ONNX, spiking snnTorch and NIR, SANA-FE, or a chip's files.")
 @click.option(
     "--format",
     "formats",

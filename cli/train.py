@@ -10,9 +10,9 @@ import click
 
 from neuromod.stages import clock
 
+from .data import about_data, start_of
 from .options import CoresType, data_options, output_options, plot_option
 from .output import Talk
-from .train_data import about_data, start_of
 
 if TYPE_CHECKING:
     from neuromod.runs import Run

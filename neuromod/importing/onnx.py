@@ -42,7 +42,7 @@ def _left(path: Path) -> list[str]:
     """What a file of ours carries that no network holds."""
     properties = {prop.key: prop.value for prop in load(path).metadata_props}
     try:
-        return notes_of_placement(json.loads(properties["neuromod.mapping.placement"]))
+        return notes_of_placement(json.loads(properties["neuromod.placement"]))
     except (KeyError, ValueError, RecursionError):
         return []
 

@@ -209,7 +209,7 @@ def metadata_faults(name: str, file: Any, network: Network, placement: Placement
     except UnicodeDecodeError:
         return [f"{name} carries metadata that is no text"]
     wanted = onnx.metadata(network, placement)
-    for key in ("neuromod.mapping.placement", "neuromod.rates"):
+    for key in ("neuromod.placement", "neuromod.rates"):
         if key not in found:
             wanted.pop(key, None)  # exported before there was one
     faults = []
@@ -217,7 +217,7 @@ def metadata_faults(name: str, file: Any, network: Network, placement: Placement
         "neuromod.network",
         "neuromod.positions",
         "neuromod.rates",
-        "neuromod.mapping.placement",
+        "neuromod.placement",
         "neuromod.provenance",
     ):
         if key == "neuromod.provenance" and key in found and key in wanted:

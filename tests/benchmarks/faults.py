@@ -178,7 +178,7 @@ def _edit_metadata(model, key, field, value):
 
 
 def _edit_placement(model, rng):
-    prop = next(p for p in model.metadata_props if p.key == "neuromod.mapping.placement")
+    prop = next(p for p in model.metadata_props if p.key == "neuromod.placement")
     content = json.loads(prop.value)
     neuron = rng.integers(len(content["core_of"]))
     content["core_of"][neuron] = (content["core_of"][neuron] + 1) % 4

@@ -68,7 +68,7 @@ def test_placement_travels_and_a_stale_one_is_refused(solver, run_of):
     run.record("map", arguments={}, seconds=0, inputs=["network.safetensors"], outputs=["placement.json"], result={})
     assert invoke("export", "--format", "onnx", "--run", run.path).exit_code == 0
     props = {p.key: p.value for p in onnx.load(run.file("exports/network.onnx")).metadata_props}
-    assert json.loads(props["neuromod.mapping.placement"])["core_of"] == placement.core_of.tolist()
+    assert json.loads(props["neuromod.placement"])["core_of"] == placement.core_of.tolist()
 
     replace(solver, bias=np.ones(17)).save(run.file("network.safetensors"))
     run.record("import", arguments={}, seconds=0, inputs=[], outputs=["network.safetensors"], result={})

@@ -207,12 +207,12 @@ def test_metadata_reaches_the_runtime(tmp_path):
     content = {key: json.loads(value) for key, value in found.items()}
     assert content["neuromod.network"]["tau_s"] == network.tau_s
     assert content["neuromod.network"]["neuron_ids"] == [7, 3, 5, 9]
-    assert content["neuromod.mapping.placement"]["core_of"] == [0, 1, 1, 0]
-    assert content["neuromod.mapping.placement"]["target"] == "mesh"
+    assert content["neuromod.placement"]["core_of"] == [0, 1, 1, 0]
+    assert content["neuromod.placement"]["target"] == "mesh"
     assert content["neuromod.provenance"]["info"] == {"tasks": ["go"], "dt_ms": 100}
     np.testing.assert_allclose(content["neuromod.positions"], network.positions, atol=1e-5)
     without = onnx.load(exporting.write(network, tmp_path)[0])
-    assert "neuromod.mapping.placement" not in {prop.key for prop in without.metadata_props}
+    assert "neuromod.placement" not in {prop.key for prop in without.metadata_props}
 
 
 def test_placement_of_another_network_is_refused(tmp_path):

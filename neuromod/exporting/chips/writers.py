@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from neuromod.exporting.writers import Job, Written, converted, figures_of
 
 if TYPE_CHECKING:
@@ -104,6 +102,8 @@ def write_loihi2(job: Job) -> Written:
 
 
 def _trials(job: Job) -> Any:
+    import numpy as np
+
     from neuromod.metrics import trials_for
 
     return trials_for(job.network, _TRIALS, seed=np.random.default_rng([job.settings.seed, 21]), split="seen")
