@@ -107,7 +107,7 @@ def from_snntorch(
         w_rec=sparse.csr_array(w_rec),
         w_in=w_in,
         w_out=w_out,
-        bias=np.asarray(np.float32(b_in) + np.float32(bias)),
+        bias=np.asarray(b_in, np.float32) + np.asarray(bias, np.float32),
         bias_out=b_out,
         dt_s=dt_s,
         tau_s=dt_s,

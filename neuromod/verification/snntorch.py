@@ -43,8 +43,8 @@ def verify_snntorch(graph: Any, network: Network, *, seed: int = 1) -> dict[str,
         import torch
 
         neurons, into = _module(graph)
-    except ImportError as error:
-        return {"verified": False, "reasons": [], "reason": f"snnTorch is not installed ({error})"}
+    except ImportError as missing:
+        return {"verified": False, "reasons": [], "reason": f"snnTorch is not installed ({missing})"}
     ours = LeakyNetwork.of(network)
     rng = np.random.default_rng([seed, 19])
     for loudness in (1.0, 4.0, 16.0, 64.0):

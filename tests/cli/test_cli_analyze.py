@@ -58,7 +58,7 @@ def test_a_network_without_tasks_or_positions(run_of, solver) -> None:
 
 def test_bad_input(run_of, solver, tmp_path) -> None:
     run = run_of(solver)
-    assert "--density 2 is out of range" in neuromod("analyze", "--run", str(run.path), "--density", "2", code=2)
+    assert "density=2` is out of range" in neuromod("analyze", "--run", str(run.path), "--density", "2", code=2)
     assert "is not a run" in neuromod("analyze", "--run", str(tmp_path / "nowhere"), code=5)
     assert not run.file("analysis.json").exists()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neuromod import Network
 from neuromod.errors import UsageError
-from neuromod.spiking import conversion
+from neuromod.spiking import conversion, thresholds
 from neuromod.spiking.network import SpikingNetwork
 
 
@@ -103,7 +103,7 @@ def test_many_substeps_converge_to_the_rate_network(seed, mode, alpha):
         tau_s=0.1 / alpha,
     )
     x = np.repeat(rng.normal(size=(5, 8, 3)), 6, axis=0)
-    scale = conversion.balance(conversion.activities(network, x).reshape(-1, n), percentile=100)
+    scale = thresholds.balance(thresholds.activities(network, x).reshape(-1, n), percentile=100)
     states = network.states(x)
     errors = []
     for substeps in (4, 64):
@@ -127,7 +127,7 @@ def limit_error(mode, alpha, substeps=128):
         w_out=rng.normal(size=(2, n)), bias=rng.normal(size=n) * 0.2, bias_out=np.zeros(2), dt_s=0.1, tau_s=0.1 / alpha,
     )  # fmt: skip
     x = np.repeat(rng.normal(size=(5, 8, 3)), round(3 / alpha), axis=0)
-    scale = conversion.balance(conversion.activities(network, x).reshape(-1, n), percentile=100)
+    scale = thresholds.balance(thresholds.activities(network, x).reshape(-1, n), percentile=100)
     states = network.states(x)
     found = conversion.convert(network, scale, substeps=substeps, mode=mode).run(x).traces * scale
     return np.sqrt(((found - states) ** 2).mean() / (states**2).mean())

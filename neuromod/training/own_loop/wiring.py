@@ -304,4 +304,4 @@ class Wiring:
         mask = torch.from_numpy(allowed).to(recurrent.device)
         with torch.no_grad():
             recurrent.mul_(mask)
-        recurrent.register_hook(lambda gradient: gradient * mask.to(gradient.device))  # type: ignore[no-untyped-call]
+        recurrent.register_hook(lambda g: g * mask.to(g.device))  # type: ignore[no-untyped-call]
