@@ -98,7 +98,7 @@ def test_a_placement_of_another_network_is_refused(folder: Path, tmp_path: Path)
     neuromod("prune", "--keep", "0.2", cwd=tmp_path)
     for command in (["estimate"], ["export", "--format", "onnx"]):
         done = neuromod(*command, cwd=tmp_path, code=5)
-        assert "run `neuromod map`" in done.stderr
+        assert "run `neuromod map --cores 4x4`" in done.stderr
     neuromod("map", cwd=tmp_path)
     neuromod("estimate", cwd=tmp_path)
 

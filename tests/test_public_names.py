@@ -37,7 +37,7 @@ SOURCES = {
 }
 
 # Errors of the library, which a docstring names where a function itself raises them.
-ERRORS = {"UsageError", "StageError", "DoesNotFitError", "VerificationError", "InterruptedRunError"}
+ERRORS = {"UsageError", "StageError", "DoesNotFitError", "VerificationError", "InterruptedRunError", "SimulatorError"}
 
 # A shape, as (n, n_in) or (steps, batch, n); scalars of NumPy have none.
 SHAPE = re.compile(r"\([^()]*[\w….][^()]*\)|same shape|shape of|as `\w+`|scalar")

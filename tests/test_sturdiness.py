@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -139,7 +140,7 @@ def test_leftovers_of_a_killed_process_are_cleared_and_nothing_else(folder):
 def test_two_runs_of_one_second_are_two_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROMOD_RUNS", str(tmp_path))
     tokens = iter(["aaaa", "aaaa", "bbbb"])
-    monkeypatch.setattr(rundir.secrets, "token_hex", lambda _: next(tokens))
+    monkeypatch.setattr(rundir, "secrets", SimpleNamespace(token_hex=lambda _: next(tokens)))
     assert rundir.create("go").path.name[-4:] == "aaaa"
     assert rundir.create("go").path.name[-4:] == "bbbb"
 
@@ -184,13 +185,17 @@ def test_a_full_disk_that_a_library_meets_is_one_sentence(monkeypatch, capsys):
 
 @pytest.mark.parametrize("command", [["map"], ["estimate"], ["export", "--format", "onnx"], ["report"]], ids=" ".join)
 def test_a_read_only_folder_is_one_sentence(command, folder, monkeypatch):
-    import tempfile
+    from neuromod import files
 
-    def refuse(*args, **kwargs):
-        raise OSError(30, "Read-only file system", str(kwargs.get("dir")))
+    real = os.open
 
-    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    def refuse(path, flags, *args, **kwargs):
+        if flags & os.O_CREAT and Path(path).is_relative_to(folder) and not str(path).endswith("lock"):
+            raise OSError(30, "Read-only file system", str(path))
+        return real(path, flags, *args, **kwargs)
+
     before = snapshot(folder)
+    monkeypatch.setattr(files.os, "open", refuse)
     done = CliRunner().invoke(cli.group, [*command, "--run", str(folder / "runs" / "x")])
     assert isinstance(done.exception, UsageError), done.exception
     assert "Read-only file system" in str(done.exception)

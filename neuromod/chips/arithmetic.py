@@ -58,7 +58,7 @@ def follow(wanted: Array, keep: float, lowest: Array | int, highest: Array | int
         The signal that the sum is to follow.
     keep : float
         Share of the sum that stays from one step to the next.
-    lowest, highest : int or array
+    lowest, highest : int or (...) array
         Range of the numbers, or of those of each channel.
 
     Returns

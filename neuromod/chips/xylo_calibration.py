@@ -41,8 +41,10 @@ class XyloCalibration:
     ----------
     integers : XyloNetwork
         The network.
-    percentile, shift
-        What was chosen.
+    percentile : float
+        What was chosen of `PERCENTILES`.
+    shift : int
+        What was chosen of `SHIFTS`.
     used : float
         Largest share of the 16 bits that currents took on the trials, in whatever order events come; below 1 nothing
         saturated.
@@ -101,8 +103,10 @@ def calibrate_xylo(
         Inputs to calibrate on.
     mask : (time, trials) bool, optional
         Steps that count; all if omitted.
-    percentiles, shifts
-        What to try.
+    percentiles : sequence of float
+        What to try, in per cent.
+    shifts : sequence of int
+        What to try, in bits.
 
     Raises
     ------

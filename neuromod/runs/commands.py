@@ -77,6 +77,9 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         Option("transpose", "--transpose", False),
         Option("tau_ms", "--tau-ms"),
         Option("dt_ms", "--dt-ms"),
+        Option("data", "--data"),
+        Option("data_readout", "--data-readout"),
+        Option("channels", "--channels"),
         Option("file", ""),
     ),
     "prune": (

@@ -65,13 +65,23 @@ def import_stage(
         "test_score": None if scored is None else scored.accuracy,
         "seconds": round(time.perf_counter() - started, 3),
     }
+    # Nothing in a run is absolute.
+    given = {"file": file.name if file.is_absolute() else file, **said}
     run.record(
         "import",
         arguments={"file": file.name, **{"input" if key == "inputs" else key: value for key, value in said.items()}},
-        given=commands.as_record("import", {"file": file.name if file.is_absolute() else file, **said}),
+        given=commands.as_record(
+            "import",
+            {"file": file.name if file.is_absolute() else file, **said, **({} if data is None else _given(data))},
+        ),
         seconds=time.perf_counter() - started,
         inputs=[],
         outputs=outputs,
         result=result,
     )
     return {"run": str(run.path), **result}
+
+
+def _given(data: Trials) -> dict[str, Any]:
+    """Options that read the data again."""
+    return {"data": data.source["name"], "data_readout": data.readout, "channels": data.source.get("channels")}

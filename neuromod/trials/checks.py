@@ -216,8 +216,12 @@ def check_training(
 
     Parameters
     ----------
-    inputs, valid, targets, read
-        Of the training trials, (trial, time, …).
+    inputs : (trial, time, channel) float
+        Of the training trials.
+    valid, read : (trial, time) bool
+        Steps that a trial has, and those at which its answer is read.
+    targets : (trial, ...) int or float
+        What is wanted.
     channels : sequence of str
         Names of the channels.
     constant_channels : bool

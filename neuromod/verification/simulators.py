@@ -112,7 +112,13 @@ def run_example(
 
 
 def equal_trials(found: Mapping[str, Array], wanted: Mapping[str, Array]) -> Array:
-    """Whether each trial is equal to the last bit in all of `wanted`, (trials,) bool; arrays (time, trials, …)."""
+    """Whether each trial is equal to the last bit in all of `wanted`, (trials,) bool; arrays (time, trials, …).
+
+    Raises
+    ------
+    SimulatorError
+        If the simulator gave no array of the same shape.
+    """
     equal = None
     for name, ours in wanted.items():
         theirs = found.get(name)

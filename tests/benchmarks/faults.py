@@ -20,7 +20,7 @@ from neuromod.exporting import onnx as onnx_export
 from neuromod.exporting import snn as snn_export
 from neuromod.hardware.grid import Grid
 from neuromod.mapping.placement import Placement
-from neuromod.spiking import conversion
+from neuromod.spiking import conversion, thresholds
 from neuromod.spiking.network import SpikingNetwork
 from neuromod.verification import runners
 
@@ -68,7 +68,7 @@ def export(network: Network, folder: Path, *, with_nir: bool, seed: int) -> Expo
         Grid(2, 2), rng.integers(0, 4, network.n), network.n, "generic-mesh", "tiles", 0, network.sha256()
     )
     trials = trials_for(network, 200, seed=seed)
-    scale = conversion.balance(conversion.activities(network, trials.inputs)[trials.mask])
+    scale = thresholds.balance(thresholds.activities(network, trials.inputs)[trials.mask])
     mode = "continuous" if seed % 2 and network.alpha < 1 else "hold"
     snn = conversion.convert(network, scale, substeps=5, mode=mode)
     onnx_export.write(network, folder, placement=placement)

@@ -29,7 +29,8 @@ def small(n=4, **more):
 def test_the_library_and_the_command_have_one_set_of_defaults():
     from neuromod.cli import export, spiking
 
-    from neuromod.spiking.settings import ConversionSettings
+    from neuromod.spiking import ConversionSettings
+    from neuromod.stages.export import settings_of
 
     ours = ConversionSettings()
     assert ours.tune == "needed"
@@ -37,7 +38,7 @@ def test_the_library_and_the_command_have_one_set_of_defaults():
     assert {name: params[name].default for name in spiking.OPTIONS if params[name].show_default} == {
         option: getattr(ours, name) for option, name in spiking.OPTIONS.items() if getattr(ours, name) not in (None, ())
     }
-    assert spiking.settings_of({}, None) == ours
+    assert settings_of({}, None) == ours
     assert set(spiking.OPTIONS) <= set(params)
 
 

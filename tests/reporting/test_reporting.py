@@ -216,7 +216,7 @@ def test_a_broken_artefact_is_one_clear_error(own_run):
     content["steps"]["estimate"]["outputs"]["traffic.json"] = sha256(run.file("traffic.json"))
     run.file("run.json").write_text(json.dumps(content))
     before = run.file(reporting.FILE).read_bytes()
-    with pytest.raises(UsageError, match="neuromod estimate"):
+    with pytest.raises(UsageError, match=r"neuromod\.estimate"):
         reporting.write(run)
     assert run.file(reporting.FILE).read_bytes() == before
 

@@ -259,7 +259,7 @@ def test_names():
         ("ctxdm3", "no task or collection 'ctxdm3'; did you mean 'ctxdm2'"),
         ("Go", "did you mean 'go'"),
         ("yang20", "did you mean 'yang19'"),
-        ("zzzzzz", "`neuromod tasks` lists them"),
+        ("zzzzzz", r"`neuromod\.tasks\.COLLECTIONS` lists them"),
         ([], "no task was asked for"),
     ],
 )

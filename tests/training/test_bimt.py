@@ -4,6 +4,7 @@ import torch
 
 from neuromod.geometry import grid_positions, grid_side
 from neuromod.training.penalties import proximal as bimt
+from neuromod.training.schedules import strength_at
 from neuromod.training.settings import WiringSettings
 
 
@@ -27,9 +28,9 @@ def test_shrink_minimises_its_objective() -> None:
 
 def test_strength_ramps_between_its_shares() -> None:
     wiring = WiringSettings(strength=2.0, ramp_from=0.25, ramp_to=0.75)
-    assert [bimt.strength_at(wiring, share) for share in (0, 0.25, 0.5, 0.75, 1)] == [0, 0, 1, 2, 2]
+    assert [strength_at(wiring, share) for share in (0, 0.25, 0.5, 0.75, 1)] == [0, 0, 1, 2, 2]
     step = WiringSettings(strength=2.0, ramp_from=0.5, ramp_to=0.5)
-    assert [bimt.strength_at(step, share) for share in (0.4, 0.5)] == [0, 2]
+    assert [strength_at(step, share) for share in (0.4, 0.5)] == [0, 2]
 
 
 @pytest.mark.parametrize("n", [1, 2, 9, 10, 256])

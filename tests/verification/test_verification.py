@@ -12,7 +12,7 @@ from neuromod.errors import VerificationError
 from neuromod.exporting import onnx as exporting
 from neuromod.exporting import snn
 from neuromod.metrics.accuracy import trials_for
-from neuromod.spiking import conversion
+from neuromod.spiking import conversion, thresholds
 from neuromod.verification import runners
 from neuromod.verification.common import WRONG, streams
 from neuromod.verification.onnx import _error
@@ -87,7 +87,7 @@ def test_network_of_another_size_is_one_sentence(solver, tmp_path):
 @pytest.fixture
 def snn_folder(solver, tmp_path):
     x = trials_for(solver, 200, seed=9)
-    scale = conversion.balance(conversion.activities(solver, x.inputs)[x.mask])
+    scale = thresholds.balance(thresholds.activities(solver, x.inputs)[x.mask])
     snn.write(conversion.convert(solver, scale, substeps=10), tmp_path / "snn", network=solver)
     return tmp_path / "snn"
 

@@ -34,7 +34,7 @@ def update(
     -------
     (n,) float32
         Spikes in a time step over their mean: the rectified drive over the activity at which a neuron fires in every
-        substep, `neuromod.spiking.conversion.balance`.
+        substep, `neuromod.spiking.balance`.
     """
     before = torch.cat([h0[: len(h) - len(previous)], h[previous]])
     drive = torch.clamp((h - (1 - alpha) * before) / alpha, min=0).cpu().numpy()
