@@ -70,10 +70,7 @@ def import_stage(
     run.record(
         "import",
         arguments={"file": file.name, **{"input" if key == "inputs" else key: value for key, value in said.items()}},
-        given=commands.as_record(
-            "import",
-            {"file": file.name if file.is_absolute() else file, **said, **({} if data is None else _given(data))},
-        ),
+        given=commands.as_record("import", {**given, **({} if data is None else _given(data))}),
         seconds=time.perf_counter() - started,
         inputs=[],
         outputs=outputs,
