@@ -92,7 +92,9 @@ def _parts(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """What was said about each network that was written, with its name."""
     parts = []
     for name in result["formats"]:
-        inner = {key: part for key, part in result[name].items() if isinstance(part, dict) and "substeps" in part}
+        inner = {
+            key: part for key, part in result[name].items() if isinstance(part, dict) and "operations_per_step" in part
+        }
         parts += [(f"{name}, {key} reset", part) for key, part in inner.items()] or [(name, result[name])]
     return parts
 
