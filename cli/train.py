@@ -166,7 +166,7 @@ def command(
         run = rundir.open_run(run_path)
         if not run.file("config.toml").exists():
             raise StageError(f"{run.path} has nothing to resume: no training began in it; run `neuromod train`")
-        settings = config.load(run.file("config.toml"), (), {"device": device})
+        settings = config.load(run.file("config.toml"), (), {"device": device}, config.BEFORE)
         if run.state("train")[0] == "fresh":
             talk.say(f"{run.path} is already trained to its last step")
             result = run.result("train")

@@ -1,6 +1,7 @@
 from . import ceilings as ceilings
 from .catalogue import COLLECTIONS as COLLECTIONS
 from .catalogue import SEMANTICS as SEMANTICS
+from .catalogue import base_tasks as base_tasks
 from .catalogue import find as find
 from .catalogue import resolve as resolve
 from .ceilings import DT_MS as DT_MS

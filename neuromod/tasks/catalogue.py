@@ -122,6 +122,37 @@ def find(
     return _find(resolve(names), semantics, strict)
 
 
+def base_tasks(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of those tasks that are no variant of another: neither ``int`` nor ``seq`` of Mod-Cog.
+
+    Parameters
+    ----------
+    names : str or sequence of str
+        What `resolve` takes.
+
+    Returns
+    -------
+    tuple of str
+        Those of them, in their order; of the tasks of yang19, all.
+
+    Raises
+    ------
+    UsageError
+        As `resolve`.
+
+    Examples
+    --------
+    >>> from neuromod.tasks import base_tasks
+    >>> base_tasks("modcog.go,goseqr,dmsintl"), len(base_tasks("modcog"))
+    (('modcog.go',), 20)
+    """
+    chosen = resolve(names)
+    known = {task.name: task for tasks in COLLECTIONS.values() for task in tasks}
+    return tuple(
+        name for name in chosen if name not in known or not (known[name].integrate or known[name].sequence)
+    )
+
+
 @cache
 def _find(chosen: tuple[str, ...], semantics: str, strict: bool) -> tuple[tuple[Task, ...], Array, int]:
     if chosen[0].startswith(FOREIGN):

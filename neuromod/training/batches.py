@@ -37,9 +37,11 @@ def batches(settings: Settings, first: int, device: torch.device) -> Iterator[mo
         The trials of one step.
     """
     batch = settings.training.batch
+    alone = round(settings.tasks.first * settings.training.steps)
     for chunk in range(first // _CHUNK, -(-settings.training.steps // _CHUNK)):
+        names = settings.tasks.names
         trials = tasks.generate(
-            settings.tasks.names,
+            tasks.base_tasks(names) if chunk * _CHUNK < alone else names,
             batch * _CHUNK,
             seed=seed_of(settings, TRIALS, chunk),
             dt_ms=settings.tasks.dt_ms,

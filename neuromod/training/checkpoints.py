@@ -225,7 +225,7 @@ def load(path: Path, settings: Settings, *, data: Trials | None = None) -> State
             at = best["positions"].cpu().numpy()
             state.best = Best(float(best["score"]), int(best["step"]), dict(best["parameters"]), at)
         # A checkpoint of an earlier version knows fewer settings; those that it lacks had their defaults.
-        same = config.to_dict(config.load(None, (), config.flatten(found)))
+        same = config.to_dict(config.load(None, (), config.flatten(found), config.BEFORE))
     except FileNotFoundError as error:
         raise UsageError(
             f"{path} does not exist, so there is nothing to resume; start with `neuromod.train`"

@@ -13,6 +13,14 @@ from neuromod.errors import UsageError
 from neuromod.training.settings import Settings, check
 
 
+# Collection -> settings that suit it, where the defaults leave it unlearned: the variants of Mod-Cog are learned by
+# networks that know what they vary. docs/reproduction.md has the trials.
+SUITED: Mapping[str, Mapping[str, Any]] = {"modcog": {"tasks.first": 0.25, "training.steps": 40000}}
+
+# What a file of settings that an earlier version wrote means where it lacks one of those.
+BEFORE: Mapping[str, Any] = {"tasks.first": 0.0}
+
+
 def load(
     path: Path | None = None,
     assignments: Sequence[str] = (),
@@ -42,9 +50,17 @@ def load(
     UsageError
         If a key is unknown, or a value has the wrong type or is out of range.
     """
-    settings: Settings = _build(Settings, {**(defaults or {}), **given(path, assignments, flags)}, "")
+    values = given(path, assignments, flags)
+    settings: Settings = _build(Settings, {**_suited_to_tasks(values), **(defaults or {}), **values}, "")
     check(settings)
     return settings
+
+
+def _suited_to_tasks(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings that suit the collection of tasks that is asked for, in place of the defaults."""
+    names = values.get("tasks.names", ())
+    asked = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, list | tuple) else ()
+    return SUITED.get(asked[0], {}) if len(asked) == 1 else {}
 
 
 def given(

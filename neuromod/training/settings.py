@@ -31,6 +31,9 @@ class TaskSettings:
     counts : float
         Count of input events for an input of 1, where inputs come as counts behind a chip's low-pass; 0 for inputs as
         they are. A target that takes counts sets it.
+    first : float
+        Share of the training in which the tasks that others are made from are learned alone, as go before its variants
+        of Mod-Cog; 0 for all tasks from the start.
     """
 
     names: tuple[str, ...] = ("yang19",)
@@ -38,6 +41,7 @@ class TaskSettings:
     dt_ms: int = 100
     ring: int = 16
     counts: float = 0.0
+    first: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -267,7 +271,7 @@ class Settings:
 
 def check(settings: Settings) -> None:
     """Raise `UsageError` for the first value that is out of range."""
-    from neuromod.tasks import SEMANTICS
+    from neuromod.tasks import SEMANTICS, base_tasks
 
     network, wiring, training, tasks = settings.network, settings.wiring, settings.training, settings.tasks
     limits: list[tuple[str, float, float, float]] = [
@@ -275,6 +279,7 @@ def check(settings: Settings) -> None:
         ("network.noise", network.noise, 0, 10),
         ("tasks.dt_ms", tasks.dt_ms, 1, 1000),
         ("tasks.counts", tasks.counts, 0, 15),
+        ("tasks.first", tasks.first, 0, 1),
         ("network.tau_ms", network.tau_ms, settings.dt_ms, 1e6),
         ("wiring.strength", wiring.strength, 0, 1e6),
         ("wiring.layer_spacing", wiring.layer_spacing, 0, 1e3),
@@ -332,3 +337,8 @@ def check(settings: Settings) -> None:
         raise UsageError("start.freeze keeps parts of a trained network; it needs one to start from")
     if not tasks.names:
         raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")
+    if tasks.first and not base_tasks(tasks.names):
+        raise UsageError(
+            f"tasks.first = {tasks.first:g}: all of the tasks are variants, so that none can be learned first; add those "
+            "that they are made from, or set it to 0"
+        )

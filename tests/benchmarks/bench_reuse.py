@@ -1,0 +1,249 @@
+"""Modules used again: networks that know 12 of the 20 tasks learn the other 8.
+
+Run it with ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_reuse.py [--seeds 0-4]``; what has been measured is kept,
+so it goes on where it stopped, and several seeds may be measured at a time. Networks of 256 neurons learn the 12 tasks
+of a split without a penalty, with L1 and with BIMT, at λ of about equal error on the 20 tasks (docs/tables/pareto.csv).
+Then each learns the other 8: *frozen*, only input and readout rows learn; *all*, everything does, at the same λ; and, as
+a control, *scratch*, the same training from a new network. In each split the 8 ask for nothing that some of the 12 do
+not ask for, too: a memory, the opposite, a comparison, a context, a match, a category.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from tables import Table, markdown
+
+import neuromod
+from neuromod import metrics
+from neuromod.network import Network
+from neuromod.tasks import generate, resolve
+
+TABLE = Table("reuse", "OMP_NUM_THREADS=1 python tests/benchmarks/bench_reuse.py", ("numpy", "torch"))
+METHODS: dict[str, dict[str, Any]] = {
+    "none": {"wiring.regularizer": "none"},
+    "l1": {"wiring.regularizer": "l1", "wiring.strength": 0.01},
+    "bimt": {"wiring.regularizer": "bimt", "wiring.strength": 0.2},
+}
+SPLITS = {
+    "ring 2 and opposites": "dlyanti,rtanti,dm2,ctxdm2,dlydm2,ctxdlydm2,dnms,dmc",
+    "contexts and delays": "dlygo,anti,ctxdm1,multidm,dlydm1,ctxdlydm2,dms,dnmc",
+}
+NEURONS, FIRST, SECOND, TRIALS = 256, 12000, 4000, 200
+GOAL = 0.9
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Steps of both trainings."""
+
+    first: int = FIRST
+    second: int = SECOND
+    neurons: int = NEURONS
+
+
+MATCH = ("dms", "dnms", "dmc", "dnmc")
+
+
+def family(task: str) -> str:
+    """Reach, decision or match."""
+    return "match" if task in MATCH else "decision" if "dm" in task else "reach"
+
+
+def parts(split: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the 12 and of the 8 tasks."""
+    new = resolve(SPLITS[split])
+    return tuple(task for task in resolve("yang19") if task not in new), new
+
+
+def error(network: Network, names: tuple[str, ...]) -> float:
+    """Mean error on tasks, known to the network or not."""
+    return 1 - metrics.evaluate(network, generate(names, TRIALS * len(names), seed=2**62)).accuracy
+
+
+def wiring(network: Network) -> dict[str, float]:
+    """Synapses and hops of the network after pruning on the tasks that it says it knows."""
+    pruned = neuromod.prune(network, seed=0).network
+    placement = neuromod.place(pruned, cores=(4, 4), neurons_per_core=16 * network.n // 256 or 1, seed=0)
+    hops = neuromod.estimate(pruned, placement).summary["hops_per_step"]
+    return {"synapses": pruned.n_synapses, "hops": round(float(hops), 2)}
+
+
+def learn(method: str, names: tuple[str, ...], seed: int, lengths: Lengths, **more: Any) -> tuple[Network, int | None]:
+    """Train, and tell the first logged step at which 0.9 of the trials since the last were answered rightly."""
+    reached: list[int] = []
+    start = more.pop("start", None)
+    steps = lengths.second if more.pop("second", False) else lengths.first
+
+    def look(progress: Any) -> None:
+        if progress.accuracy >= GOAL:
+            reached.append(progress.step)
+
+    network = neuromod.train(
+        tasks=names,
+        neurons=lengths.neurons,
+        steps=steps,
+        seed=seed,
+        start=start,
+        more={**METHODS[method], "training.log_every": 50, **more},
+        on_step=look,
+    )
+    return network, reached[0] if reached else None
+
+
+def lesions(before: Network, after: Network, old: tuple[str, ...], new: tuple[str, ...]) -> dict[str, float]:
+    """Silence, for each new task, the cluster that it needs most: accuracy that old tasks of its family and others lose.
+
+    Clusters are those of the network that learned the new tasks; the old ones are asked of the network that knew them,
+    whose neurons are the same where recurrence was frozen.
+    """
+    found = neuromod.analyze(after, trials_per_task=50, permutations=100, nulls=2)
+    labels, neurons = np.asarray(found.labels), np.asarray(found.active)
+
+    def score(network: Network, names: tuple[str, ...], group: Any) -> dict[str, float]:
+        kept = network.subset(np.setdiff1d(np.arange(network.n), group)) if len(group) else network
+        return metrics.evaluate(kept, generate(names, 100 * len(names), seed=2**61)).accuracy_per_task
+
+    whole = {**score(before, old, []), **score(after, new, [])}
+    lost: list[dict[str, float]] = []
+    for cluster in range(int(labels.max()) + 1):
+        group = neurons[labels == cluster]
+        without = {**score(before, old, group), **score(after, new, group)}
+        lost.append({task: whole[task] - without[task] for task in whole})
+    kin, others = [], []
+    for task in new:
+        worst = max(lost, key=lambda drop: drop[task])
+        kin += [worst[other] for other in old if family(other) == family(task)]
+        others += [worst[other] for other in old if family(other) != family(task)]
+    return {"clusters": len(lost), "kin_lose": round(mean(kin), 4), "others_lose": round(mean(others), 4)}
+
+
+def measure(method: str, split: str, seed: int, lengths: Lengths) -> dict[str, Any]:
+    """Learn 12, then 8, in three ways."""
+    old, new = parts(split)
+    started = time.process_time()
+    before, _ = learn(method, old, seed, lengths)
+    row: dict[str, Any] = {"first_error": round(error(before, old), 4), **wiring(before)}
+    ramped = {"wiring.ramp_from": 0.0, "wiring.ramp_to": 0.0, "second": True}
+    ways: dict[str, dict[str, Any]] = {
+        "frozen": {"start": before, "start.freeze": ("recurrent",), "wiring.swap_every": 0, **ramped},
+        "all": {"start": before, **ramped},
+        "scratch": {"second": True},
+    }
+    for way, told in ways.items():
+        after, reached = learn(method, new, seed, lengths, **told)
+        row[way] = {
+            "error": round(error(after, new), 4),
+            "steps_to_goal": reached,
+            "old_error": round(error(after, old), 4),
+        }
+        if way == "all":
+            row[way] |= wiring(after)
+        if way == "frozen":
+            row[way] |= lesions(before, after, old, new)
+    return {**row, "cpu_seconds": round(time.process_time() - started)}
+
+
+def interval(values: list[float], digits: int = 4) -> str:
+    """Mean and its 95 % interval by Student's t."""
+    if len(values) < 2:
+        return f"{values[0]:,.{digits}f}" if values else "–"
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return f"{mean(values):,.{digits}f} ± {half:,.{digits}f}"
+
+
+def write() -> None:
+    """Write the tables: each method along what it was asked, and the differences of BIMT, seed by seed."""
+    rows = TABLE.read()["rows"]
+    learned, kept, modules, paired = [], [], [], []
+    for split in SPLITS:
+        of = {
+            method: {key.rpartition(", seed ")[2]: row for key, row in rows.items() if key.startswith(f"{split}, {method},")}
+            for method in METHODS
+        }  # fmt: skip
+        for method, group in of.items():
+            if not group:
+                continue
+            each = list(group.values())
+            steps = {way: [row[way]["steps_to_goal"] or SECOND for row in each] for way in ("frozen", "all", "scratch")}
+            learned.append(
+                [split, method, len(each), interval([row["first_error"] for row in each])]
+                + [
+                    text
+                    for way in ("frozen", "all", "scratch")
+                    for text in (interval(steps[way], 0), interval([row[way]["error"] for row in each]))
+                ]
+            )
+            kept.append(
+                [split, method, interval([row["all"]["old_error"] for row in each])]
+                + [interval([row["frozen"]["old_error"] for row in each])]
+                + [interval([row["all"][key] - row[key] for row in each], 1) for key in ("synapses", "hops")]
+                + [interval([row[key] for row in each], 1) for key in ("synapses", "hops")]
+            )
+            modules.append(
+                [split, method, interval([row["frozen"]["clusters"] for row in each], 1)]
+                + [interval([row["frozen"][key] for row in each]) for key in ("kin_lose", "others_lose")]
+            )
+        for other in ("none", "l1"):
+            seeds = sorted(set(of["bimt"]) & set(of[other]))
+            if len(seeds) > 1:
+                paired.append(
+                    [split, other, len(seeds)]
+                    + [
+                        interval([of["bimt"][s][way]["error"] - of[other][s][way]["error"] for s in seeds])
+                        for way in ("frozen", "all")
+                    ]
+                    + [
+                        interval(
+                            [
+                                float((of["bimt"][s][way]["steps_to_goal"] or SECOND) - (of[other][s][way]["steps_to_goal"] or SECOND))
+                                for s in seeds
+                            ],
+                            0,
+                        )
+                        for way in ("frozen", "all")
+                    ]
+                )  # fmt: skip
+    header = ["split", "penalty", "seeds", "error on the 12"]
+    header += [f"{way}: {what}" for way in ("frozen", "all", "scratch") for what in ("steps to 0.9", "error on the 8")]
+    differences = ["split", "BIMT less", "seeds", "error, frozen", "error, all", "steps, frozen", "steps, all"]
+    forgotten = ["split", "penalty", "error on the 12 after: all", "frozen", "synapses more", "hops more"]
+    forgotten += ["synapses before", "hops before"]
+    lesioned = ["split", "penalty", "clusters", "lost by old tasks of the family", "lost by the others"]
+    TABLE.write(
+        "**The 8 new tasks**", markdown(header, learned), "**BIMT against the others, seed by seed**",
+        markdown(differences, paired), "**What it costs**", markdown(forgotten, kept),
+        "**Without the cluster that a new task needs most**", markdown(lesioned, modules),
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Measure what is missing, and write the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", default="0-4", help="as 0-4 or 3")
+    parser.add_argument("--only", default="", help="a part of a row's name")
+    parser.add_argument("--try-out", action="store_true", help="tiny trainings, printed and not kept")
+    options = parser.parse_args()
+    first, _, last = options.seeds.partition("-")
+    for seed in range(int(first), int(last or first) + 1):
+        for split in SPLITS:
+            for method in METHODS:
+                key = f"{split}, {method}, seed {seed}"
+                if options.only not in key:
+                    continue
+                if options.try_out:
+                    print(key, measure(method, split, seed, Lengths(first=60, second=40, neurons=64)))
+                    continue
+                TABLE.row(key, lambda m=method, sp=split, s=seed: measure(m, sp, s, Lengths()))  # type: ignore[misc]
+    if not options.try_out:
+        write()
+
+
+if __name__ == "__main__":
+    main()
