@@ -148,9 +148,7 @@ def base_tasks(names: str | Sequence[str]) -> tuple[str, ...]:
     """
     chosen = resolve(names)
     known = {task.name: task for tasks in COLLECTIONS.values() for task in tasks}
-    return tuple(
-        name for name in chosen if name not in known or not (known[name].integrate or known[name].sequence)
-    )
+    return tuple(name for name in chosen if name not in known or not (known[name].integrate or known[name].sequence))
 
 
 @cache

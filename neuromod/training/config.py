@@ -12,7 +12,6 @@ from typing import Any, get_type_hints
 from neuromod.errors import UsageError
 from neuromod.training.settings import Settings, check
 
-
 # Collection -> settings that suit it, where the defaults leave it unlearned: the variants of Mod-Cog are learned by
 # networks that know what they vary. docs/reproduction.md has the trials.
 SUITED: Mapping[str, Mapping[str, Any]] = {"modcog": {"tasks.first": 0.25, "training.steps": 40000}}

@@ -339,6 +339,6 @@ def check(settings: Settings) -> None:
         raise UsageError("tasks.names is empty: name a collection, as yang19, or tasks")
     if tasks.first and not base_tasks(tasks.names):
         raise UsageError(
-            f"tasks.first = {tasks.first:g}: all of the tasks are variants, so that none can be learned first; add those "
-            "that they are made from, or set it to 0"
+            f"tasks.first = {tasks.first:g}: all of the tasks are variants, so that none can be learned first; "
+            "add those that they are made from, or set it to 0"
         )
