@@ -53,6 +53,8 @@ class Analysis:
         ``Σ |w| d / Σ |w|``, in pitches.
     isolated_ratio, within_cluster_distance, within_cluster_squares : Permutation or None
         Functional clusters in the plane beside shuffled labels.
+    isolated_by_index, index_variance : Permutation or None
+        The same clusters in the order of the grid, as the paper prints it.
     mantel : Permutation or None
         Correlation of functional similarity with distance.
     functional_modularity, louvain_modularity : Modularity or None
@@ -82,6 +84,8 @@ class Analysis:
     isolated_ratio: space.Permutation | None
     within_cluster_distance: space.Permutation | None
     within_cluster_squares: space.Permutation | None
+    isolated_by_index: space.Permutation | None
+    index_variance: space.Permutation | None
     mantel: space.Permutation | None
     functional_modularity: modularity.Modularity | None
     louvain_modularity: modularity.Modularity | None
@@ -211,7 +215,8 @@ def _in_space(
     """Measure all that needs positions, None for each without them."""
     at = alive.positions
     names = ("weight_by_distance", "far_to_near", "wiring", "mean_weighted_length", "isolated_ratio",
-             "within_cluster_distance", "within_cluster_squares", "mantel")  # fmt: skip
+             "within_cluster_distance", "within_cluster_squares", "isolated_by_index", "index_variance",
+             "mantel")  # fmt: skip
     result: dict[str, Any] = dict.fromkeys(names)
     if at is None:
         return result
@@ -227,6 +232,9 @@ def _in_space(
     if found is not None:
         for name in ("isolated_ratio", "within_cluster_distance", "within_cluster_squares"):
             result[name] = getattr(space, name)(found.labels, at, permutations=permutations, seed=seed)
+        row_by_row = np.lexsort(np.asarray(at).T)
+        for name in ("isolated_by_index", "index_variance"):
+            result[name] = getattr(space, name)(found.labels[row_by_row], permutations=permutations, seed=seed)
     if variances is not None and len(active) > 3:
         rows = variance.normalized(variances[active])
         rows = rows - rows.mean(axis=1, keepdims=True)

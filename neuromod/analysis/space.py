@@ -148,6 +148,48 @@ def isolated_ratio(
     return _permute(statistic, labels, permutations, seed)
 
 
+def isolated_by_index(labels: Labels, *, permutations: int = 1000, seed: int = 0) -> Permutation:
+    """Share of neurons neither of whose neighbours in the order of the grid, row by row, is of the same cluster.
+
+    It is our reading of what "Growing Brains" prints, whose values fit it; the paper gives no definition.
+
+    Parameters
+    ----------
+    labels : (m,) int64
+        Clusters of the active neurons, in the order of the grid.
+    permutations, seed : int
+        Number of shufflings, and their seed.
+    """
+
+    def statistic(dealt: Labels) -> Matrix:
+        alone = np.ones(dealt.shape, bool)
+        same = dealt[:, 1:] == dealt[:, :-1]
+        alone[:, 1:] &= ~same
+        alone[:, :-1] &= ~same
+        result: Matrix = alone.mean(axis=1)
+        return result
+
+    return _permute(statistic, labels, permutations, seed)
+
+
+def index_variance(labels: Labels, *, permutations: int = 1000, seed: int = 0) -> Permutation:
+    """Sum over the clusters of the variance of the ranks of their neurons in the order of the grid.
+
+    It is our reading of what "Growing Brains" prints, as `isolated_by_index`, whose arguments it takes.
+    """
+    rank = np.arange(len(labels), dtype=np.float64)
+    sizes = np.bincount(labels)
+
+    def statistic(dealt: Labels) -> Matrix:
+        result = np.zeros(len(dealt))
+        for c in np.flatnonzero(sizes):
+            here = dealt == c
+            result += here @ rank**2 / sizes[c] - (here @ rank / sizes[c]) ** 2
+        return result
+
+    return _permute(statistic, labels, permutations, seed)
+
+
 def mantel(similarity: Matrix, distance: Matrix, *, permutations: int = 1000, seed: int = 0) -> Permutation | None:
     """Correlation of similarity with distance over all pairs, rows and columns permuted together.
 

@@ -99,6 +99,8 @@ def summarize(found: Analysis) -> dict[str, Any]:
                 "isolated_ratio",
                 "within_cluster_distance",
                 "within_cluster_squares",
+                "isolated_by_index",
+                "index_variance",
                 "mantel",
                 "functional_modularity",
                 "louvain_modularity",

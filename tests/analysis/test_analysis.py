@@ -128,6 +128,25 @@ def test_planted_blocks_stand_out_and_shuffled_ones_do_not(name: str) -> None:
     assert 0.5 < np.std(zs) < 1.7
 
 
+def test_statistics_by_index_by_hand() -> None:
+    labels = np.array([0, 0, 1, 0, 1, 1])
+    assert space.isolated_by_index(labels, permutations=100).value == pytest.approx(2 / 6)
+    # Ranks 0, 1, 3 and 2, 4, 5.
+    assert space.index_variance(labels, permutations=100).value == pytest.approx(np.var([0, 1, 3]) + np.var([2, 4, 5]))
+
+
+@pytest.mark.parametrize("name", ["isolated_by_index", "index_variance"])
+def test_bands_stand_out_by_index_and_shuffled_ones_do_not(name: str) -> None:
+    labels = np.repeat(np.arange(4), 20)
+    measure = getattr(space, name)
+    found = measure(labels)
+    assert found.z < -6
+    assert found.p == pytest.approx(1 / 1001)
+    zs = [measure(np.random.default_rng(s).permutation(labels), permutations=200, seed=s).z for s in range(20)]
+    assert abs(np.mean(zs)) < 1
+    assert 0.5 < np.std(zs) < 1.7
+
+
 def test_space_by_hand() -> None:
     # 0 0
     # 1 0
