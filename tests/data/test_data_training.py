@@ -245,6 +245,23 @@ def test_the_whole_way_on_a_run(kind: str, tmp_path: Path, monkeypatch: pytest.M
         assert not path.is_file() or str(tmp_path).encode() not in path.read_bytes(), path
 
 
+def test_spiking_exports_decide_as_the_network_on_the_test_trials(tmp_path: Path) -> None:
+    pytest.importorskip("norse")
+    trials = Trials.from_arrays(**made("last", n=200))  # type: ignore[arg-type]
+    network = training.train(settings_of(trials, **{"training.steps": 150}), data=trials)
+    n = trials.counts()["test"]
+    for form in ("snn", "nir"):
+        found = neuromod.verify(network, neuromod.export(network, tmp_path / form, format=form))  # type: ignore[arg-type]
+        assert found.passed, found.reasons
+        parts = [found.figures] if form == "snn" else [found.figures, found.figures["hard"]]
+        for part in parts:
+            assert part["trials"] == n
+            assert part["decision_agreement"] >= 0.97
+            # A simulator does what our own simulation of the same file does, whatever its reset.
+            for runtime in part.get("runtimes", {}).values():
+                assert not runtime["verified"] or runtime["decisions_equal"] == 1.0
+
+
 def test_an_imported_network_gets_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     np.savez("mine.npz", **{key: value for key, value in made().items() if key != "readout"})
