@@ -44,12 +44,13 @@ def command(
       neuromod data shd_train.h5 --dt-ms 10 --channels 70 --json
     """
     from neuromod.data import facts, read_trials
-    from neuromod.training import settings_for
+    from neuromod.training import is_open, settings_for
 
     data = read_trials(file, readout=readout, dt_ms=dt_ms, channels=channels)
     settings = settings_for(data, {})
     content: dict[str, Any] = {
         **facts.describe(data),
+        "readout_open": is_open(data, {"data.readout": readout}),
         "training": {
             "neurons": settings.network.neurons,
             "steps": settings.training.steps,
@@ -103,7 +104,9 @@ def describe(content: dict[str, Any]) -> str:
     read = {"last": "at the last step", "mean": "as the mean over steps", "every": "at every step"}[content["readout"]]
     lines += [
         "",
-        f"the answer is read {read}; guessing has the test {name} {content['guessing']:.3f}",
+        f"the answer is read {read}"
+        f"{' or at the last step, as the validation decides' if content['readout_open'] else ''}; "
+        f"guessing has the test {name} {content['guessing']:.3f}",
         f"`neuromod train --data` would train {training['neurons']} neurons for {training['steps']:,} steps, batch "
         f"{training['batch']}, learning rate {training['learning_rate']:g}, λ {training['strength']:g}, "
         f"dt {training['dt_ms']:g} ms, τ {training['tau_ms']:g} ms",
@@ -133,6 +136,15 @@ def start_of(path: Path, given: dict[str, Any]) -> Network:
     return network
 
 
+def readout_for(data: Trials, given: dict[str, Any], start: Network | None, talk: Talk) -> Trials:
+    """Return the data with the readout that they are learned with, and say how it was chosen where nobody said it."""
+    from neuromod.training import choice_words, is_open, settle_readout
+
+    if is_open(data, given) and start is None:
+        talk.say("trying where the answer is best read, as the mean over steps or at the last step")
+    return settle_readout(data, given, start=start, on_choice=lambda choice: talk.say(choice_words(choice)))
+
+
 def about_data(data: Trials) -> list[str]:
     """Say what is read, and what is odd about it."""
     from neuromod.data import facts
@@ -143,8 +155,7 @@ def about_data(data: Trials) -> list[str]:
     held = [name for name in ("test", "validation") if name not in source.get("split_given", [])]
     lines = [
         f"{source['name']}{beside}: {counts['train']} training, {counts['validation']} validation and {counts['test']} "
-        f"test trials of {data.inputs.shape[2]} channels, {what}; the answer is read "
-        + {"last": "at the last step", "mean": "as the mean over steps", "every": "at every step"}[data.readout]
+        f"test trials of {data.inputs.shape[2]} channels, {what}"
     ]
     if held:
         lines.append(f"held out, a fifth of what is there of each class: {' and '.join(held)}")

@@ -10,7 +10,7 @@ import click
 
 from neuromod.stages import clock
 
-from .data import about_data, start_of
+from .data import about_data, readout_for, start_of
 from .options import CoresType, data_options, output_options, plot_option
 from .output import Talk
 
@@ -184,9 +184,11 @@ def command(
             start = start_of(from_path, given_settings)
         if given_settings.get("data.file"):
             trials = read_for(given_settings)
-            settings = settings_for(trials, given_settings)
-            for said in (*about_data(trials), chosen_words(trials, settings, given_settings)):
+            for said in about_data(trials):
                 talk.say(said)
+            settings = settings_for(trials, given_settings)
+            if chosen := chosen_words(trials, settings, given_settings):
+                talk.say(chosen)
             label = "".join(c if c.isalnum() or c in "-_" else "-" for c in trials.names[0])[:40] or "data"
         else:
             if readout or dt_ms or channels:
@@ -200,6 +202,9 @@ def command(
     begun = time.monotonic()
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")
     with locks.hold(run.path):
+        if trials is not None and not resume:
+            trials = readout_for(trials, given_settings, start, talk)
+            settings = settings_for(trials, given_settings)
         result = train_stage(run, settings, talk=talk, resume=resume, data=trials, start=start)
     talk.detail(f"{clock(time.monotonic() - begun)} in all")
     _finish(run, result, plot, talk)

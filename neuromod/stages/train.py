@@ -120,6 +120,8 @@ def train_stage(
         "test_score": score.accuracy,
         "test_score_interval": list(score.interval()),
         "nrmse": score.nrmse,
+        "readout": None if data is None else data.readout,
+        "readout_losses": None if data is None else data.source.get("readout_losses"),
     }
     if data is not None:
         result["validation_score"] = evaluation.evaluate(network, data.part("validation")).accuracy

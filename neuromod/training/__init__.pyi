@@ -9,6 +9,9 @@ from .on_data.defaults import chosen_words as chosen_words
 from .on_data.defaults import read_for as read_for
 from .on_data.defaults import settings_for as settings_for
 from .on_data.defaults import suited as suited
+from .on_data.readout import choice_words as choice_words
+from .on_data.readout import is_open as is_open
+from .on_data.readout import settle_readout as settle_readout
 from .own_loop.wiring import Wiring as Wiring
 from .plan import TrainingPlan as TrainingPlan
 from .settings import ChipSettings as ChipSettings

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from neuromod.errors import UsageError
-from neuromod.training.settings import Settings, check
+from neuromod.training.ranges import check
+from neuromod.training.settings import Settings
 
 # Collection -> settings that suit it, where the defaults leave it unlearned: the variants of Mod-Cog are learned by
 # networks that know what they vary. docs/reproduction.md has the trials.

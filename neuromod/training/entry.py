@@ -39,7 +39,8 @@ def train(
         Where to start from; the defaults if omitted. What follows wins over them.
     data : Trials, Path or str, optional
         Trials of your own, or their file, learned instead of tasks; settings that are not given are those that suit
-        them, see `neuromod.training.on_data.defaults`.
+        them, see `neuromod.training.on_data.defaults`. Where the answers in a file are read is chosen on the validation
+        trials unless ``data.readout`` says it; `Trials` are read as they say. The network has them as its ``data``.
     start : Network, optional
         A trained network to go on with, its positions too; ``start.freeze`` in `more` keeps parts of it.
     tasks, neurons, steps, regularizer, strength, seed, device
@@ -75,6 +76,7 @@ def train(
     from neuromod.training import loop as training
     from neuromod.training.on_cores.chip_neurons import for_target
     from neuromod.training.on_data import defaults
+    from neuromod.training.on_data.readout import settle_readout
     from neuromod.trials import Trials
 
     flags: dict[str, Any] = {
@@ -103,7 +105,8 @@ def train(
         chosen = config.load(None, (), flags)
     else:
         flags = {key: value for key, value in flags.items() if settings is None or not key.startswith("tasks.")}
-        data = data if isinstance(data, Trials) else read_trials(data)
+        if not isinstance(data, Trials):
+            data = settle_readout(read_trials(data, readout=flags.get("data.readout") or None), flags, start=start)
         chosen = defaults.settings_for(data, flags)
     chosen, _ = for_target(chosen)
     state = None

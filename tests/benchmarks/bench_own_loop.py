@@ -3,10 +3,13 @@
 Run it with ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_own_loop.py [--seeds 0 1 2] [--folder DIR]``; what has
 been measured is kept, so it goes on where it stopped. The data are BasicMotions, as the wheel of aeon carries them
 (installed, or in a folder such as its ``aeon/datasets/data``). 100 neurons, 200 steps of Adam with a batch of 32 and
-surrogate gradients, λ the same from the first step on; the readout is the mean over the steps. The test set is seen
-once, after training; nothing is chosen by it: every λ is reported. Bars, means over the seeds: BIMT has at most 1/10 of
-the synapses of no penalty, within 0.025 of its accuracy, and, mapped on 4x4 cores with its own spikes on the training
-trials, at most 1/5 of its hops.
+surrogate gradients, λ the same from the first step on; the readout is the mean over the steps.
+
+Two of the ten training trials of each class are held out, others for each seed. They choose λ: the largest whose
+accuracy on them, mean over the seeds, is within 0.025 of that without a penalty. Every λ is reported. The test set is
+seen once, after training. Bars, of the λ that is chosen, means over the seeds: at most 1/10 of the synapses of no
+penalty, within 0.025 of its accuracy, and, mapped on 4x4 cores with its own spikes on the training trials, at most 1/5
+of its hops.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean
@@ -36,6 +40,9 @@ METHODS: dict[str, dict[str, Any] | None] = {
     "BIMT, λ 3": {"strength": 3.0},
 }
 NEURONS, STEPS, BATCH, RATE = 100, 200, 32, 5e-3
+
+# Accuracy that a penalty may cost.
+NEAR = 0.025
 
 
 class Net(nn.Module):
@@ -67,19 +74,40 @@ def read(path: Path) -> tuple[np.ndarray, list[str]]:
     return series.transpose(2, 0, 1).astype(np.float32), [trial[-1] for trial in trials]
 
 
-def load(folder: Path) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Training and test set; channels are standardised on the training set."""
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Trials: series (time, trial, channel), standardised, and classes (trial,)."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+
+
+def load(folder: Path) -> tuple[Part, Part]:
+    """All training trials, and the test set; channels are standardised on the former."""
     (x, y), (x_test, y_test) = (read(folder / "BasicMotions" / f"BasicMotions_{s}.ts") for s in ("TRAIN", "TEST"))
     names = sorted(set(y))
     middle, spread = x.mean(axis=(0, 1)), x.std(axis=(0, 1))
-    labels = [torch.tensor([names.index(name) for name in part]) for part in (y, y_test)]
-    series = [torch.from_numpy((part - middle) / spread) for part in (x, x_test)]
-    return series[0], labels[0], series[1], labels[1]
+    first, second = (
+        Part(torch.from_numpy((series - middle) / spread), torch.tensor([names.index(name) for name in labels]))
+        for series, labels in ((x, y), (x_test, y_test))
+    )
+    return first, second
 
 
-def train(options: dict[str, Any] | None, seed: int, data: tuple[torch.Tensor, ...]) -> dict[str, Any]:
+def held_out(seen: Part, seed: int) -> tuple[Part, Part]:
+    """Training and validation trials: two of each class are held out."""
+    rng = np.random.default_rng(seed)
+    labels = seen.y.numpy()
+    out = np.concatenate([rng.choice(np.flatnonzero(labels == k), 2, replace=False) for k in np.unique(labels)])
+    rest = np.setdiff1d(np.arange(len(labels)), out)
+    train, validation = (Part(seen.x[:, index], seen.y[index]) for index in (rest, np.sort(out)))
+    return train, validation
+
+
+def train(options: dict[str, Any] | None, seed: int, seen: Part, test: Part) -> dict[str, Any]:
     """Train, measure, place and export one network."""
-    x, y, x_test, y_test = data
+    part, validation = held_out(seen, seed)
+    x, y = part.x, part.y
     torch.manual_seed(seed)
     net = Net(x.shape[2], int(y.max()) + 1)
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
@@ -99,15 +127,16 @@ def train(options: dict[str, Any] | None, seed: int, data: tuple[torch.Tensor, .
     seconds = time.process_time() - started
     network = neuromod.from_snntorch(net, dt_s=0.1, positions=wiring.positions if wiring else None)
     with torch.no_grad():
-        logits = net(x_test)
-    ours = LeakyNetwork.of(network).run(x_test.numpy()).y.mean(axis=0)
+        logits, held = net(test.x), net(validation.x)
+    ours = LeakyNetwork.of(network).run(test.x.numpy()).y.mean(axis=0)
     spikes = count_spikes(network, x.numpy())
     placement = neuromod.place(network, cores=(4, 4), activity=spikes, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         exported = neuromod.export(network, folder, format="nir", placement=placement)
         verified = neuromod.verify(network, exported)
     return {
-        "test_accuracy": float((logits.argmax(dim=1) == y_test).float().mean()),
+        "validation_accuracy": float((held.argmax(dim=1) == validation.y).float().mean()),
+        "test_accuracy": float((logits.argmax(dim=1) == test.y).float().mean()),
         "synapses": network.n_synapses,
         "swaps": wiring.state.swaps if wiring else 0,
         "spikes_per_neuron_per_step": float(spikes.rates.mean()),
@@ -118,12 +147,22 @@ def train(options: dict[str, Any] | None, seed: int, data: tuple[torch.Tensor, .
     }
 
 
+def chosen(groups: dict[str, list[dict[str, Any]]]) -> str | None:
+    """Return the largest λ whose accuracy on the trials that were held out is near that without a penalty."""
+    if not groups["none"]:
+        return None
+    held = {method: mean(row["validation_accuracy"] for row in group) for method, group in groups.items() if group}
+    near = [method for method, score in held.items() if method != "none" and held["none"] - score <= NEAR]
+    return near[-1] if near else None
+
+
 def write() -> None:
     """Write the table and say which bars are met."""
     rows = TABLE.read()["rows"]
     groups = {
         method: [row for key, row in rows.items() if key.rpartition(", seed ")[0] == method] for method in METHODS
     }
+    best = chosen(groups)
 
     def of(method: str, key: str) -> float:
         return mean(row[key] for row in groups[method])
@@ -132,24 +171,24 @@ def write() -> None:
     for method, group in groups.items():
         if not group:
             continue
-        figures = [of(method, key) for key in ("test_accuracy", "synapses", "hops", "spikes_per_neuron_per_step")]
-        same = of(method, "decisions_as_snntorch")
-        nir = f"{sum(row['nir_verified'] for row in group)} of {len(group)}"
+        accuracy, synapses, hops = (of(method, key) for key in ("test_accuracy", "synapses", "hops"))
+        verified = f"{sum(row['nir_verified'] for row in group)} of {len(group)}"
         lines.append(
-            [method, len(group), f"{figures[0]:.3f}", f"{figures[1]:,.0f}", f"{figures[2]:.2f}", f"{figures[3]:.3f}",
-             f"{same:.3f}", nir]
+            [method, len(group), f"{of(method, 'validation_accuracy'):.3f}", f"{accuracy:.3f}", f"{synapses:,.0f}",
+             f"{hops:.2f}", f"{of(method, 'spikes_per_neuron_per_step'):.3f}",
+             f"{of(method, 'decisions_as_snntorch'):.3f}", verified]
         )  # fmt: skip
         if method != "none" and groups["none"]:
-            loss = of("none", "test_accuracy") - figures[0]
-            few, near = figures[1] / of("none", "synapses"), figures[2] / of("none", "hops")
-            met = few <= 0.1 and loss <= 0.025 and near <= 0.2
+            loss = of("none", "test_accuracy") - accuracy
+            few, near = synapses / of("none", "synapses"), hops / of("none", "hops")
+            met = few <= 0.1 and loss <= NEAR and near <= 0.2
             bars.append(
-                [method, f"{few:.3f} (≤ 0.1)", f"{-loss:+.3f} (≥ −0.025)", f"{near:.3f} (≤ 0.2)",
-                 "met" if met else "**missed**"]
+                [f"{method} (chosen)" if method == best else method, f"{few:.3f} (≤ 0.1)", f"{-loss:+.3f} (≥ −{NEAR})",
+                 f"{near:.3f} (≤ 0.2)", "yes" if met else "**no**"]
             )  # fmt: skip
-    header = ["penalty", "seeds", "test accuracy", "recurrent synapses", "hops a step on 4x4 cores"]
+    header = ["penalty", "seeds", "accuracy, held out", "test accuracy", "recurrent synapses", "hops a step, 4x4 cores"]
     header += ["spikes per neuron and step", "decisions equal to snnTorch's", "NIR verified"]
-    bar = ["penalty", "synapses, of those without", "accuracy, beside that without", "hops, of those without", "bar"]
+    bar = ["penalty", "synapses, of those without", "accuracy, beside that without", "hops, of those without", "met"]
     TABLE.write(markdown(header, lines), markdown(bar, bars))
 
 
@@ -167,11 +206,11 @@ def main() -> None:
             parser.error("aeon is not installed; give --folder, one with BasicMotions/BasicMotions_TRAIN.ts")
         folder = Path(spec.origin).parent / "datasets" / "data"
     torch.set_num_threads(1)
-    data = load(folder)
+    seen, test = load(folder)
     for seed in options.seeds:
         for method, told in METHODS.items():
             if options.only in (key := f"{method}, seed {seed}"):
-                TABLE.row(key, lambda told=told, seed=seed: train(told, seed, data))  # type: ignore[misc]
+                TABLE.row(key, lambda told=told, seed=seed: train(told, seed, seen, test))  # type: ignore[misc]
     write()
 
 

@@ -22,7 +22,7 @@ from neuromod.metrics.agreements import allowed_gap
 from neuromod.runs import run as rundir
 from neuromod.training import checkpoints, config
 from neuromod.training import loop as training
-from neuromod.training.on_data import batches, defaults
+from neuromod.training.on_data import batches, defaults, readout
 
 KINDS = ("last", "mean", "every", "values", "values every")
 
@@ -243,6 +243,69 @@ def test_the_whole_way_on_a_run(kind: str, tmp_path: Path, monkeypatch: pytest.M
     assert ("Predicted against true" if kind == "values" else "wanted \\ answered") in page
     for path in Path("a").rglob("*"):
         assert not path.is_file() or str(tmp_path).encode() not in path.read_bytes(), path
+
+
+def at_one_end(n: int = 60, *, end: bool, seed: int = 0) -> dict[str, object]:
+    """Trials whose class shows in three of 20 steps, the last ones or the first."""
+    rng = np.random.default_rng(seed)
+    label = np.arange(n) % 2
+    x = rng.normal(size=(n, 20, 2))
+    x[:, slice(17, 20) if end else slice(0, 3), 0] += (3 * (2 * label - 1))[:, None]
+    return {"inputs": x, "targets": label}
+
+
+@pytest.mark.parametrize(("end", "wanted"), [(True, "last"), (False, "mean")])
+def test_the_readout_that_nobody_said_is_the_better_one_in_validation(
+    end: bool, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("mine.npz", **at_one_end(end=end))
+    trials = neuromod.read_trials("mine.npz")
+    given = {"network.neurons": 9, "training.steps": 160}
+    choice = readout.try_readouts(trials, given)
+    assert choice.readout == wanted
+    assert choice.steps == 40
+    # The test trials have no say: other ones change nothing.
+    moved = dataclasses.replace(trials, inputs=np.where(trials.split[:, None] == 2, 7, trials.inputs))
+    assert readout.try_readouts(moved, given) == choice
+    # The same in Python and on the command line, and it is said how.
+    network = neuromod.train(data="mine.npz", neurons=9, steps=160)
+    assert network.data is not None
+    assert network.data.readout == network.info["data"]["readout"] == wanted
+    done = CliRunner().invoke(
+        cli.group, ["train", "--data", "mine.npz", "--neurons", "9", "--steps", "160", "--json", "--run", "a"]
+    )
+    assert done.exit_code == 0, (done.output, done.exception)
+    result = json.loads(done.stdout)
+    assert result["readout"] == wanted
+    assert result["readout_losses"] == {name: round(loss, 4) for name, loss in choice.losses.items()}
+    said = {"last": "at the last step", "mean": "as the mean over steps"}
+    assert f"the answer is read {said[wanted]}: a loss of {choice.losses[wanted]:.3f}" in done.stderr
+    # What goes on from there reads as it did; what is told is obeyed.
+    again = CliRunner().invoke(
+        cli.group, ["train", "--data", "mine.npz", "--from", "a", "--steps", "2", "--json", "--run", "b"]
+    )
+    assert json.loads(again.stdout)["readout"] == wanted
+    told = "mean" if wanted == "last" else "last"
+    other = run_cli("train", "--data", "mine.npz", "--neurons", "9", "--steps", "2", "--readout", told, "--run", "c")
+    assert (other["readout"], other["readout_losses"]) == (told, None)
+
+
+def test_spiking_exports_decide_as_the_network_on_the_test_trials(tmp_path: Path) -> None:
+    pytest.importorskip("norse")
+    trials = Trials.from_arrays(**made("last", n=200))  # type: ignore[arg-type]
+    network = training.train(settings_of(trials, **{"training.steps": 150}), data=trials)
+    n = trials.counts()["test"]
+    for form in ("snn", "nir"):
+        found = neuromod.verify(network, neuromod.export(network, tmp_path / form, format=form))  # type: ignore[arg-type]
+        assert found.passed, found.reasons
+        parts = [found.figures] if form == "snn" else [found.figures, found.figures["hard"]]
+        for part in parts:
+            assert part["trials"] == n
+            assert part["decision_agreement"] >= 0.97
+            # A simulator does what our own simulation of the same file does, whatever its reset.
+            for runtime in part.get("runtimes", {}).values():
+                assert not runtime["verified"] or runtime["decisions_equal"] == 1.0
 
 
 def test_an_imported_network_gets_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from neuromod.training import loop as training
 from neuromod.training.penalties import family as regularizers
 from neuromod.training.penalties import proximal as bimt
 from neuromod.training.penalties.members import FAMILY
-from neuromod.training.settings import Settings, WiringSettings, check
+from neuromod.training.ranges import check
+from neuromod.training.settings import Settings, WiringSettings
 from neuromod.training.swaps import positions as swapping
 
 L0 = 0.2
