@@ -151,7 +151,7 @@ def _prepare(network: Network, x: Array, mask: Array) -> _Problem:
     drive = before @ w_rec.T + x @ network.w_in.T.astype(np.float64)
     sources = np.concatenate([x, before], axis=2)[mask]
     # What the synapses' low-pass must be given so that it shows x.
-    given = x / (1 - alpha) - np.concatenate([np.zeros_like(x[:1]), x[:-1]])
+    given = (x / (1 - alpha) - np.concatenate([np.zeros_like(x[:1]), x[:-1]])) * mask[..., None]
     # Counts that were low-passed already, as the network was trained on them, are found again exactly.
     declared = network.info.get("counts")
     peak = np.abs(given).max(axis=(0, 1))

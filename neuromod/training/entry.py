@@ -73,7 +73,7 @@ def train(
     from neuromod.data import read_trials
     from neuromod.training import checkpoints, config
     from neuromod.training import loop as training
-    from neuromod.training.on_cores.chip_neurons import for_target
+    from neuromod.training.on_cores.chip_neurons import for_target, trials_for_target
     from neuromod.training.on_data import defaults
     from neuromod.trials import Trials
 
@@ -106,6 +106,7 @@ def train(
         data = data if isinstance(data, Trials) else read_trials(data)
         chosen = defaults.settings_for(data, flags)
     chosen, _ = for_target(chosen)
+    data = trials_for_target(chosen, data)
     state = None
     if start is not None:
         if chosen.network.neurons != start.n:

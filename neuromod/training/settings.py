@@ -58,6 +58,9 @@ class DataSettings:
         Channels that the units of a file of spikes are summed into; 0 for one a unit.
     split_seed : int
         Seed of the trials that are held out where the file does not say which.
+    counts : float
+        Count of input events for a standard deviation of a channel that can be negative, where inputs come as counts
+        behind a chip's low-pass; 0 for values as they are. A target that takes counts sets it.
     input_noise : float
         Standard deviation of noise that is added to the standardised inputs of training trials.
     balance : bool
@@ -73,6 +76,7 @@ class DataSettings:
     dt_ms: float = 0.0
     channels: int = 0
     split_seed: int = 0
+    counts: float = 0.0
     input_noise: float = 0.0
     balance: bool = False
     patience: int = 0
@@ -260,6 +264,11 @@ class Settings:
         return self.data.dt_ms if self.data.file else self.tasks.dt_ms
 
     @property
+    def counts(self) -> float:
+        """Counts of input events for an input of 1, of the data or of the tasks; 0 for inputs as they are."""
+        return self.data.counts if self.data.file else self.tasks.counts
+
+    @property
     def alpha(self) -> float:
         """Share of the state that a time step replaces, dt / τ."""
         return self.dt_ms / self.network.tau_ms
@@ -301,6 +310,7 @@ def check(settings: Settings) -> None:
         ("data.dt_ms", settings.data.dt_ms, 0, 1e6),
         ("data.channels", settings.data.channels, 0, 65536),
         ("data.split_seed", settings.data.split_seed, 0, 2**63 - 1),
+        ("data.counts", settings.data.counts, 0, 15),
         ("data.input_noise", settings.data.input_noise, 0, 1e3),
         ("data.patience", settings.data.patience, 0, 1e9),
         ("seed", settings.seed, 0, 2**63 - 1),
