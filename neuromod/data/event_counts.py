@@ -108,7 +108,7 @@ def as_counts(data: Trials, encoding: Mapping[str, Any]) -> Trials:
         names = tuple(str(channel["name"]) for channel in channels)
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"how {data.names[0]} become counts is unreadable ({error!r}); train again") from error
-    if not len(of) or set(of.tolist()) != set(range(data.inputs.shape[2])):
+    if set(of.tolist()) != set(range(data.inputs.shape[2])):
         raise UsageError(f"{data.names[0]} have {data.inputs.shape[2]} channels, but not those that become counts")
     scaled = sign * (data.inputs[..., of] - shift) * per_unit / counts
     low = behind_low_pass(replace(data, inputs=scaled * data.mask[..., None]), counts=counts, alpha=alpha)

@@ -13,6 +13,9 @@ WIRING_COSTS = ("distance", "hops", "packets", "multicast", "energy")
 STARTS = ("self", "random")
 FREEZES = ("recurrent", "input", "readout")
 
+# What `ChipSettings.spikes` is where rectifiers are not rounded.
+NO_LEVELS = 65536
+
 
 @dataclass(frozen=True)
 class TaskSettings:
@@ -185,12 +188,16 @@ class ChipSettings:
         Name of a target, or path of its file, whose limits are kept; without it a mesh without limits.
     weight_bits : int
         Bits to which weights are rounded in the last phase; 0 for those of the target, 32 for no rounding.
+    spikes : int
+        Spikes of a neuron in a step, the levels to which rectifiers are rounded in the last phase where inputs are
+        counts; 0 for those of the target, 65536 for no rounding.
     """
 
     cores: str = ""
     neurons_per_core: int = 0
     target: str = ""
     weight_bits: int = 0
+    spikes: int = 0
 
 
 @dataclass(frozen=True)
@@ -307,6 +314,7 @@ def check(settings: Settings) -> None:
         ("training.threads", training.threads, 1, 1024),
         ("chip.neurons_per_core", settings.chip.neurons_per_core, 0, 65536),
         ("chip.weight_bits", settings.chip.weight_bits, 0, 32),
+        ("chip.spikes", settings.chip.spikes, 0, NO_LEVELS),
         ("data.dt_ms", settings.data.dt_ms, 0, 1e6),
         ("data.channels", settings.data.channels, 0, 65536),
         ("data.split_seed", settings.data.split_seed, 0, 2**63 - 1),
