@@ -38,9 +38,9 @@ def encoding_of(data: Trials, *, counts: float, alpha: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``counts``, ``alpha`` and ``channels``, one entry for each channel of the chip: ``name``, ``of`` (the number of
-        the data's channel), ``sign``, ``shift`` and ``counts_per_unit``, as JSON holds them; the second channels follow
-        all others.
+        ``counts`` (for an input of 1 of the network), ``alpha`` and ``channels``, one entry for each channel of the
+        chip: ``name``, ``of`` (the number of the data's channel), ``sign``, ``shift`` and ``counts_per_unit``, as JSON
+        holds them; the second channels follow all others.
     """
     train = data.part("train")
     rows = train.inputs[train.mask].astype(np.float64)
@@ -55,18 +55,22 @@ def encoding_of(data: Trials, *, counts: float, alpha: float) -> dict[str, Any]:
         held = np.percentile(rows - shift, _HELD, axis=0)
         spread = np.where(signed, rows.std(axis=0) / counts, held / MOST_COUNTS)
         per_unit = 1 / np.where(spread > 0, spread, 1.0)
+    names = [f"channel {name}" if name.isdecimal() else name for name in data.channel_names]
     channels = [
         {
-            "name": data.channel_names[k] if sign > 0 else f"minus {data.channel_names[k]}",
+            "name": names[k] if sign > 0 else f"minus {names[k]}",
             "of": k,
             "sign": sign,
             "shift": float(shift[k]),
             "counts_per_unit": float(per_unit[k]),
         }
-        for sign, own in ((1, range(len(signed))), (-1, np.flatnonzero(signed).tolist()))
+        for sign, own in ((1, range(rows.shape[1])), (-1, np.flatnonzero(signed).tolist()))
         for k in own
     ]
-    return {"counts": float(counts), "alpha": float(alpha), "channels": channels}
+    found = {"counts": 1.0, "alpha": float(alpha), "channels": channels}
+    shown = as_counts(train, found)
+    # Inputs of a size that suits training: those of all channels together vary by 1.
+    return {**found, "counts": float(shown.inputs[shown.mask].std()) or 1.0}
 
 
 def as_counts(data: Trials, encoding: Mapping[str, Any]) -> Trials:
@@ -95,8 +99,8 @@ def as_counts(data: Trials, encoding: Mapping[str, Any]) -> Trials:
     >>> label = np.arange(20) % 2
     >>> data = Trials.from_arrays(np.where(label, 1.0, -1.0)[:, None, None].repeat(4, axis=1), label)
     >>> found = as_counts(data, encoding_of(data, counts=5, alpha=0.5))
-    >>> found.inputs[:, 1].round(3).tolist(), found.channel_names
-    ([[0.6, 0.0], [0.8, 0.0], [1.0, 0.0], [1.0, 0.0]], ('channel 0', 'minus channel 0'))
+    >>> (found.inputs[:, 1] * found.source["encoding"]["counts"]).round(2).tolist(), found.channel_names
+    ([[2.5, 0.0], [3.75, 0.0], [4.38, 0.0], [4.69, 0.0]], ('channel 0', 'minus channel 0'))
     """
     try:
         counts, alpha = float(encoding["counts"]), float(encoding["alpha"])

@@ -79,6 +79,8 @@ class State:
         What a core held when training began; None without cores.
     best : Best or None
         Where training may end early.
+    counts : float
+        Counts of input events for an input of 1; 0 for inputs that are no counts.
     """
 
     step: int
@@ -92,6 +94,7 @@ class State:
     seconds: float = 0.0
     neurons_per_core: int | None = None
     best: Best | None = None
+    counts: float = 0.0
 
 
 def seed_of(settings: Settings, purpose: int, index: int) -> int:
@@ -154,8 +157,14 @@ def start(
         positions = np.array(network.positions)
     return State(
         0, parameters, optimizer, positions, rest, np.ones(n, np.float32), np.zeros(n, np.float32),
-        neurons_per_core=None if cores is None else cores.capacity,
+        neurons_per_core=None if cores is None else cores.capacity, counts=_counts(settings, data),
     )  # fmt: skip
+
+
+def _counts(settings: Settings, data: Trials | None) -> float:
+    if data is None:
+        return settings.tasks.counts
+    return float(data.source["encoding"]["counts"]) if "encoding" in data.source else 0.0
 
 
 def _even_share(settings: Settings) -> int | None:

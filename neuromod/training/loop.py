@@ -208,7 +208,7 @@ def network_of(
             **(known if material is None else facts.info_of(material.data, settings.dt_ms)),
             "seed": settings.seed,
             **({"ring": settings.tasks.ring} if settings.tasks.ring != 16 else {}),
-            **({"counts": counts} if (counts := settings.counts) else {}),
+            **({"counts": counts} if (counts := state.counts) else {}),
             **({"chip": cores.as_info(settings.wiring.cost)} if cores is not None else {}),
             **({"start": {"run": settings.start.run, "network": settings.start.sha256}} if settings.start.run else {}),
         },

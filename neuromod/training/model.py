@@ -133,7 +133,7 @@ class _LeakyScan(torch.autograd.Function):
             h = h[:size]
             torch.addmm(drive_t, h, transposed, out=rates_t).relu_()
             # What is rounded is kept unrounded for the gradient.
-            shown = rates_t if levels is None else levels.round_(rates_t)
+            shown = rates_t if levels is None else levels.rounded(rates_t)
             h = torch.lerp(h, shown, alpha, out=states_t)
         ctx.save_for_backward(w_rec, h0, rates, states, previous)
         ctx.alpha, ctx.sizes = alpha, sizes

@@ -89,8 +89,7 @@ def _taking_counts(settings: Settings) -> Target | None:
     if not settings.chip.target:
         return None
     target = load_target(settings.chip.target)
-    events = target.value("input_events")
-    return None if events is None or not 1 < events < math.inf else target
+    return target if target.takes_counts else None
 
 
 def _check_channels(settings: Settings, data: Trials | None, target: Target) -> None:

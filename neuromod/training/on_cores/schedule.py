@@ -31,9 +31,10 @@ class Wired(Protocol):
 
 
 class Trained(Wired, Protocol):
-    """The same of a training run, which also knows the largest activity of each neuron once it matters."""
+    """The same of a training run, with the neurons' largest activity once it matters, and the unit of its inputs."""
 
     peaks: npt.NDArray[np.float32]
+    counts: float
 
 
 def is_limited(plan: TrainingPlan) -> bool:
@@ -51,13 +52,15 @@ def used_parameters(plan: TrainingPlan, state: Trained) -> dict[str, torch.Tenso
         return rounding.round_weights(state.parameters, cores.weight_bits)
     # The low-pass of the chip takes in (1 - alpha) of an event, that of the network alpha of what it stands for.
     gain = settings.alpha / (1 - settings.alpha)
-    return rounding.round_weights(state.parameters, cores.weight_bits, (gain / settings.counts, gain * found.size))
+    return rounding.round_weights(state.parameters, cores.weight_bits, (gain / state.counts, gain * found.size))
 
 
 def levels(plan: TrainingPlan, state: Trained) -> Levels | None:
     """Return the levels that the chip's neurons have instead of a rectifier, in the last phase; None before."""
     cores = plan.cores
-    if cores is None or cores.most_spikes is None or not _is_last(plan, state.step) or not state.peaks.any():
+    if cores is None or cores.most_spikes is None or not _is_last(plan, state.step):
+        return None
+    if not state.counts or not state.peaks.any():
         return None
     return spike_levels.of_peaks(state.peaks, cores.most_spikes, state.parameters["bias"].detach())
 

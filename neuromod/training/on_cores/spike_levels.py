@@ -20,28 +20,23 @@ class Levels:
     ----------
     size : (n,) tensor
         Activity for which one spike stands.
-    most : int
-        Most spikes of a step.
     """
 
     size: torch.Tensor
-    most: int
 
-    def round_(self, rates: torch.Tensor) -> torch.Tensor:
-        """Return rates (…, n) of whole levels; `rates` itself becomes 0 where it was beyond the last, in place.
+    def rounded(self, rates: torch.Tensor) -> torch.Tensor:
+        """Return rates (…, n) of whole levels.
 
-        So the gradient passes as if nothing had been rounded (Bengio, Léonard and Courville 2013, arXiv:1308.3432)
-        where `rates` is above 0 afterwards, and not where it was cut off.
+        What is beyond the last level stays there: the levels are as large as the largest activity asks for, here and
+        when a chip's integers are found, so that nothing is to be learned from an end that moves away.
         """
-        rounded = (rates / self.size).round_()
-        rates.masked_fill_(rounded > self.most, 0)
-        return rounded.clamp_(max=self.most).mul_(self.size)
+        return (rates / self.size).round_().mul_(self.size)
 
 
 def of_peaks(peaks: npt.NDArray[np.float32], most: int, like: torch.Tensor) -> Levels:
     """Return the levels of neurons whose largest activity is `peaks`, (n,), at which they have all their spikes."""
     held = np.maximum(peaks, _LEAST * peaks.max())
-    return Levels(torch.from_numpy(held / most).to(like), most)
+    return Levels(torch.from_numpy(held / most).to(like))
 
 
 def follow(peaks: npt.NDArray[np.float32], rates: torch.Tensor) -> npt.NDArray[np.float32]:
