@@ -110,4 +110,11 @@ def _costs(result: dict[str, Any]) -> list[str]:
                 f"time step ({counts['dense']:,.0f} without regard to zeros), "
                 f"{counts['weight_bytes']:,} bytes of weights"
             )
+        if load := part.get("load_per_step"):
+            most = load["busiest"]
+            lines.append(
+                f"{name}: the busiest core has {most['synaptic_operations']:,.0f} synaptic operations, "
+                f"{most['neuron_updates']:,.0f} updates and {most['messages']:,.0f} messages per time step, "
+                f"{most['weight_bits']:,} bits of weights"
+            )
     return lines

@@ -197,7 +197,7 @@ def command(
             names = generators.resolve(settings.tasks.names)
             label = settings.tasks.names[0] if len(settings.tasks.names) == 1 else f"{len(names)}-tasks"
         # Cores that cannot be trained for are refused before there is a run.
-        plan_training(settings)
+        plan_training(settings, data=trials)
         run = rundir.create(label, run_path)
     begun = time.monotonic()
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")

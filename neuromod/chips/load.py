@@ -67,13 +67,16 @@ def count_load(
 
 
 def xylo_load(integers: Any, counts: Array, response: Any) -> dict[str, Any]:
-    """Count the load of Xylo's one core on trials that were run, see `count_load`."""
+    """Count the load of Xylo's one core on trials that were run, output neurons included, see `count_load`."""
+    n, channels = integers.n, integers.channels
+    n_out = integers.weights_out.shape[1]
     return count_load(
-        core=np.zeros(integers.n, int),
-        updates=np.ones(integers.n),
-        sent=response.spikes.mean(axis=(0, 1)),
-        into=integers.weights_in.T,
-        between=integers.weights_rec.T,
+        core=np.zeros(n + n_out, int),
+        updates=np.ones(n + n_out),
+        # Nothing listens to the outputs.
+        sent=np.append(response.spikes.mean(axis=(0, 1)), np.zeros(n_out)),
+        into=np.vstack([integers.weights_in.T, np.zeros((n_out, channels))]),
+        between=np.hstack([np.vstack([integers.weights_rec.T, integers.weights_out.T]), np.zeros((n + n_out, n_out))]),
         input_sent=counts.mean(axis=(0, 1)),
         memory_bits=8,
     )

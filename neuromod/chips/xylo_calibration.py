@@ -13,6 +13,7 @@ from neuromod.arrays import Array
 from neuromod.chips.rounding import round_rows
 from neuromod.chips.xylo import MOST_COUNTS, MOST_SPIKES, XyloNetwork
 from neuromod.errors import UsageError
+from neuromod.metrics import is_signed, sent_for
 from neuromod.network import Network
 
 # Tried: the percentile of its activity at which a neuron has all its spikes, and bits by which weights are shifted.
@@ -151,7 +152,7 @@ def _prepare(network: Network, x: Array, mask: Array) -> _Problem:
     drive = before @ w_rec.T + x @ network.w_in.T.astype(np.float64)
     sources = np.concatenate([x, before], axis=2)[mask]
     # What the synapses' low-pass must be given so that it shows x.
-    given = x / (1 - alpha) - np.concatenate([np.zeros_like(x[:1]), x[:-1]])
+    given = sent_for(x, alpha, mask)
     # Counts that were low-passed already, as the network was trained on them, are found again exactly.
     declared = network.info.get("counts")
     peak = np.abs(given).max(axis=(0, 1))
@@ -166,7 +167,7 @@ def _prepare(network: Network, x: Array, mask: Array) -> _Problem:
         y=states @ network.w_out.T.astype(np.float64) + network.bias_out,
         correlation=sources.T @ sources / len(sources),
         counts_per_unit=counts if declared is None else np.full(counts.shape, float(declared) * (1 - alpha) / alpha),
-        signed=(given < -1e-4 * np.maximum(peak, 1e-12)).any(axis=(0, 1)),
+        signed=is_signed(given),
     )
 
 

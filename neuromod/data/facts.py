@@ -23,7 +23,8 @@ def info_of(data: Trials, dt_ms: float) -> dict[str, Any]:
     """Return what a network's `info` says of the data that it learned, JSON only."""
     about = {"name": data.source.get("name", data.names[0]), "sha256": data.source.get("sha256")}
     names = {"classes": list(data.class_names)} if data.class_names else {}
-    return {"data": {**about, "readout": data.readout, **names}, "dt_ms": dt_ms}
+    coded = {"encoding": dict(data.source["encoding"])} if "encoding" in data.source else {}
+    return {"data": {**about, "readout": data.readout, **names, **coded}, "dt_ms": dt_ms}
 
 
 def score_name(data: Trials) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neuromod.data.event_counts import as_counts
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors, sha256
 from neuromod.network import Network
@@ -140,13 +141,14 @@ def _found(path: Path, source: dict[str, Any], readout: str) -> Trials:
         )
     if sha256(there) != source["sha256"]:
         raise UsageError(f"{there} has changed since {path.parent} was made: its SHA-256 is another; train again")
-    return read_trials(
+    found = read_trials(
         there,
         readout=readout,
         dt_ms=source.get("dt_ms"),
         channels=source.get("channels"),
         split_seed=int(source.get("split_seed") or 0),
     )
+    return as_counts(found, source["encoding"]) if "encoding" in source else found
 
 
 def with_data(network: Network, data: Trials) -> Network:

@@ -151,6 +151,12 @@ class Target:
         return math.inf if value is None else value
 
     @property
+    def takes_counts(self) -> bool:
+        """Whether an input channel takes several events in a step, which neurons see behind their low-pass."""
+        events = self.value("input_events")
+        return events is not None and 1 < events < math.inf
+
+    @property
     def branches(self) -> bool:
         """Whether one packet branches in the routers, instead of one copy for each destination."""
         return self.routing == "multicast"

@@ -21,6 +21,7 @@ from neuromod.hardware import (
     synapses_of_neurons,
 )
 from neuromod.mapping.problem import CoreLimits
+from neuromod.metrics import channel_names
 from neuromod.network import Network
 
 # Cores of a grid, 128x128: what all pairs of them cost takes some gigabytes there.
@@ -192,8 +193,7 @@ def find_violations(
                 words = text.format(needed=f"{needed:,}", limit=f"{limit:,.0f}")
                 channels = np.flatnonzero(network.w_in.any(axis=0))
                 if resource == "in_axons" and target.routing == "none" and len(channels) == needed:
-                    beyond = int(channels[int(limit)])
-                    words = f"{needed:,} input channels, limit {limit:,.0f}; input {beyond} is the first beyond"
+                    words = _of_channels(network, channels, int(limit))
                 found.append(Violation(resource, (row, column), None, needed, int(limit), 0, words))
     limit = target.limit("router_entries")
     for row, column in np.argwhere(usage.router_entries > limit).tolist():
@@ -263,8 +263,19 @@ def _of_outputs(network: Network, target: Target) -> list[Violation]:
     limit = target.limit("output_channels")
     if network.n_out <= limit:
         return []
-    words = f"{network.n_out:,} outputs, limit {limit:,.0f}; output {int(limit)} is the first beyond"
+    told = network.info.get("data")
+    names = told.get("classes", ()) if isinstance(told, dict) else ()
+    named = f" ({names[int(limit)]})" if len(names) == network.n_out else ""
+    words = f"{network.n_out:,} outputs, limit {limit:,.0f}; output {int(limit)}{named} is the first beyond"
     return [Violation("output_channels", None, None, network.n_out, int(limit), 0, words)]
+
+
+def _of_channels(network: Network, channels: npt.NDArray[np.intp], limit: int) -> str:
+    """Say how many input channels are beyond a limit, and name the first."""
+    names = channel_names(network)
+    second = sum(names[k].startswith("minus ") for k in channels.tolist())
+    own = f", {second:,} of them second ones for what is negative," if second else ","
+    return f"{len(channels):,} input channels{own} limit {limit:,}; {names[channels[limit]]} is the first beyond"
 
 
 def cores_needed(network: Network, target: Target, capacity: int) -> dict[str, int]:

@@ -67,6 +67,8 @@ def _beyond(network: Network, target: Target) -> list[tuple[npt.NDArray[np.intp]
     # The other neurons of its core take no axons, if spikes that stay take none.
     near = 0 if target.local_axons else room - 1
     sources = counts["fan_in"] - (0 if target.local_axons else loops)
+    # Sources of the only core are input channels, which all its neurons share.
+    outside = target.limit("in_axons") if most_cores(target) > 1 else math.inf
     per_core = min(target.limit("synapses"), synapses_by_memory(target))
     aims = counts["fan_out"] - (0 if target.local_axons else loops)
     places = room * (target.chip.cores if target.destination == "chip" and target.chip else 1)
@@ -75,7 +77,7 @@ def _beyond(network: Network, target: Target) -> list[tuple[npt.NDArray[np.intp]
     for needs, limit, words in (
         (counts["fan_in"], target.limit("fan_in"), "listens to {} synapses, and the limit is {}"),
         (counts["fan_in"], per_core, "listens to {} synapses, and a core holds {}"),
-        (sources - near, target.limit("in_axons"), "listens to {} sources from outside its core, which takes {}"),
+        (sources - near, outside, "listens to {} sources from outside its core, which takes {}"),
         (counts["fan_out"], target.limit("fan_out"), "sends to {} neurons, and the limit is {}"),
         (reached, target.limit("destinations"), f"sends to {{}} {target.destination}s at least, and the limit is {{}}"),
     ):

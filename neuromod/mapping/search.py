@@ -14,7 +14,7 @@ from neuromod.mapping.placement import Placement
 from neuromod.mapping.placers import DEFAULT, fitting
 from neuromod.mapping.placers import place as search
 from neuromod.mapping.problem import Effort, make_problem
-from neuromod.metrics import Activity, find_activity
+from neuromod.metrics import Activity, find_activity, with_second_channels
 from neuromod.network import Network
 
 
@@ -110,6 +110,9 @@ def place(
     grid = choose_grid(chip, cores)
     goal = check_objective(objective)
     rates = (activity or find_activity(network)).rates
+    digest = network.sha256()
+    if chip.takes_counts:
+        network = with_second_channels(network)
     effort = effort or Effort()
     case = remedies.Case(network, grid, chip, neurons_per_core, placer)
     capacity, _ = limits.capacity_of(network, chip, grid, neurons_per_core)
@@ -132,7 +135,7 @@ def place(
 
         facts = describe(violations, network, grid, chip, capacity)
         raise DoesNotFitError(facts, remedies.find_remedies(case, violations, fits))
-    return Placement(grid, core_of, capacity, chip.name, placer, seed, network.sha256(), chip)
+    return Placement(grid, core_of, capacity, chip.name, placer, seed, digest, chip)
 
 
 def _fallback(case: remedies.Case) -> npt.NDArray[np.int32] | None:

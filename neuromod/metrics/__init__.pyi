@@ -19,6 +19,10 @@ from .agreements import Agreement as Agreement
 from .agreements import agreement as agreement
 from .agreements import allowed_gap as allowed_gap
 from .agreements import wilson as wilson
+from .channels import channel_names as channel_names
+from .channels import is_signed as is_signed
+from .channels import sent_for as sent_for
+from .channels import with_second_channels as with_second_channels
 from .operations import Operations as Operations
 from .operations import count_rate as count_rate
 from .scores import agree as agree

@@ -51,18 +51,19 @@ def train_stage(
     from neuromod.metrics import accuracy as evaluation
     from neuromod.metrics import wiring
     from neuromod.tasks import where_read
-    from neuromod.training import checkpoints, config, for_target
+    from neuromod.training import checkpoints, config, for_target, trials_for_target
     from neuromod.training import loop as training
 
     settings, said = for_target(settings)
     for sentence in said:
         talk.say(sentence)
+    data = trials_for_target(settings, data)
     checkpoint, metrics = run.file("checkpoint.pt"), run.file("metrics.jsonl")
     state = None
     if resume and checkpoint.exists():
         state = checkpoints.load(checkpoint, settings, data=data)
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
-    plan = plan_training(settings, neurons_per_core=state.neurons_per_core if state else None)
+    plan = plan_training(settings, data=data, neurons_per_core=state.neurons_per_core if state else None)
     kept = _lines_until(metrics, state.step) if state else []
     if state is None and start is not None:
         state = checkpoints.start(settings, data=data, network=start)
@@ -138,17 +139,21 @@ def train_stage(
     return result
 
 
-def plan_training(settings: Settings, *, neurons_per_core: int | None = None) -> TrainingPlan:
+def plan_training(
+    settings: Settings, *, data: Trials | None = None, neurons_per_core: int | None = None
+) -> TrainingPlan:
     """Make the plan of a training; a refusal says what to type.
 
     Raises
     ------
     DoesNotFitError
-        If the neurons do not fit the cores.
+        If the neurons do not fit the cores, or inputs or readouts the chip's channels.
     """
     from neuromod.errors import DoesNotFitError
-    from neuromod.training import plan
+    from neuromod.training import for_target, plan, trials_for_target
 
+    settings, _ = for_target(settings)
+    trials_for_target(settings, data)
     try:
         return plan.make_plan(settings, neurons_per_core=neurons_per_core)
     except DoesNotFitError as error:

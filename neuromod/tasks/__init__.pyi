@@ -13,4 +13,5 @@ from .foreign import where_read as where_read
 from .generation import Seed as Seed
 from .generation import generate as generate
 from .rendering import N_CLASSES as N_CLASSES
+from .rings import MOST_COUNTS as MOST_COUNTS
 from .rings import behind_low_pass as behind_low_pass

@@ -4,6 +4,7 @@ from . import loop as loop
 from . import plan as plan
 from .entry import train as train
 from .on_cores.chip_neurons import for_target as for_target
+from .on_cores.chip_neurons import trials_for_target as trials_for_target
 from .on_cores.plan import Chip as Chip
 from .on_data.defaults import chosen_words as chosen_words
 from .on_data.defaults import read_for as read_for

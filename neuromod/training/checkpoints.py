@@ -69,6 +69,8 @@ class State:
         States in which the trials of the last step ended; some trials of the next step start from them.
     activity : (n,) float32
         Running estimate of each neuron's spikes, 1 on the average; it matters where traffic is charged.
+    peaks : (n,) float32
+        Running estimate of each neuron's largest activity, 0 before it matters: to the levels of a chip's neurons.
     swaps : int
         Swaps of neurons so far.
     seconds : float
@@ -77,6 +79,8 @@ class State:
         What a core held when training began; None without cores.
     best : Best or None
         Where training may end early.
+    counts : float
+        Counts of input events for an input of 1; 0 for inputs that are no counts.
     """
 
     step: int
@@ -85,10 +89,12 @@ class State:
     positions: npt.NDArray[np.float32]
     carried: torch.Tensor
     activity: npt.NDArray[np.float32]
+    peaks: npt.NDArray[np.float32]
     swaps: int = 0
     seconds: float = 0.0
     neurons_per_core: int | None = None
     best: Best | None = None
+    counts: float = 0.0
 
 
 def seed_of(settings: Settings, purpose: int, index: int) -> int:
@@ -150,9 +156,15 @@ def start(
     if network is not None and network.positions is not None and cores is None:
         positions = np.array(network.positions)
     return State(
-        0, parameters, optimizer, positions, rest, np.ones(n, np.float32),
-        neurons_per_core=None if cores is None else cores.capacity,
+        0, parameters, optimizer, positions, rest, np.ones(n, np.float32), np.zeros(n, np.float32),
+        neurons_per_core=None if cores is None else cores.capacity, counts=_counts(settings, data),
     )  # fmt: skip
+
+
+def _counts(settings: Settings, data: Trials | None) -> float:
+    if data is None:
+        return settings.tasks.counts
+    return float(data.source["encoding"]["counts"]) if "encoding" in data.source else 0.0
 
 
 def _even_share(settings: Settings) -> int | None:
@@ -175,6 +187,7 @@ def save(path: Path, settings: Settings, state: State) -> None:
         "carried": state.carried,
         "positions": torch.from_numpy(state.positions),
         "activity": torch.from_numpy(state.activity),
+        "peaks": torch.from_numpy(state.peaks),
         "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
         "optimizer": state.optimizer.state_dict(),
     }
@@ -218,6 +231,8 @@ def load(path: Path, settings: Settings, *, data: Trials | None = None) -> State
         state.optimizer.load_state_dict(content["optimizer"])
         state.positions = content["positions"].cpu().numpy()
         state.activity = content["activity"].cpu().numpy()
+        if "peaks" in content:
+            state.peaks = content["peaks"].cpu().numpy()
         state.carried = content["carried"].to(device)
         state.step, state.swaps = int(content["step"]), int(content["swaps"])
         state.seconds = float(content["seconds"])

@@ -74,7 +74,7 @@ def train(
     from neuromod.data import read_trials
     from neuromod.training import checkpoints, config
     from neuromod.training import loop as training
-    from neuromod.training.on_cores.chip_neurons import for_target
+    from neuromod.training.on_cores.chip_neurons import for_target, trials_for_target
     from neuromod.training.on_data import defaults
     from neuromod.training.on_data.readout import settle_readout
     from neuromod.trials import Trials
@@ -109,6 +109,7 @@ def train(
             data = settle_readout(read_trials(data, readout=flags.get("data.readout") or None), flags, start=start)
         chosen = defaults.settings_for(data, flags)
     chosen, _ = for_target(chosen)
+    data = trials_for_target(chosen, data)
     state = None
     if start is not None:
         if chosen.network.neurons != start.n:

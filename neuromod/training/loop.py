@@ -22,6 +22,7 @@ from neuromod.training import checkpoints, continuing, model
 from neuromod.training.checkpoints import State, device_of
 from neuromod.training.on_cores import rate_average as listening
 from neuromod.training.on_cores import schedule as chip_steps
+from neuromod.training.on_cores import spike_levels
 from neuromod.training.on_data import batches as data_batches
 from neuromod.training.on_data import learning
 from neuromod.training.on_data.batches import Material, PackedData
@@ -207,7 +208,7 @@ def network_of(
             **(known if material is None else facts.info_of(material.data, settings.dt_ms)),
             "seed": settings.seed,
             **({"ring": settings.tasks.ring} if settings.tasks.ring != 16 else {}),
-            **({"counts": settings.tasks.counts} if settings.tasks.counts else {}),
+            **({"counts": counts} if (counts := state.counts) else {}),
             **({"chip": cores.as_info(settings.wiring.cost)} if cores is not None else {}),
             **({"start": {"run": settings.start.run, "network": settings.start.sha256}} if settings.start.run else {}),
         },
@@ -225,7 +226,7 @@ def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.P
     noise = draws.noise(settings, state, packed)
     used = chip_steps.used_parameters(plan, state)
     h0 = draws.initial_states(settings, state)
-    h = model.states(used, packed, h0, alpha=settings.alpha, noise=noise)
+    h = model.states(used, packed, h0, alpha=settings.alpha, noise=noise, levels=chip_steps.levels(plan, state))
     state.carried = h.detach()[packed.last]
     y = model.logits(used, h)
     smoothing = training.label_smoothing
@@ -251,6 +252,9 @@ def _step(plan: TrainingPlan, state: State, packed: model.Packed, prices: bimt.P
     after_step.charge(plan, state, state.optimizer, prices, strength=strength, kept=kept)
     if chip_steps.listens_after(plan, state.step):
         state.activity = listening.update(state.activity, h.detach(), h0, packed.previous, settings.alpha)
+    if chip_steps.follows_peaks(plan, state.step):
+        with torch.no_grad():
+            state.peaks = spike_levels.follow(state.peaks, model.drives(used, packed, h, h0))
     after_step.rearrange(plan, state, strength=strength)
     return float(loss.detach()), float(score)
 

@@ -12,6 +12,7 @@ import torch
 from scipy import sparse
 
 from neuromod.network import PARAMETERS, Network
+from neuromod.training.on_cores.spike_levels import Levels
 
 # Gain of random recurrent weights: between those at which activity dies out and explodes.
 _GAIN = 1.1
@@ -120,6 +121,7 @@ class _LeakyScan(torch.autograd.Function):
         alpha: float,
         sizes: Sequence[int],
         previous: torch.Tensor,  # (rows - sizes[0],)
+        levels: Levels | None,
     ) -> torch.Tensor:
         rates = torch.empty_like(drive)
         states = torch.empty_like(drive)
@@ -130,7 +132,9 @@ class _LeakyScan(torch.autograd.Function):
         for size, drive_t, rates_t, states_t in zip(sizes, *steps, strict=True):
             h = h[:size]
             torch.addmm(drive_t, h, transposed, out=rates_t).relu_()
-            h = torch.lerp(h, rates_t, alpha, out=states_t)
+            # What is rounded is kept unrounded for the gradient.
+            shown = rates_t if levels is None else levels.rounded(rates_t)
+            h = torch.lerp(h, shown, alpha, out=states_t)
         ctx.save_for_backward(w_rec, h0, rates, states, previous)
         ctx.alpha, ctx.sizes = alpha, sizes
         return states
@@ -152,7 +156,7 @@ class _LeakyScan(torch.autograd.Function):
             carry = torch.addmm(g, grad_t, w_rec, beta=1 - alpha, alpha=alpha)
         grad_drive.mul_(alpha)
         grad_w = grad_drive.t() @ torch.cat([h0, states[previous]])
-        return grad_drive, grad_w, None, None, None, None
+        return grad_drive, grad_w, None, None, None, None, None
 
 
 def states(
@@ -162,6 +166,7 @@ def states(
     *,
     alpha: float,
     noise: torch.Tensor | None = None,
+    levels: Levels | None = None,
 ) -> torch.Tensor:
     """State h of every row of packed trials.
 
@@ -177,6 +182,8 @@ def states(
         dt / tau.
     noise : (rows, n) tensor, optional
         Added to the drive inside the rectification.
+    levels : Levels, optional
+        What the rectifiers are rounded to, with a straight-through gradient; nothing if omitted.
 
     Returns
     -------
@@ -186,8 +193,17 @@ def states(
     drive = torch.addmm(parameters["bias"], packed.inputs, parameters["w_in"].t())
     if noise is not None:
         drive = drive + noise
-    result: torch.Tensor = _LeakyScan.apply(drive, parameters["w_rec"], h0, alpha, packed.sizes, packed.previous)  # type: ignore[no-untyped-call]
+    result: torch.Tensor = _LeakyScan.apply(  # type: ignore[no-untyped-call]
+        drive, parameters["w_rec"], h0, alpha, packed.sizes, packed.previous, levels
+    )
     return result
+
+
+def drives(parameters: Mapping[str, torch.Tensor], packed: Packed, h: torch.Tensor, h0: torch.Tensor) -> torch.Tensor:
+    """What comes into the rectifiers, without noise, (rows, n), where the states `h` follow from the states `h0`."""
+    before = torch.cat([h0[: len(h) - len(packed.previous)], h[packed.previous]])
+    drive = torch.addmm(parameters["bias"], packed.inputs, parameters["w_in"].t())
+    return torch.addmm(drive, before, parameters["w_rec"].t())
 
 
 def logits(parameters: Mapping[str, torch.Tensor], h: torch.Tensor) -> torch.Tensor:

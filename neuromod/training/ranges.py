@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neuromod.errors import UsageError
 from neuromod.training.penalties.members import FAMILY
-from neuromod.training.settings import Settings
+from neuromod.training.settings import NO_LEVELS, Settings
 from neuromod.trials import READOUTS
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -47,6 +47,8 @@ def check(settings: Settings) -> None:
         ("training.threads", training.threads, 1, 1024),
         ("chip.neurons_per_core", settings.chip.neurons_per_core, 0, 65536),
         ("chip.weight_bits", settings.chip.weight_bits, 0, 32),
+        ("chip.spikes", settings.chip.spikes, 0, NO_LEVELS),
+        ("data.counts", settings.data.counts, 0, 15),
         ("data.dt_ms", settings.data.dt_ms, 0, 1e6),
         ("data.channels", settings.data.channels, 0, 65536),
         ("data.split_seed", settings.data.split_seed, 0, 2**63 - 1),

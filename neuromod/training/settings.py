@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# What `ChipSettings.spikes` is where rectifiers are not rounded.
+NO_LEVELS = 65536
+
 
 @dataclass(frozen=True)
 class TaskSettings:
@@ -53,6 +56,9 @@ class DataSettings:
         Channels that the units of a file of spikes are summed into; 0 for one a unit.
     split_seed : int
         Seed of the trials that are held out where the file does not say which.
+    counts : float
+        Count of input events for a standard deviation of a channel that can be negative, where inputs come as counts
+        behind a chip's low-pass; 0 for values as they are. A target that takes counts sets it.
     input_noise : float
         Standard deviation of noise that is added to the standardised inputs of training trials.
     balance : bool
@@ -68,6 +74,7 @@ class DataSettings:
     dt_ms: float = 0.0
     channels: int = 0
     split_seed: int = 0
+    counts: float = 0.0
     input_noise: float = 0.0
     balance: bool = False
     patience: int = 0
@@ -176,12 +183,16 @@ class ChipSettings:
         Name of a target, or path of its file, whose limits are kept; without it a mesh without limits.
     weight_bits : int
         Bits to which weights are rounded in the last phase; 0 for those of the target, 32 for no rounding.
+    spikes : int
+        Spikes of a neuron in a step, the levels to which rectifiers are rounded in the last phase where inputs are
+        counts; 0 for those of the target, 65536 for no rounding.
     """
 
     cores: str = ""
     neurons_per_core: int = 0
     target: str = ""
     weight_bits: int = 0
+    spikes: int = 0
 
 
 @dataclass(frozen=True)
@@ -253,6 +264,11 @@ class Settings:
     def dt_ms(self) -> float:
         """Time step in ms: that of the data, or of the tasks."""
         return self.data.dt_ms if self.data.file else self.tasks.dt_ms
+
+    @property
+    def counts(self) -> float:
+        """Counts of input events for an input of 1, of the data or of the tasks; 0 for inputs as they are."""
+        return self.data.counts if self.data.file else self.tasks.counts
 
     @property
     def alpha(self) -> float:

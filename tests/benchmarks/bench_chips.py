@@ -14,6 +14,7 @@ import argparse
 import json
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,24 @@ def ring(seed: int, pythons: list[str]) -> dict[str, Any]:
         "synapses": network.n_synapses,
         "largest_fan_out": int(fan_out.max()),
         "beyond_limits": {name: violations(network, name) for name in ("xylo-a2", "xylo-imu")},
+    }
+
+
+def motions(folder: Path, target: str, seed: int, pythons: list[str]) -> dict[str, Any]:
+    """The whole path of a file of sensor data, for one chip: train, prune, place within its limits, export, verify."""
+    data = neuromod.read_trials(folder / "BasicMotions" / "BasicMotions_TRAIN.ts")
+    begun = time.process_time()
+    trained = neuromod.train(data=data, seed=seed, more={"chip.target": target})
+    seconds = time.process_time() - begun
+    network = neuromod.prune(trained, weight_bits=8).network
+    placement = neuromod.place(network, target=target)
+    found = exported(network, "xylo", pythons, simulated=1000, placement=placement)
+    return found | {
+        "seconds_of_training": round(seconds, 1),
+        "channels": network.n_in,
+        "synapses": network.n_synapses,
+        "largest_fan_out": int(np.bincount(network.w_rec.indices, minlength=network.n).max()),
+        "beyond_limits": {target: violations(network, target)},
     }
 
 
@@ -191,10 +210,21 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--python", action="append", default=[])
     parser.add_argument("--only", default="")
+    parser.add_argument("--folder", type=Path, help="Folder with BasicMotions, as that of the wheel of aeon.")
     parser.add_argument("runs", nargs="*", type=Path)
     arguments = parser.parse_args()
     pythons = arguments.python
     measures = {f"Xylo, tasks on a ring of 4, seed {seed}": lambda seed=seed: ring(seed, pythons) for seed in range(3)}
+    spec = find_spec("aeon")
+    folder = arguments.folder or (spec and Path(str(spec.origin)).parent / "datasets" / "data")
+    if folder:
+        measures |= {
+            f"Xylo {chip}, BasicMotions, seed {seed}": lambda target=target, seed=seed: motions(
+                folder, target, seed, pythons
+            )
+            for target, chip in (("xylo-a2", "Audio 2"), ("xylo-imu", "IMU"))
+            for seed in range(3)
+        }
     for number, run in enumerate(arguments.runs):
         network = Network.load(run / "pruned.safetensors")
         placement = Placement.load(run / "placement.json") if (run / "placement.json").exists() else None

@@ -171,7 +171,7 @@ def test_a_python_that_is_none_is_refused(tmp_path):
 
 
 def test_xylosim_is_equal_to_the_last_bit(written):
-    pytest.importorskip("xylosim")
+    pytest.importorskip("xylosim", reason="xylosim, the extra xylo, is not installed")
     network, integers, folder = written["xylo"]
     result = verify_chip("xylo", folder, network, spiking=integers, n_trials=30, simulated=30)
     assert (result["bit_equal"], result["trials"]) == (30, 30)

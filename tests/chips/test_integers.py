@@ -353,3 +353,55 @@ def test_xylo_arrays_are_held_to_the_chip(name, value, message):
 
     with pytest.raises(UsageError, match=message):
         replace(some_xylo(np.random.default_rng(0)), **{name: value})
+
+
+def test_the_load_of_xylo_is_what_its_events_do():
+    """Every event of every step is followed to its synapses."""
+    from neuromod.chips import xylo_load
+
+    rng = np.random.default_rng(3)
+    net = some_xylo(rng)
+    counts = rng.integers(0, 4, (6, 2, net.channels))
+    response = net.run(counts)
+    found = xylo_load(net, counts, response)
+    operations = messages = 0
+    for t in range(6):
+        for trial in range(2):
+            for k in range(net.channels):
+                events = int(counts[t, trial, k])
+                operations += events * np.count_nonzero(net.weights_in[k])
+                messages += events * bool(net.weights_in[k].any())
+            for k in range(net.n):
+                synapses = np.count_nonzero(net.weights_rec[k]) + np.count_nonzero(net.weights_out[k])
+                operations += int(response.spikes[t, trial, k]) * synapses
+    weights = sum(np.count_nonzero(w) for w in (net.weights_in, net.weights_rec, net.weights_out))
+    assert found["busiest"]["synaptic_operations"] == pytest.approx(operations / 12)
+    assert found["busiest"]["messages"] == pytest.approx(messages / 12)
+    assert (found["busiest"]["neuron_updates"], found["busiest"]["weight_bits"]) == (net.n + 3, 8 * weights)
+    assert [part["core"] for part in found["cores"]] == [0]
+
+
+def test_the_load_of_cores_counts_what_comes_from_others():
+    from neuromod.chips.load import count_load
+
+    between = np.array([[0, 3, 0], [0, 0, -1], [2, 0, 1]])
+    found = count_load(
+        core=np.array([0, 0, 4]),
+        updates=np.ones(3),
+        sent=np.array([0.5, 2.0, 1.0]),
+        into=np.array([[1, 0], [0, 0], [1, 1]]),
+        between=between,
+        input_sent=np.array([1.0, 3.0]),
+        memory_bits=8,
+    )
+    one, two = found["cores"]
+    # Core 0: neuron 0 from neuron 1 and input 0, neuron 1 from neuron 2 on core 4; core 4 the rest.
+    assert one == {
+        "core": 0, "synaptic_operations": 2.0 + 1.0 + 1.0, "neuron_updates": 2.0, "messages": 1.0 + 1.0,
+        "weight_bits": 24,
+    }  # fmt: skip
+    assert two == {
+        "core": 4, "synaptic_operations": 0.5 + 1.0 + 1.0 + 3.0, "neuron_updates": 1.0, "messages": 0.5 + 4.0,
+        "weight_bits": 32,
+    }  # fmt: skip
+    assert found["busiest"] == {"synaptic_operations": 5.5, "neuron_updates": 2.0, "messages": 4.5, "weight_bits": 32}

@@ -13,6 +13,16 @@ from neuromod.errors import UsageError, VerificationError
 from neuromod.exporting.chips.folder import read_folder, write_folder
 from neuromod.network import Network
 
+# How inputs become events of the chip's channels: of a network that learned counts, and of any other.
+_CODED = (
+    "events of channel c in a step: clip(round(sign * (x[of] - shift) * counts_per_unit), 0, 15) of the values x of "
+    "the step, with what `encoding` says of c"
+)
+_FOLLOWED = (
+    "events of channel c in step t: whole numbers e of 0 to 15 with a[t] = (1 - alpha) a[t-1] + e[t] nearest to "
+    "counts_per_unit * x[t] / (1 - alpha); a negative e goes to the channel of the minus input"
+)
+
 # Trials in the folder, for the example.
 _SHOWN = 20
 
@@ -64,8 +74,9 @@ def write(
 
 def about(integers: XyloNetwork, network: Network, chip: str) -> dict[str, Any]:
     """Return what ``network.json`` says of the network itself."""
-    channels = [f"input {k}" for k in range(network.n_in)]
-    channels += [f"minus input {k}" for k in np.flatnonzero(integers.signed).tolist()]
+    coded = encoding(network)
+    channels = [entry["name"] for entry in coded] or [f"input {k}" for k in range(network.n_in)]
+    channels += [f"minus {channels[k]}" for k in np.flatnonzero(integers.signed).tolist()]
     return {
         "chip": chip,
         "network_sha256": network.sha256(),
@@ -73,11 +84,18 @@ def about(integers: XyloNetwork, network: Network, chip: str) -> dict[str, Any]:
         "neurons": integers.n,
         "channels": channels,
         "outputs": network.n_out,
-        "input": "events of channel c in step t: whole numbers e of 0 to 15 with a[t] = (1 - alpha) a[t-1] + e[t] "
-        "nearest to counts_per_unit * x[t] / (1 - alpha); a negative e goes to the channel of the minus input",
+        "input": _CODED if coded else _FOLLOWED,
+        **({"encoding": coded} if coded else {}),
         "readout": "y = readout_scale * current of the output neuron, one step later, + readout_offset",
         **integers.scales(),
     }
+
+
+def encoding(network: Network) -> list[dict[str, Any]]:
+    """Return how values of the data that a network learned as counts become counts, one entry for each channel."""
+    about_data = network.info.get("data")
+    coded = about_data.get("encoding") if isinstance(about_data, dict) else None
+    return [dict(entry) for entry in coded["channels"]] if isinstance(coded, dict) else []
 
 
 def read(folder: Path) -> XyloNetwork:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from neuromod.errors import Advice, DoesNotFitError
 from neuromod.geometry import Plane
 from neuromod.hardware import Grid, Links, Target, cores_of_places, load_target, make_links
-from neuromod.training.settings import Settings
+from neuromod.training.settings import NO_LEVELS, Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,8 @@ class Chip:
         Bits to which weights are rounded; None for no rounding.
     links : Links or None
         What packets cost; None where wires cost their length.
+    most_spikes : int or None
+        Spikes of a neuron in a step, the levels to which its rectifier is rounded; None for no rounding.
     """
 
     grid: Grid
@@ -41,6 +43,7 @@ class Chip:
     target: Target
     weight_bits: int | None
     links: Links | None
+    most_spikes: int | None = None
 
     @property
     def plane(self) -> Plane:
@@ -132,7 +135,7 @@ def of_settings(settings: Settings, *, neurons_per_core: int | None = None) -> C
     columns = math.ceil(math.sqrt(capacity))
     block = (math.ceil(capacity / columns), columns)
     links = None if cost == "distance" else make_links(cost, grid, target)
-    return Chip(grid, capacity, block, target, _bits(settings, target), links)
+    return Chip(grid, capacity, block, target, _bits(settings, target), links, _spikes(settings, target))
 
 
 def _advice(grid: Grid, target: Target, n: int, held: int | None) -> tuple[Advice, ...]:
@@ -163,3 +166,9 @@ def _bits(settings: Settings, target: Target) -> int | None:
     bits = settings.chip.weight_bits or target.value("weight_bits")
     # Beyond 16 bits float32 weights need no rounding; a single bit has no room for a sign and zero.
     return int(bits) if bits is not None and 2 <= bits <= 16 else None
+
+
+def _spikes(settings: Settings, target: Target) -> int | None:
+    spikes = settings.chip.spikes or target.value("spikes")
+    # Without counts as inputs the levels of a neuron have no common unit with them; one level is no rectifier.
+    return int(spikes) if settings.counts and spikes is not None and 1 < spikes < NO_LEVELS else None

@@ -10,7 +10,9 @@ import numpy.typing as npt
 import torch
 
 from neuromod.training.on_cores import limits as fitting
+from neuromod.training.on_cores import spike_levels
 from neuromod.training.on_cores import weight_bits as rounding
+from neuromod.training.on_cores.spike_levels import Levels
 from neuromod.training.penalties import family as regularizers
 from neuromod.training.penalties.members import FAMILY
 from neuromod.training.plan import TrainingPlan
@@ -28,18 +30,48 @@ class Wired(Protocol):
     swaps: int
 
 
+class Trained(Wired, Protocol):
+    """The same of a training run, with the neurons' largest activity once it matters, and the unit of its inputs."""
+
+    peaks: npt.NDArray[np.float32]
+    counts: float
+
+
 def is_limited(plan: TrainingPlan) -> bool:
     """Whether weights must be cut to fit the cores that a network is trained for."""
     return plan.cores is not None and fitting.is_limited(plan.cores.target)
 
 
-def used_parameters(plan: TrainingPlan, state: Wired) -> dict[str, torch.Tensor]:
+def used_parameters(plan: TrainingPlan, state: Trained) -> dict[str, torch.Tensor]:
     """Return the parameters with the bits that the chip has for weights, in the last phase."""
     cores = plan.cores
-    late = state.step >= math.ceil(plan.phases.last * plan.settings.training.steps)
-    if cores is None or cores.weight_bits is None or not late:
+    if cores is None or cores.weight_bits is None or not _is_last(plan, state.step):
         return state.parameters
-    return rounding.round_weights(state.parameters, cores.weight_bits)
+    found, settings = levels(plan, state), plan.settings
+    if found is None:
+        return rounding.round_weights(state.parameters, cores.weight_bits)
+    # The low-pass of the chip takes in (1 - alpha) of an event, that of the network alpha of what it stands for.
+    gain = settings.alpha / (1 - settings.alpha)
+    return rounding.round_weights(state.parameters, cores.weight_bits, (gain / state.counts, gain * found.size))
+
+
+def levels(plan: TrainingPlan, state: Trained) -> Levels | None:
+    """Return the levels that the chip's neurons have instead of a rectifier, in the last phase; None before."""
+    cores = plan.cores
+    if cores is None or cores.most_spikes is None or not _is_last(plan, state.step):
+        return None
+    if not state.counts or not state.peaks.any():
+        return None
+    return spike_levels.of_peaks(state.peaks, cores.most_spikes, state.parameters["bias"].detach())
+
+
+def follows_peaks(plan: TrainingPlan, step: int) -> bool:
+    """Whether the largest activity of the neurons is followed after this step."""
+    return plan.cores is not None and plan.cores.most_spikes is not None and _is_last(plan, step)
+
+
+def _is_last(plan: TrainingPlan, step: int) -> bool:
+    return step >= math.ceil(plan.phases.last * plan.settings.training.steps)
 
 
 def listens_after(plan: TrainingPlan, step: int) -> bool:

@@ -43,7 +43,10 @@ def fit(train: Trials) -> Scaling:
     """
     steps = train.inputs[train.mask].astype(np.float64)
     n_in, n_out = steps.shape[1], train.n_classes
-    if train.source.get("counts"):
+    if "encoding" in train.source:
+        # Counts were scaled before, and are rounded in their own units.
+        shift, scale = np.zeros(n_in), np.ones(n_in)
+    elif train.source.get("counts"):
         shift, scale = np.zeros(n_in), np.full(n_in, steps.std() or 1.0)
     else:
         shift, scale = steps.mean(axis=0), steps.std(axis=0)
