@@ -22,7 +22,7 @@ class Column:
     key : str
         Its name in the files.
     title, unit : str
-        Its name for people, and what it counts.
+        Its name for people, and what it counts, empty where the name says that.
     form : str
         How it is printed.
     better : {"low", "high"}
@@ -42,8 +42,8 @@ class Column:
 COLUMNS = {
     column.key: column
     for column in (
-        Column("cores_used", "cores", "cores", ",.0f"),
-        Column("chips", "chips", "chips", ",.0f", shown=False),
+        Column("cores_used", "cores used", "", ",.0f"),
+        Column("chips", "chips used", "", ",.0f", shown=False),
         Column("packets", "packets", "packets per step", ",.1f"),
         Column("hops", "hops", "packet-hops per step", ",.1f"),
         Column("shuffled_hops", "hops, shuffled", "packet-hops per step", ",.1f", shown=False),
@@ -51,15 +51,15 @@ COLUMNS = {
         Column("max_link_load", "busiest link", "packets per step", ",.1f"),
         Column("packets_off_chip", "packets between chips", "packets per step", ",.1f", shown=False),
         Column("max_core_packets", "busiest core", "packets per step, sent and received", ",.1f"),
-        Column("max_core_neurons", "fullest core", "neurons", ",.0f", shown=False),
-        Column("max_core_synapses", "most synapses on a core", "synapses", ",.0f", shown=False),
+        Column("max_core_neurons", "neurons on the fullest core", "", ",.0f", shown=False),
+        Column("max_core_synapses", "most synapses on a core", "", ",.0f", shown=False),
         Column("memory_bits", "memory", "bit", ",.0f"),
         Column("max_core_memory_bits", "most memory on a core", "bit", ",.0f", shown=False),
-        Column("accuracy", "accuracy", "share", ".3f", better="high"),
+        Column("accuracy", "accuracy", "", ".3f", better="high"),
         Column("synapses_lost", "synapses lost", "weights rounded to zero", ",.0f", shown=False),
-        Column("energy_pj", "energy, pJ", "pJ per step", ",.0f"),
+        Column("energy_pj", "energy", "pJ per step", ",.0f"),
         Column("static_mw", "static power", "mW", ",.0f", shown=False),
-        Column("time_ns", "time, ns", "ns per step", ",.0f"),
+        Column("time_ns", "time", "ns per step", ",.0f"),
     )
 }
 

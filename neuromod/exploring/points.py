@@ -222,12 +222,12 @@ def _values(name: str, text: str | None, read: Any) -> list[Any]:
         return []
     found = []
     for part in (part.strip() for part in text.split(",")):
+        if not part:
+            raise UsageError(f"`{name}`: '{text}' holds an empty value; separate values by single commas, as in 1,2")
         try:
-            found.append(read(part) if part else read(""))
+            found.append(read(part))
         except UsageError as error:
             raise UsageError(f"`{name}`: {error}") from error
-        if part == "":
-            raise UsageError(f"`{name}`: '{text}' holds an empty value; separate values by single commas")
     return list(dict.fromkeys(found))
 
 
