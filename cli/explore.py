@@ -11,11 +11,12 @@ from .options import output_options, plot_option, run_option, seed_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
+    from neuromod.exploring import Column
     from neuromod.stages import Workers
 
 
 @click.command("explore", short_help="Compare grids, chips, capacities and bits on one network.")
-@click.argument("file", metavar="[FILE]", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.argument("network", metavar="[FILE]", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--cores", metavar="RxC,RxC", help="Grids of cores; as for `neuromod map` if omitted.")
 @click.option("--target", metavar="NAME,FILE", help="Chips, by name or TOML file; as for `neuromod map` if omitted.")
 @click.option("--neurons-per-core", metavar="N,N", help="Capacities of a core; as for `neuromod map` if omitted.")
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 @run_option
 @output_options
 def command(
-    file: Path | None,
+    network: Path | None,
     engine: str,
     workers: int,
     scheduler: str | None,
@@ -75,12 +76,15 @@ def command(
     from neuromod.stages import Workers
 
     where = Workers(engine, workers, scheduler)
-    if file is not None and run_path is not None:
+    if network is not None and run_path is not None:
         raise UsageError("give FILE or --run, not both")
-    if file is None and out is not None:
+    if network is None and out is not None:
         raise UsageError("--out goes with FILE; of a run, tables and points are in its folder explore")
     try:
-        result = _of_run(run_path, given, where, talk) if file is None else _of_file(file, out, given, where, talk)
+        if network is None:
+            result = _of_run(run_path, given, where, talk)
+        else:
+            result = _of_file(network, out, given, where, talk)
     except KeyboardInterrupt:
         raise InterruptedRunError("interrupted; the same command goes on with what is left") from None
     if plot is not None:
@@ -137,13 +141,18 @@ def describe(result: dict[str, Any]) -> str:
             unfit.append(f"{row['target']} {row['cores'] or ''}, {asked}{bits}{row['why'] or row['status']}")
     said = []
     if rows:
-        header = ["target", "grid", "a core", "bits", *(column.title for column in columns), "front"]
+        header = ["target", "grid", "a core", "bits", *map(_heading, columns), "front"]
         said.append(table(rows, header=header))
         said.append(f"* on the Pareto front of {', '.join(result['pareto'])}; – unknown. Traffic, energy and time are "
                     "estimates, per step.")  # fmt: skip
     if unfit:
         said += [f"{len(unfit)} of {len(result['points'])} points do not fit:", *(f"  {line}" for line in unfit)]
     return "\n".join([*said, *(f"{result['folder']}/{name}" for name in result["files"])])
+
+
+def _heading(column: Column) -> str:
+    unit = column.unit.partition(" ")[0]
+    return f"{column.title}, {unit}" if unit in ("pJ", "ns", "bit") else column.title
 
 
 def _text(value: int | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from neuromod.errors import UsageError
 from neuromod.plotting import overview
-from neuromod.reporting import columns_of, front_of, known_in, label, planes_of
+from neuromod.reporting import axis_of, columns_of, front_of, known_in, label, planes_of
 
 _MARKERS = "osD^vP*X"
 
@@ -49,8 +49,8 @@ def _draw(axes: Any, table: Mapping[str, Any], x: str, y: str) -> None:
         axes.plot([r[x] for r in dots], [r[y] for r in dots], marker, color=f"C{number}", markersize=5, label=name)
     front = front_of(known, columns[x], columns[y])
     axes.plot([row[x] for row in front], [row[y] for row in front], "--", color="0.4", linewidth=1, zorder=0)
+    middle = sum(axes.get_xlim()) / 2
     for row in front:
-        axes.annotate(label(row), (row[x], row[y]), (4, 4), fontsize=5.5, textcoords="offset points")
-    axes.set(
-        **{f"{axis}label": f"{columns[key]['title']}, {columns[key]['unit']}" for axis, key in (("x", x), ("y", y))}
-    )
+        side = {"ha": "right", "xytext": (-5, 4)} if row[x] > middle else {"ha": "left", "xytext": (5, 4)}
+        axes.annotate(label(row), (row[x], row[y]), fontsize=5.5, textcoords="offset points", **side)
+    axes.set(xlabel=axis_of(columns[x]), ylabel=axis_of(columns[y]))

@@ -1,5 +1,6 @@
 from . import comparison as comparison
 from .figures.cores import Cores as Cores
+from .figures.explored import axis_of as axis_of
 from .figures.explored import columns_of as columns_of
 from .figures.explored import front_of as front_of
 from .figures.explored import known_in as known_in

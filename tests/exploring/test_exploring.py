@@ -373,17 +373,18 @@ def test_the_report_shows_it_and_says_when_it_is_stale(run, network):
         return run.file("report.html").read_text()
 
     assert "explored" not in page()
-    call("explore", "--cores", "2x2,3x3", "--neurons-per-core", "20,50", *SEARCH, "--run", str(run.path))
+    call("explore", "--cores", "2x2,3x3", "--neurons-per-core", "20,50", "--weight-bits", "6", *SEARCH,
+         "--run", str(run.path))  # fmt: skip
     said = page()
     assert '<section id="explored">' in said
-    assert "generic-mesh 2x2, 50 a core" in said
+    assert "generic-mesh 2x2, 50 a core, 6 bits" in said
     assert "needs at least 5 cores by neurons" in said
     assert said.count('class="front"') == 2
     network.subset(np.arange(90)).save(run.file("network.safetensors"))
     run.record("import", arguments={}, seconds=0, inputs=[], outputs=["network.safetensors"], result={})
     said = page()
     assert "The exploration is out of date" in said
-    assert "neuromod explore --cores 2x2,3x3 --neurons-per-core 20,50 --placer tiles --seed 3" in said
+    assert "neuromod explore --cores 2x2,3x3 --neurons-per-core 20,50 --weight-bits 6 --placer tiles --seed 3" in said
 
 
 def test_equal_explorations_give_equal_figures(run, tmp_path):

@@ -20,6 +20,11 @@ def columns_of(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {str(column["key"]): column for column in table["columns"]}
 
 
+def axis_of(column: Mapping[str, Any]) -> str:
+    """Name of an axis: what the column is and what it counts."""
+    return ", ".join(filter(None, (column["title"], column["unit"])))
+
+
 def planes_of(table: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the columns that are drawn against each other, the horizontal one first.
 
@@ -65,7 +70,7 @@ def draw(table: Mapping[str, Any], x: str, y: str) -> Element:
         Columns.
     """
     columns, rows = columns_of(table), known_in(table["points"], x, y)
-    titles = [f"{columns[key]['title']}, {columns[key]['unit']}" for key in (x, y)]
+    titles = [axis_of(columns[key]) for key in (x, y)]
     root = figure(
         _WIDTH, _HEIGHT, f"{titles[1]} against {titles[0]}", f"{len(rows)} points with their front", class_="pareto"
     )
