@@ -18,6 +18,7 @@ COMMANDS = {
     "prune": "prune",
     "map": "map",
     "estimate": "estimate",
+    "explore": "explore",
     "export": "export",
     "verify": "verify",
     "report": "report",

@@ -18,7 +18,7 @@ LIBRARY, COMMANDS = ROOT / "neuromod", ROOT / "cli"
 FLOORS = (
     ("cli",),
     ("stages",),
-    ("plotting",),
+    ("plotting", "exploring"),
     ("verification", "reporting", "sweeping"),
     ("importing", "runs"),
     ("pruning", "exporting", "training", "traffic"),

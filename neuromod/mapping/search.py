@@ -61,6 +61,7 @@ def place(
     objective: str = "hops",
     seed: int = 0,
     effort: Effort | None = None,
+    advise: bool = True,
 ) -> Placement:
     """Place the neurons of a network on the cores of a target, as `neuromod map` does.
 
@@ -84,6 +85,8 @@ def place(
         Equal seeds give equal placements.
     effort : Effort, optional
         How hard the method tries.
+    advise : bool, default True
+        Whether to look for what helps where the network does not fit, which takes longer than to find that out.
 
     Returns
     -------
@@ -134,7 +137,7 @@ def place(
                 return False
 
         facts = describe(violations, network, grid, chip, capacity)
-        raise DoesNotFitError(facts, remedies.find_remedies(case, violations, fits))
+        raise DoesNotFitError(facts, remedies.find_remedies(case, violations, fits) if advise else ())
     return Placement(grid, core_of, capacity, chip.name, placer, seed, digest, chip)
 
 

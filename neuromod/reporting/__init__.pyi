@@ -1,5 +1,11 @@
 from . import comparison as comparison
 from .figures.cores import Cores as Cores
+from .figures.explored import axis_of as axis_of
+from .figures.explored import columns_of as columns_of
+from .figures.explored import front_of as front_of
+from .figures.explored import known_in as known_in
+from .figures.explored import label as label
+from .figures.explored import planes_of as planes_of
 from .figures.plane import Plane as Plane
 from .figures.plane import core_colour as core_colour
 from .figures.plane import plane_of as plane_of

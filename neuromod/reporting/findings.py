@@ -14,7 +14,7 @@ from neuromod.errors import UsageError
 from neuromod.files import load_tensors, read_json
 from neuromod.mapping import Placement
 from neuromod.network import Network
-from neuromod.runs import COMMANDS, STEPS, Run, State
+from neuromod.runs import COMMANDS, EXPLORE_SCHEMA, STEPS, Run, State
 
 METRICS = "metrics.jsonl"
 
@@ -69,6 +69,7 @@ class Findings:
     target: str
     metrics: tuple[Mapping[str, Any], ...]
     files: tuple[str, ...]
+    explored: Mapping[str, Any] | None = None
 
     def result(self, step: str) -> Mapping[str, Any]:
         """Return what a step reported, empty unless it is fresh."""
@@ -115,6 +116,9 @@ def gather(run: Run) -> Findings:
     analysis = None
     if fresh("analyze", "analysis.json"):
         analysis = read_json(run.file("analysis.json"), schema="neuromod/analysis/1")
+    explored = None
+    if fresh("explore", "explore/table.json"):
+        explored = read_json(run.file("explore/table.json"), schema=EXPLORE_SCHEMA)
     target = run.file("target.toml").read_text(encoding="utf-8") if fresh("map", "target.toml") else ""
     if network is not None and placement is not None and len(placement.core_of) != network.n:
         placement = None
@@ -136,6 +140,7 @@ def gather(run: Run) -> Findings:
         target=target,
         metrics=read_metrics(run),
         files=tuple(sorted(files)),
+        explored=explored,
     )
 
 

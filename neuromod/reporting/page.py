@@ -11,6 +11,7 @@ from neuromod.reporting import answers
 from neuromod.reporting.figures import frontier
 from neuromod.reporting.figures import task_variance as function
 from neuromod.reporting.findings import Findings
+from neuromod.reporting.sections import explored as comparison
 from neuromod.reporting.sections import hardware, summary
 from neuromod.reporting.sections import limits as room
 from neuromod.reporting.sections import network as sections
@@ -22,6 +23,7 @@ SECTIONS = (
     ("space", "Neurons"),
     ("cores", "Cores"),
     ("traffic", "Traffic"),
+    ("explored", "Exploration"),
     ("tasks", "Tasks"),
     ("modules", "Modules"),
     ("training", "Training"),
@@ -44,6 +46,8 @@ def render(findings: Findings, *, run_name: str, path: Path | None = None) -> st
     """
     script = "\n" + read("page.js")
     heading = summary.heading(findings)
+    # A run that was never explored says nothing of it.
+    explored = findings.stages["explore"].state != "missing"
     context: dict[str, Any] = {
         "title": f"{heading} · neuromod report",
         "heading": heading,
@@ -52,7 +56,7 @@ def render(findings: Findings, *, run_name: str, path: Path | None = None) -> st
         "created": findings.created or "unknown",
         "version": __version__,
         "versions": list(findings.versions.items()),
-        "sections": SECTIONS,
+        "sections": [item for item in SECTIONS if item[0] != "explored" or explored],
         "stages": findings.stages,
         # Only this very script may run, whatever a run's texts hold.
         "script_hash": "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -63,6 +67,7 @@ def render(findings: Findings, *, run_name: str, path: Path | None = None) -> st
         "placed": hardware.placed(findings),
         "cores": hardware.cores(findings),
         "traffic": sections.traffic(findings),
+        "explored": comparison.explored(findings),
         "tasks": sections.tasks(findings),
         "answers": answers.answers(findings),
         "limits": room.limits(findings),

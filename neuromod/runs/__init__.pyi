@@ -6,5 +6,6 @@ from .commands import COMMANDS as COMMANDS
 from .run import STEPS as STEPS
 from .run import Run as Run
 from .run import State as State
+from .sweep_table import EXPLORE_SCHEMA as EXPLORE_SCHEMA
 from .sweep_table import SWEEP_SCHEMA as SWEEP_SCHEMA
 from .sweep_table import point as point

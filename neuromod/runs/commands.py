@@ -21,6 +21,7 @@ COMMANDS = {
     "prune": "neuromod prune",
     "map": "neuromod map",
     "estimate": "neuromod estimate",
+    "explore": "neuromod explore",
     **{f"export-{name}": f"neuromod export --format {name}" for name in FORMATS},
     "verify": "neuromod verify",
     "analyze": "neuromod analyze",
@@ -101,6 +102,17 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         Option("activity", "--activity"),
     ),
     "estimate": (),
+    "explore": (
+        Option("cores", "--cores"),
+        Option("target", "--target"),
+        Option("neurons_per_core", "--neurons-per-core"),
+        Option("weight_bits", "--weight-bits"),
+        Option("placer", "--placer", "annealing"),
+        Option("objective", "--objective", "hops"),
+        Option("effort", "--effort", 1.0),
+        _SEED,
+        Option("pareto", "--pareto"),
+    ),
     **{
         f"export-{name}": (
             *(_SPIKING if format.converts else ()),

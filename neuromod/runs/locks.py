@@ -57,7 +57,12 @@ def hold(folder: Path) -> Iterator[None]:
 
 def _clear(folder: Path) -> None:
     """Remove temporary files of processes that were killed; whoever holds the lock has none yet."""
-    below = [path for name in ("exports", "spiking") for path in (folder / name).glob("**/") if path.is_dir()]
+    below = [
+        path
+        for name in ("exports", "spiking", "explore", "parts")
+        for path in (folder / name).glob("**/")
+        if path.is_dir()
+    ]
     for place in (folder, *below):
         recover(place)
         # A folder below may have gone with the one above it.

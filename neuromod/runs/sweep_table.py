@@ -1,4 +1,4 @@
-"""The table of a sweep, beside the runs of its trials: what a row says."""
+"""The tables of sweeps and explorations: their schemas, and what a row of a sweep says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 SWEEP_SCHEMA = "neuromod/sweep/1"
+EXPLORE_SCHEMA = "neuromod/explore/1"
 
 
 def point(row: Mapping[str, Any]) -> dict[str, float] | None:

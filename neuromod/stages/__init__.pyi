@@ -3,6 +3,9 @@ from .activity import network_with_activity as network_with_activity
 from .analyze import analyze_stage as analyze_stage
 from .analyze import summarize as summarize
 from .estimate import estimate_stage as estimate_stage
+from .exploration.explore import Workers as Workers
+from .exploration.explore import explore_file as explore_file
+from .exploration.explore import explore_stage as explore_stage
 from .export import export_stage as export_stage
 from .import_ import import_stage as import_stage
 from .map import map_stage as map_stage

@@ -77,7 +77,7 @@ def map_stage(
 
     work = Effort(effort, seconds, tell)
     name, network, active = network_with_activity(run, talk=talk, source=activity)
-    target, cores = _trained_for(network, target, cores)
+    target, cores = trained_for(network, target, cores)
     target_text = target_files.read_text(target)
     chip = target_files.parse_target(target_text, where=target)
     grid = search.choose_grid(chip, cores)
@@ -143,8 +143,8 @@ def map_stage(
     return {**result, "run": str(run.path)}
 
 
-def _trained_for(
-    network: Network, target: str | None, cores: tuple[int, int] | None
+def trained_for(
+    network: Network, target: str | None = None, cores: tuple[int, int] | None = None
 ) -> tuple[str, tuple[int, int] | None]:
     """Complete what was not asked for by what the network was trained for."""
     from neuromod.hardware import layout, target_files

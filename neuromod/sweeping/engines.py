@@ -1,32 +1,56 @@
-"""Where trials run: threads over processes here, Dask, or Slurm through submitit."""
+"""Where trials run, or whatever else has a name: threads here, Dask, or Slurm through submitit."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any, Protocol
 
 from neuromod.errors import UsageError
-from neuromod.sweeping.plan import Trial
-from neuromod.sweeping.trial import Orders, Outcome, run_trial
+from neuromod.sweeping.trial import Outcome, run_trial
+
+
+class Job(Protocol):
+    """What is run: a trial of a sweep, or a part of an exploration."""
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other has."""
+
+
+class Where(Protocol):
+    """What holds for all jobs, as `trial.Orders`."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder that every worker reaches under this path."""
+
+    @property
+    def stop(self) -> Path:
+        """File whose presence asks all jobs to stop."""
+
+
+# How a job is done; it tells what went wrong and does not raise. `run_trial` is one.
+Work = Callable[[Any, Any], Outcome]
 
 
 class Engine(Protocol):
-    """Runs trials and yields their outcomes as they end; closing it early asks the others to stop."""
+    """Runs jobs and yields their outcomes as they end; closing it early asks the others to stop."""
 
     def __call__(
-        self, trials: Iterable[Trial], orders: Orders, *, workers: int, scheduler: str | None
+        self, jobs: Iterable[Job], orders: Where, *, workers: int, scheduler: str | None, work: Work = run_trial
     ) -> Iterator[Outcome]:
-        """Run `trials`, at most `workers` at a time where the engine decides that."""
+        """Run `jobs`, at most `workers` at a time where the engine decides that."""
 
 
 def run_locally(
-    trials: Iterable[Trial], orders: Orders, *, workers: int, scheduler: str | None = None
+    jobs: Iterable[Job], orders: Where, *, workers: int, scheduler: str | None = None, work: Work = run_trial
 ) -> Iterator[Outcome]:
-    """Run trials on this machine: a thread for each of `workers` processes."""
+    """Run jobs on this machine, each in one of `workers` threads."""
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(run_trial, trial, orders) for trial in trials]
+        futures = [pool.submit(work, job, orders) for job in jobs]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -37,13 +61,13 @@ def run_locally(
 
 
 def run_on_dask(
-    trials: Iterable[Trial], orders: Orders, *, workers: int, scheduler: str | None = None
+    jobs: Iterable[Job], orders: Where, *, workers: int, scheduler: str | None = None, work: Work = run_trial
 ) -> Iterator[Outcome]:
-    """Run trials on a Dask cluster, or on one inside this process; its workers must see the sweep's folder.
+    """Run jobs on a Dask cluster, or on one inside this process; its workers must see the folder of the orders.
 
     Parameters
     ----------
-    trials, orders, workers
+    jobs, orders, workers, work
         As for `run_locally`.
     scheduler : str, optional
         Address, as ``tcp://host:8786``; a `LocalCluster` of `workers` threads if omitted.
@@ -68,10 +92,10 @@ def run_on_dask(
     except (OSError, ValueError) as error:
         raise UsageError(f"scheduler {scheduler}: no Dask scheduler answers there ({error})") from error
     try:
-        futures = {client.submit(run_trial, trial, orders, pure=False): trial for trial in trials}
+        futures = {client.submit(work, job, orders, pure=False): job for job in jobs}
         for future in distributed.as_completed(futures):
             failure = future.exception()
-            # A worker that died took its trial with it, and nothing else.
+            # A worker that died took its job with it, and nothing else.
             yield (
                 Outcome(futures[future].name, "crashed", f"its worker failed: {failure}", 0.0)
                 if failure
@@ -87,19 +111,20 @@ def run_on_dask(
 
 
 def run_on_slurm(
-    trials: Iterable[Trial],
-    orders: Orders,
+    jobs: Iterable[Job],
+    orders: Where,
     *,
     workers: int,
     scheduler: str | None = None,
+    work: Work = run_trial,
     cluster: str = "slurm",
     poll_s: float = 5.0,
 ) -> Iterator[Outcome]:
-    """Submit trials as one Slurm job array through submitit; jobs go on when this process ends.
+    """Submit jobs as one Slurm array through submitit; they go on when this process ends.
 
     Parameters
     ----------
-    trials, orders, workers
+    jobs, orders, workers, work
         As for `run_locally`.
     scheduler : str, optional
         Partition.
@@ -122,17 +147,17 @@ def run_on_slurm(
     if scheduler:
         options["slurm_partition"] = scheduler
     executor.update_parameters(name="neuromod", **options)
-    listed = list(trials)
+    listed = list(jobs)
     try:
-        jobs = executor.map_array(run_trial, listed, [orders] * len(listed))
+        submitted = executor.map_array(work, listed, [orders] * len(listed))
     except (OSError, RuntimeError) as error:
         raise UsageError(f"Slurm takes no jobs: {error}") from error
-    waiting = dict(zip(jobs, listed, strict=True))
+    waiting = dict(zip(submitted, listed, strict=True))
     while waiting:
-        for job, trial in [(job, trial) for job, trial in waiting.items() if job.done()]:
-            del waiting[job]
-            failure = job.exception()
-            yield Outcome(trial.name, "crashed", f"its job failed: {failure}", 0.0) if failure else job.result()
+        for slurm_job, job in [(slurm_job, job) for slurm_job, job in waiting.items() if slurm_job.done()]:
+            del waiting[slurm_job]
+            failure = slurm_job.exception()
+            yield Outcome(job.name, "crashed", f"its job failed: {failure}", 0.0) if failure else slurm_job.result()
         if waiting:
             time.sleep(poll_s)
 

@@ -54,18 +54,22 @@ def measured(network: Network, core_of: np.ndarray, grid: Grid, rates: np.ndarra
     return {"hops": load.hops, "packets": float(load.packets.sum()), "multicast": load.multicast_hops}
 
 
-def compare(network: Network, rates: np.ndarray, grid: Grid, capacity: int, seed: int, peers: Path) -> dict:
-    """Place by every library and by ours; return every measure and time."""
+def compare(
+    network: Network, rates: np.ndarray, grid: Grid, capacity: int, seed: int, peers: Path, methods: tuple = ()
+) -> dict:
+    """Place by every library, or by some `methods`, and by ours; return every measure and time."""
     problem = make_problem(network, rates, grid, capacity)
     first = "tiles" if network.positions is not None else "bisection"
     tiles = find_placer(first)(problem, np.random.default_rng(seed), Effort())
     found = {"tiles": measured(network, tiles, grid, rates)}
-    methods = EVERYWHERE + (SMALL_GRIDS if grid.cores <= 25 else ()) + (("KaHIP strong",) if network.n <= 2_000 else ())
+    methods = methods or (
+        EVERYWHERE + (SMALL_GRIDS if grid.cores <= 25 else ()) + (("KaHIP strong",) if network.n <= 2_000 else ())
+    )
     with tempfile.TemporaryDirectory() as folder:
         case, out = Path(folder, "problem.npz"), Path(folder, "core_of.npy")
         np.savez(
             case, n=network.n, indptr=problem.indptr, targets=problem.targets, rates=problem.rates, tiles=tiles,
-            rows=grid.rows, columns=grid.columns, capacity=capacity,
+            rows=grid.rows, columns=grid.columns, capacity=capacity, distances=grid.distances(),
         )  # fmt: skip
         script = Path(__file__).with_name("peers.py")
         for method in methods:

@@ -3,9 +3,10 @@
     python -m venv peers-env && peers-env/bin/pip install numpy scipy pymetis kahip mtkahypar
     peers-env/bin/python tests/benchmarks/peers.py problem.npz "METIS cut" core_of.npy
 
-reads a problem (`n`, `indptr`, `targets`, `rates`, `tiles`, `rows`, `columns`, `capacity`), writes the core of each
-neuron and prints seconds and the library's version as JSON. It imports nothing of neuromod. Every library gets two
-threads where it has threads, the same capacity, and the best of ten starts of FAQ with 2-opt to put parts onto cores.
+reads a problem (`n`, `indptr`, `targets`, `rates`, `tiles`, `rows`, `columns`, `capacity`, and `distances`, the hops
+between cores, those of the grid if omitted), writes the core of each neuron and prints seconds and the library's
+version as JSON. It imports nothing of neuromod. Every library gets two threads where it has threads, the same
+capacity, and the best of ten starts of FAQ with 2-opt to put parts onto cores.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Case:
     rows: int
     columns: int
     capacity: int
+    distances: np.ndarray
 
     @property
     def cores(self) -> int:
@@ -55,10 +57,14 @@ def read(path: str) -> Case:
     """Read a problem."""
     with np.load(path) as held:
         rates = held["rates"]
+        rows, columns = int(held["rows"]), int(held["columns"])
+        row, column = np.divmod(np.arange(rows * columns), columns)
+        distances = np.abs(row[:, None] - row[None]) + np.abs(column[:, None] - column[None])
         whole = rates if (rates == np.rint(rates)).all() else np.ceil(rates * (HEAVIEST / rates.max()))
         return Case(
             n=int(held["n"]), indptr=held["indptr"], targets=held["targets"], weights=whole.astype(int), rates=rates,
-            tiles=held["tiles"], rows=int(held["rows"]), columns=int(held["columns"]), capacity=int(held["capacity"]),
+            tiles=held["tiles"], rows=rows, columns=columns, capacity=int(held["capacity"]),
+            distances=held.get("distances", distances),
         )  # fmt: skip
 
 
@@ -70,8 +76,7 @@ def arrange(case: Case, part: np.ndarray) -> np.ndarray:
     packets = np.zeros((k, k))
     np.add.at(packets, (part[source], reached), case.rates[source])
     np.fill_diagonal(packets, 0)
-    row, column = np.divmod(np.arange(k), case.columns)
-    distance = np.abs(row[:, None] - row[None]) + np.abs(column[:, None] - column[None]).astype(float)
+    distance = case.distances.astype(float)
     best, least = part, np.inf
     rng = np.random.default_rng(0)
     for _ in range(STARTS):

@@ -1,6 +1,7 @@
 """Targets: what comes with neuromod is complete and sourced; what breaks the schema is refused by name."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -131,3 +132,52 @@ def test_binary_junk(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="it is not text"):
         load_target(path)
+
+
+def row_of(target):
+    """The row of a target in docs/targets.md."""
+    figures = target.as_json()["figures"]
+    stated = {
+        section: [name for name, meaning in FIGURES.items() if meaning.section in section.split("+")
+                  and target.value(name) is not None]
+        for section in ("limits+synapses", "cost")
+    }  # fmt: skip
+    of = {key: sum(meaning.section in key.split("+") for meaning in FIGURES.values()) for key in stated}
+    chip = target.figure("chip_rows").text if target.chip is None else str(target.chip)
+    whole = all(target.value(name) is not None for name in FIGURES if name.startswith("energy_"))
+    kinds = sorted({figure["kind"] for figure in figures.values() if figure["kind"]})
+    return (
+        f"| `{target.name}` | {target.title} | {chip} | {target.figure('max_chips').text} | {target.routing} | "
+        f"{len(stated['limits+synapses'])} of {of['limits+synapses']} | {len(stated['cost'])} of {of['cost']} | "
+        f"{'yes' if whole else 'no'} | {', '.join(kinds)} |"
+    )
+
+
+def test_the_page_of_targets_states_what_the_files_state():
+    page = (Path(__file__).parents[2] / "docs" / "targets.md").read_text(encoding="utf-8")
+    wanted = [row_of(load_target(name)) for name in target_names()]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("darwin3", {"chip_rows": 24, "neurons": 4096, "energy_synaptic_event": 5.47, "energy_neuron": None}),
+        ("speck2e", {"chip_rows": 3, "neurons": 16_384, "destinations": 2, "weight_bits": 8, "output_channels": 15}),
+        (
+            "akida1000",
+            {"fan_in": 57_334, "weight_bits": 4, "synapse_memory_bits": 8 * 2**20 * 8 // 80, "neurons": None},
+        ),
+        ("hala-point", {"max_chips": 1152, "neurons": 8192}),
+        ("spinnaker1-million", {"max_chips": 57_600, "router_entries": 1023}),
+    ],
+)
+def test_what_is_published_of_a_chip(name, facts):
+    target = load_target(name)
+    assert {key: target.value(key) for key in facts} == facts
+
+
+@pytest.mark.parametrize(("system", "chip"), [("hala-point", "loihi2"), ("spinnaker1-million", "spinnaker1")])
+def test_a_system_is_its_chip_many_times(system, chip):
+    whole, one = load_target(system), load_target(chip)
+    assert {name for name in FIGURES if whole.figure(name) != one.figure(name)} == {"max_chips"}

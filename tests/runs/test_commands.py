@@ -19,6 +19,7 @@ STEPS = [step for step in commands.OPTIONS if step != "train"]
 
 # What neither changes a step nor is a part of it: where it works, how it talks, figures beside it; other parts of it.
 BESIDE = {"run_path", "as_json", "quiet", "verbose", "plot", "formats", "packets", "compare", "out", "runs"}
+BESIDE |= {"network", "engine", "workers", "scheduler"}
 
 
 def parse(text):

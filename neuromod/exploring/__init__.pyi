@@ -1,0 +1,13 @@
+from . import parts as parts
+from . import table as table
+from .columns import COLUMNS as COLUMNS
+from .columns import Column as Column
+from .columns import find_front as find_front
+from .columns import read_goals as read_goals
+from .parts import Orders as Orders
+from .parts import run_part as run_part
+from .points import Axes as Axes
+from .points import Exploration as Exploration
+from .points import Point as Point
+from .points import Search as Search
+from .points import make_exploration as make_exploration

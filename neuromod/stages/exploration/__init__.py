@@ -1,0 +1,1 @@
+"""The exploration of grids, chips, capacities and bits, on a run's network or on a file's."""
