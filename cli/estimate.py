@@ -48,6 +48,9 @@ def command(plot: Path | None, run: Run, talk: Talk) -> None:
         values = [result[key], result["shuffled"][key]]
         form = ",.0f" if key == "inter_core_synapses" else ",.1f"
         rows.append([label, *("unknown" if value is None else format(value, form) for value in values)])
+    loads = [part["busiest_core"]["load"] for part in (result, result["shuffled"])]
+    unit = result["busiest_core"]["weights"]["unit"]
+    rows.append([f"busiest core, {unit} per step", *(f"{load:,.1f}" for load in loads)])
     for key, unit, label in (
         ("energy_per_step", "pj", "energy, pJ per step"),
         ("time_per_step", "ns", "time, ns per step"),

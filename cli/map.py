@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     "--objective",
     default="hops",
     show_default=True,
-    help="What to make small: hops, packets, multicast, energy, max-link.",
+    help="What to make small: hops, packets, multicast, energy, max-link, max-core.",
 )
 @click.option(
     "--effort", type=float, default=1.0, show_default=True, help="Work of the annealing, relative to the default."
@@ -67,6 +67,7 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
       neuromod map --cores 4x4
       neuromod map --cores 8x16 --target loihi1 --neurons-per-core 64
       neuromod map --cores 4x4 --objective max-link --time 10 --plot cores.svg
+      neuromod map --cores 4x4 --objective max-core
       neuromod map --cores 4x4 --activity spikes
     """
     from neuromod.stages import map_stage
@@ -89,12 +90,21 @@ def describe(result: dict[str, Any]) -> str:
         ["hops", f"{result['hops']:,.1f} per step; shuffled {result['shuffled_hops']:,.1f}"],
         ["", f"{result['multicast_hops']:,.1f} if packets branch"],
         ["busiest link", f"{result['max_link_load']:,.1f} packets per step"],
+        ["busiest core", busiest_core(result["busiest_core"])],
         ["arrangement", f"{gap} for these parts"],
     ]
     if result["cores_used"] == 1 < result["neurons"]:
         rows.append(["note", "one core holds every neuron, so nothing travels; --neurons-per-core N spreads them"])
     width = max(len(text) for _, text in rows)
     return table([[name, text.ljust(width)] for name, text in rows])
+
+
+def busiest_core(found: dict[str, Any]) -> str:
+    """Say what the busiest core does, and what a core does on average."""
+    unit = "ns" if found["weights"]["unit"] == "ns" else ""
+    load = f"{found['load']:,.1f} {unit}".strip()
+    where = f"({found['row']}, {found['column']})"
+    return f"load {load} per step at {where}, mean {found['mean_load']:,.1f}; {found['weights']['origin']}"
 
 
 def draw_cores(run: Run, path: Path) -> None:

@@ -1,9 +1,15 @@
+from . import core_loads as core_loads
 from . import layout as layout
 from . import packet_costs as packet_costs
 from . import resources as resources
 from . import routing as routing
 from . import target_files as target_files
 from . import targets as targets
+from .core_loads import CoreLoads as CoreLoads
+from .core_loads import CoreWeights as CoreWeights
+from .core_loads import core_weights as core_weights
+from .core_loads import count_core_loads as count_core_loads
+from .core_loads import synaptic_events as synaptic_events
 from .grid import Grid as Grid
 from .layout import cores_of_places as cores_of_places
 from .layout import grown_on as grown_on

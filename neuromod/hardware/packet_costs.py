@@ -18,7 +18,7 @@ from neuromod.hardware.grid import Grid
 from neuromod.hardware.targets import PacketPrice, Target
 
 # What a placement can make small.
-Objective = Literal["hops", "packets", "multicast", "energy", "max-link"]
+Objective = Literal["hops", "packets", "multicast", "energy", "max-link", "max-core"]
 
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 

@@ -12,7 +12,7 @@ from neuromod.mapping import Problem
 def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
     """Cost of a placement, counted in full: what every incremental method must agree with.
 
-    For the objective ``max-link`` it is that of the matrix `cost`, see `busiest_link`.
+    For ``max-link`` and ``max-core`` it is that of the matrix `cost`, see `busiest_link` and `core_loads`.
     """
     packets, links, destinations = _of_problem(problem, core_of)
     if problem.tree is None:
@@ -35,6 +35,19 @@ def link_table(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[
 def busiest_link(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
     """Load of the busiest link with one packet for each destination."""
     return float(link_table(problem, core_of).max())
+
+
+def core_loads(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.float64], float]:
+    """Load of every core, (cores,), and the cost of the packets, for the objective ``max-core``."""
+    work, k = problem.work, problem.grid.cores
+    assert work is not None
+    packets, _, destinations = _of_problem(problem, core_of)
+    sent = packets.sum(axis=1)
+    if work.branching:
+        sent = np.bincount(core_of, weights=problem.rates[: problem.n] * (destinations > 0), minlength=k)
+    counts = [np.bincount(core_of, weights=work.events, minlength=k), np.bincount(core_of, minlength=k)]
+    loads: npt.NDArray[np.float64] = work.weights @ np.stack([*counts, sent, packets.sum(axis=0)])
+    return loads, float((packets * problem.cost).sum())
 
 
 def _of_problem(

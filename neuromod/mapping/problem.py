@@ -10,7 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
-from neuromod.hardware import HOPS, PACKETS, Grid, Objective, PacketPrice, cost_matrix, grown_on
+from neuromod.hardware import (
+    HOPS,
+    PACKETS,
+    Grid,
+    Objective,
+    PacketPrice,
+    core_weights,
+    cost_matrix,
+    grown_on,
+    synaptic_events,
+)
 from neuromod.network import Network
 
 
@@ -77,12 +87,32 @@ class CoreLimits:
 
 
 @dataclass(frozen=True, eq=False)
+class CoreWork:
+    """What neurons and packets add to the load of a core, for the objective ``max-core``.
+
+    Parameters
+    ----------
+    weights : (4,) float64
+        Of a synaptic event, an update, a packet that is sent and one that is received, as in `CoreWeights`.
+    events : (n,) float64
+        Synaptic events at each neuron per step.
+    branching : bool
+        Whether one packet reaches all destinations of a spike, so that it is sent once.
+    """
+
+    weights: npt.NDArray[np.float64]
+    events: npt.NDArray[np.float64]
+    branching: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     r"""Place `n` neurons so that the traffic is small.
 
     The cost is :math:`\sum_s r_s \sum_{c \in D_s} cost(core_s, c)`, where :math:`D_s` are the cores that hold a target
     of the neuron :math:`s`; or, where packets branch, :math:`\sum_s r_s T(core_s, D_s)` with the price :math:`T` of the
-    tree that XY routing makes; or, for ``max-link``, the load of the busiest link.
+    tree that XY routing makes; or, for ``max-link``, the load of the busiest link; or, for ``max-core``, the load of
+    the busiest core and, where that is equal, the first sum.
 
     Parameters
     ----------
@@ -103,7 +133,7 @@ class Problem:
     cost : (cores, cores) float64
         Cost of one packet between two cores, zero on the diagonal.
     objective : str
-        What is to be small; any but ``max-link`` is in `cost` and `tree` alone.
+        What is to be small; any but ``max-link`` and ``max-core`` is in `cost` and `tree` alone.
     synapses : (n,) int64
         Synapses onto each neuron, inputs and self-connections included.
     limits : CoreLimits
@@ -114,6 +144,8 @@ class Problem:
         Which neurons have a self-connection; it takes an axon of its core where local spikes do. None if omitted.
     tree : PacketPrice, optional
         What a packet costs that branches to all its destinations; None where each has one of its own, at `cost`.
+    work : CoreWork, optional
+        What makes the load of a core, for ``max-core``.
 
     Raises
     ------
@@ -137,6 +169,7 @@ class Problem:
     grown: npt.NDArray[np.int32] | None = None
     loops: npt.NDArray[np.bool_] | None = None
     tree: PacketPrice | None = None
+    work: CoreWork | None = None
 
     def __post_init__(self) -> None:
         k = self.grid.cores
@@ -226,6 +259,11 @@ def make_problem(
         grown=_grown(network, grid, capacity),
         loops=network.w_rec.diagonal() != 0,
         tree=tree,
+        work=CoreWork(
+            core_weights(None).as_array(), synaptic_events(network, sent[: network.n], np.zeros(network.n_in))
+        )
+        if objective == "max-core"
+        else None,
     )
 
 
@@ -255,4 +293,5 @@ def renumbered(problem: Problem, order: npt.NDArray[np.intp]) -> Problem:
         synapses=problem.synapses[order],
         grown=None if problem.grown is None else problem.grown[order],
         loops=None if problem.loops is None else problem.loops[order],
+        work=None if problem.work is None else replace(problem.work, events=problem.work.events[order]),
     )

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
-from neuromod.hardware import Grid, Objective, Target, check_objective, cost_matrix, load_target, packet_cost
+from neuromod.hardware import (
+    Grid,
+    Objective,
+    Target,
+    check_objective,
+    core_weights,
+    cost_matrix,
+    load_target,
+    packet_cost,
+    synaptic_events,
+)
 from neuromod.mapping import limits, remedies
 from neuromod.mapping.explanation import describe
 from neuromod.mapping.limits import MOST_CORES, Violation
 from neuromod.mapping.placement import Placement
-from neuromod.mapping.placers import DEFAULT, fitting
-from neuromod.mapping.placers import place as search
-from neuromod.mapping.problem import Effort, make_problem
+from neuromod.mapping.placers import DEFAULT, find_placer, fitting
+from neuromod.mapping.problem import CoreWork, Effort, make_problem
 from neuromod.metrics import Activity, find_activity, with_second_channels
 from neuromod.network import Network
 
@@ -112,16 +123,16 @@ def place(
     chip = target if isinstance(target, Target) else load_target(target)
     grid = choose_grid(chip, cores)
     goal = check_objective(objective)
-    rates = (activity or find_activity(network)).rates
+    activity = activity or find_activity(network)
     digest = network.sha256()
     if chip.takes_counts:
         network = with_second_channels(network)
     effort = effort or Effort()
     case = remedies.Case(network, grid, chip, neurons_per_core, placer)
     capacity, _ = limits.capacity_of(network, chip, grid, neurons_per_core)
-    core_of, violations = _search(case, rates, goal, seed, effort)
+    core_of, violations = _search(case, activity, goal, seed, effort)
     if violations:
-        at = dict(zip(network.neuron_ids.tolist(), np.asarray(rates).tolist(), strict=True))
+        at = dict(zip(network.neuron_ids.tolist(), np.asarray(activity.rates).tolist(), strict=True))
 
         def fits(changed: remedies.Case) -> bool:
             if changed.placer == DEFAULT:
@@ -131,7 +142,7 @@ def place(
                 return False
             known = np.array([at[number] for number in changed.network.neuron_ids.tolist()])
             try:
-                return not _search(changed, known, goal, seed, Effort())[1]
+                return not _search(changed, replace(activity, rates=known), goal, seed, Effort())[1]
             except UsageError:
                 # As of a method that knows one grid alone.
                 return False
@@ -156,7 +167,7 @@ def _fallback(case: remedies.Case) -> npt.NDArray[np.int32] | None:
 
 
 def _search(
-    case: remedies.Case, rates: npt.NDArray[np.floating], goal: Objective, seed: int, effort: Effort
+    case: remedies.Case, activity: Activity, goal: Objective, seed: int, effort: Effort
 ) -> tuple[npt.NDArray[np.int32], list[Violation]]:
     """Search a placement; return it, (n,), and everything in which it does not fit."""
     network, grid, target = case.network, case.grid, case.target
@@ -164,11 +175,16 @@ def _search(
     if impossible := limits.find_impossible(network, grid, target, capacity):
         return np.zeros(0, np.int32), impossible
     one = packet_cost(goal, target)
-    core_of = search(
-        network, rates, grid, capacity, placer=case.placer, seed=seed, objective=goal,
-        cost=cost_matrix(one.price, grid), tree=one.price if one.branching else None,
-        limits=limits.limits_of_search(target, grid), effort=effort,
+    method = find_placer(case.placer)
+    problem = make_problem(
+        network, activity.rates, grid, capacity, objective=goal, cost=cost_matrix(one.price, grid),
+        tree=one.price if one.branching else None, limits=limits.limits_of_search(target, grid),
     )  # fmt: skip
+    if goal == "max-core":
+        events = synaptic_events(network, activity.rates, activity.input_rates)
+        work = CoreWork(core_weights(target).as_array(), events, target.branches)
+        problem = replace(problem, work=work)
+    core_of = method(problem, np.random.default_rng(seed), effort)
     violations = limits.find_violations(network, core_of, grid, target, capacity)
     if violations and case.placer == DEFAULT:
         # Of the entries of routers the search knows nothing.

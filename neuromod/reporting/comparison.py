@@ -37,6 +37,7 @@ _ROWS: tuple[tuple[str, str, str, Any, str], ...] = (
     ("hops per step (estimate)", "estimate", "hops_per_step", count, "less"),
     ("hops per step, shuffled (estimate)", "estimate", "shuffled.hops_per_step", count, ""),
     ("busiest link, packets per step (estimate)", "estimate", "max_link_load_per_step", count, "less"),
+    ("busiest core, weighted events per step (estimate)", "estimate", "busiest_core.load", count, "less"),
     ("functional clusters", "analyze", "clusters", count, ""),
     ("distance within clusters, z", "analyze", "within_cluster_distance.z", count, "less"),
     ("ONNX: equal decisions", "verify", "onnx.decision_agreement", percent, "more"),

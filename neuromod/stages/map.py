@@ -43,7 +43,7 @@ def map_stage(
     """
     from neuromod.errors import DoesNotFitError
     from neuromod.files import write_text
-    from neuromod.hardware import packet_costs, routing, target_files
+    from neuromod.hardware import count_core_loads, packet_costs, routing, synaptic_events, target_files
     from neuromod.mapping import Effort, bounds, limits, placement, placers, precompile, search
     from neuromod.metrics import describe as describe_activity
     from neuromod.runs import commands
@@ -92,6 +92,7 @@ def map_stage(
         as_typed = {**given, "cores": f"{grid.rows}x{grid.columns}" if cores else None}
         raise _in_commands(error, _Refused(run, network, name, chip, as_typed)) from None
     load = routing.measure(network, found.core_of, grid, active.rates)
+    events = synaptic_events(network, active.rates, active.input_rates)
     bound = bounds.bound_hops(load.packets, load.destinations, active.rates, grid).best
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
     core_graph.write_graphml(run.file("cores.graphml"), found, load)
@@ -114,6 +115,7 @@ def map_stage(
         "hops": load.hops,
         "multicast_hops": load.multicast_hops,
         "max_link_load": float(load.links.max()),
+        "busiest_core": count_core_loads(found.core_of, load, events, chip).busiest(grid),
         "bound": bound,
         "gap": (load.hops - bound) / bound if bound > 0 else 0.0 if load.hops == 0 else None,
         "activity": describe_activity(active),

@@ -9,19 +9,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
-from neuromod.hardware import Grid, Target, Traffic, chip_of_core, chips_of
+from neuromod.hardware import Grid, Target, Traffic, chip_of_core, chips_of, core_loads
 from neuromod.metrics import Activity
 from neuromod.network import Network
 
 
 def synaptic_events(network: Network, activity: Activity) -> npt.NDArray[np.float64]:
     """Spikes that arrive at the synapses of each neuron per step, those of the inputs included, (n,)."""
-    w_rec = network.w_rec
-    pattern = sparse.csr_array((np.ones(w_rec.nnz, np.float32), w_rec.indices, w_rec.indptr), shape=w_rec.shape)
-    events: npt.NDArray[np.float64] = pattern @ activity.rates + (network.w_in != 0) @ activity.input_rates
-    return events
+    return core_loads.synaptic_events(network, activity.rates, activity.input_rates)
 
 
 def packets_sent(traffic: Traffic, target: Target) -> npt.NDArray[np.float64]:

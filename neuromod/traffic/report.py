@@ -15,10 +15,12 @@ import numpy.typing as npt
 from neuromod.errors import UsageError
 from neuromod.hardware import (
     DIRECTIONS,
+    CoreLoads,
     Grid,
     Target,
     Traffic,
     chips_used,
+    count_core_loads,
     count_usage,
     link_loads,
     load_target,
@@ -154,9 +156,11 @@ def estimate(
     ):
         traffic = measure(network, core_of, placement.grid, activity.rates)
         usage = count_usage(network, core_of, placement.grid, target or _BARE).of_core
-        summary = _summarise(network, core_of, positions, placement.grid, activity, traffic, usage)
+        events = energy_and_time.synaptic_events(network, activity)
+        work = count_core_loads(core_of, traffic, events, target)
+        summary = _summarise(network, core_of, positions, placement.grid, activity, traffic, usage, work)
         if target is not None:
-            summary |= _on_target(network, core_of, placement.grid, activity, traffic, target)
+            summary |= _on_target(network, core_of, placement.grid, activity, traffic, target, events)
         reports.append((traffic, summary))
     (own, summary), (shuffled, shuffled_summary) = reports
     return TrafficReport(own, shuffled, summary, shuffled_summary, ASSUMPTIONS, describe(activity))
@@ -169,8 +173,8 @@ def _on_target(
     activity: Activity,
     traffic: Traffic,
     target: Target,
+    events: npt.NDArray[np.float64],
 ) -> dict[str, Any]:
-    events = energy_and_time.synaptic_events(network, activity)
     return {
         "packets_off_chip_per_step": energy_and_time.packets_between_chips(traffic.packets, grid, target),
         "energy_per_step": energy_and_time.estimate_energy(
@@ -193,12 +197,16 @@ def _summarise(
     activity: Activity,
     traffic: Traffic,
     usage: dict[str, npt.NDArray[np.int64]],
+    work: CoreLoads,
 ) -> dict[str, Any]:
     counts = {name: usage[name] for name in ("neurons", "synapses", "in_axons", "out_axons")}
     rates = {
         "spikes_per_step": np.bincount(core_of, weights=activity.rates, minlength=grid.cores),
         "packets_sent_per_step": traffic.packets.sum(axis=1),
         "packets_received_per_step": traffic.packets.sum(axis=0),
+        "synaptic_events_per_step": work.counts[0],
+        "updates_per_step": work.counts[1],
+        "load": work.total,
     }
     per_core = [
         {
@@ -230,6 +238,7 @@ def _summarise(
         "intra_core_synapses": intra,
         "inter_core_synapses": inter,
         "links": {name: traffic.links[i].tolist() for i, name in enumerate(DIRECTIONS)},
+        "busiest_core": work.busiest(grid),
         "per_core": per_core,
     }
 

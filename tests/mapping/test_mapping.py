@@ -13,6 +13,8 @@ from neuromod.hardware.target_files import load_target
 from neuromod.hardware.targets import Figure, Target
 from neuromod.mapping.placers import Effort
 from neuromod.mapping.search import choose_grid, place
+from neuromod.metrics import Activity
+from neuromod.traffic import estimate
 
 
 def local_net(n=160, seed=0):
@@ -30,6 +32,11 @@ def target(**values):
     return Target("toy", "Toy", "A toy.", "unicast", "core", False, figures)
 
 
+def busiest(net, placement):
+    active = Activity(net.rates, np.zeros(4), "given", 0)
+    return estimate(net, placement, active).summary["busiest_core"]["load"]
+
+
 def test_each_objective_wins_at_its_own():
     net = local_net()
     chip = target(neurons=12, energy_packet=5, energy_hop_x=1, energy_hop_y=30)
@@ -44,6 +51,7 @@ def test_each_objective_wins_at_its_own():
             "multicast": traffic.multicast_hops,
             "energy": (traffic.packets * cost_matrix(chip.energy_of_packet(), grid)).sum(),
             "max-link": traffic.links.max(),
+            "max-core": busiest(net, placement),
         }
     for objective in OBJECTIVES:
         best = min(score[objective] for score in scores.values())

@@ -20,7 +20,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.mapping.cost import busiest_link, placement_cost
+from neuromod.mapping.cost import busiest_link, core_loads, placement_cost
+from neuromod.mapping.local_search.core_balance import FEW, balance_all
 from neuromod.mapping.local_search.moves import chips, count_usage, excess, make_limits
 from neuromod.mapping.local_search.run import Search
 from neuromod.mapping.local_search.tables import make_tables
@@ -71,6 +72,8 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     packed = pack_components(problem)
     if packed is not None and rank(problem, packed) == (0, 0.0):
         return packed
+    if problem.objective == "max-core":
+        return _balance(problem, rng, effort)
     if problem.tree is not None or problem.objective == "max-link":
         # A good placement of copied packets is half the way to both.
         effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
@@ -145,7 +148,21 @@ def _anneal_all(
             raise
 
 
-def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[int, float]:
+def _balance(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
+    """Find few hops first, then as little as possible on the busiest core."""
+    effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
+    best = place(replace(problem, objective="hops", work=None), rng, effort)
+    if rank(problem, best)[0]:
+        return best
+    number = int(np.clip(_NEURONS_STARTED // problem.n, *_STARTS))
+    some = min(problem.n, _MANY_NEURONS)
+    growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
+    tries = max(int(effort.amount * _TRIES * growth / number), 10_000)
+    starts = [best if i % 2 == 0 or problem.n > FEW else shuffled.place(problem, rng, effort) for i in range(number)]
+    return balance_all(problem, starts, rng.integers(0, 2**63, number), tries, effort)
+
+
+def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[float, ...]:
     """By how much a placement exceeds the limits, then its cost: the lower the better."""
     beyond = 0
     if problem.limits.any:
@@ -156,6 +173,9 @@ def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[int, float]:
         )
     if problem.objective == "max-link":
         return beyond, busiest_link(problem, core_of)
+    if problem.objective == "max-core":
+        loads, hops = core_loads(problem, core_of)
+        return beyond, float(loads.max()), hops
     return beyond, placement_cost(problem, core_of)
 
 

@@ -27,6 +27,9 @@ PER_CORE = {
     "spikes_per_step": "Spikes",
     "packets_sent_per_step": "Packets sent",
     "packets_received_per_step": "Packets received",
+    "synaptic_events_per_step": "Synaptic events",
+    "updates_per_step": "Updates",
+    "load": "Load",
 }
 
 # Where the links of `traffic.json` lead: rows down and columns to the right.
@@ -77,6 +80,18 @@ def cores(findings: Findings) -> Section | None:
             if drawn.link_load[k] > 0
         ],
     }
+
+
+def _busiest(found: Any) -> str:
+    """Say which core is the busiest, if the estimate does."""
+    if not isinstance(found, dict) or not isinstance(found.get("weights"), dict):
+        return ""
+    weights = found["weights"]
+    return (
+        f" The busiest core, ({found.get('row')}, {found.get('column')}), has a load of {count(found.get('load'))}, a "
+        f"core at work {count(found.get('mean_load'))} on average: synaptic events, updates, packets sent and "
+        f"received, weighted ({weights.get('origin')})."
+    )
 
 
 def cores_of(findings: Findings) -> Cores | None:

@@ -215,12 +215,14 @@ def traffic(findings: Findings) -> Section | None:
         ("multicast_hops_per_step", "hops if packets branch on their way", "per step"),
         ("packets_per_step", "packets between cores", "per step"),
         ("max_link_load_per_step", "busiest link", "packets per step"),
+        ("busiest_core", "busiest core", "per step, weighted"),
         ("wiring_length", "wiring length", "pitches"),
     )
     rows = []
     for key, name, unit in kinds:
-        ours: Any = result.get(key)
-        other: Any = shuffled.get(key)
+        ours, other = (
+            part.get("load") if isinstance(part, dict) else part for part in (result.get(key), shuffled.get(key))
+        )
         bars = None
         if is_number(ours) and is_number(other) and max(ours, other) > 0:
             bars = tuple(round(100 * value / max(ours, other), 1) for value in (ours, other))
