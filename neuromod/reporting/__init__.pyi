@@ -1,8 +1,12 @@
 from . import comparison as comparison
+from .figures.cores import PANEL as PANEL
 from .figures.cores import Cores as Cores
+from .figures.cores import Inside as Inside
+from .figures.cores import arrange as arrange
 from .figures.plane import Plane as Plane
 from .figures.plane import core_colour as core_colour
 from .figures.plane import plane_of as plane_of
+from .figures.task_variance import clusters_of as clusters_of
 from .findings import gather as gather
 from .findings import read_metrics as read_metrics
 from .html import FILE as FILE
