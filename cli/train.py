@@ -208,9 +208,7 @@ def command(
     named = None if film is None else film.name if film.is_absolute() else str(film)
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")
     with locks.hold(run.path):
-        result = train_stage(
-            run, settings, talk=talk, resume=resume, data=trials, start=start, film=film and _name(film)
-        )
+        result = train_stage(run, settings, talk=talk, resume=resume, data=trials, start=start, film=named)
     talk.detail(f"{clock(time.monotonic() - begun)} in all")
     _finish(run, result, (plot, film), talk)
 
