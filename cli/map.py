@@ -118,9 +118,10 @@ def draw_cores(run: Run, path: Path) -> None:
     from neuromod.hardware import routing
     from neuromod.mapping import Placement
     from neuromod.plotting import cores
+    from neuromod.reporting import clusters_of, gather
 
     name = run.network_file()
     found = Placement.load(run.file("placement.json"))
     network, active = load_network_and_activity(run, name)
     load = routing.measure(network, found.core_of, found.grid, active.rates)
-    cores.save(path, found, load)
+    cores.save(path, found, load, clusters=clusters_of(gather(run)), rates=active.rates)

@@ -94,6 +94,27 @@ def plot_option(what: str) -> Callable[[F], F]:
     )
 
 
+def film_option(function: F) -> F:
+    """``--film FILE``: a film of the training; what it takes is known, and refused, before anything is computed."""
+
+    def checked(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+        import shutil
+
+        if value is not None and value.suffix.lower() not in (".gif", ".mp4"):
+            raise click.BadParameter(f"'{value}': a film is GIF or MP4, by the end of its name")
+        if value is not None and value.suffix.lower() == ".mp4" and shutil.which("ffmpeg") is None:
+            raise click.BadParameter(f"'{value}': MP4 takes ffmpeg, which is not here; install it, or name a .gif")
+        return value
+
+    return click.option(
+        "--film",
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=checked,
+        metavar="FILE",
+        help="Draw the plane while training: connections thin out, neurons swap (GIF; MP4 with ffmpeg).",
+    )(function)
+
+
 def data_options(function: F) -> F:
     """``--dt-ms`` and ``--channels``: how a file of data is read."""
     function = click.option(

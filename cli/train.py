@@ -11,7 +11,7 @@ import click
 from neuromod.stages import clock
 
 from .data import about_data, readout_for, start_of
-from .options import CoresType, data_options, output_options, plot_option
+from .options import CoresType, data_options, film_option, output_options, plot_option
 from .output import Talk
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def describe(result: dict[str, Any]) -> str:
 )
 @click.option("--resume", is_flag=True, help="Go on with the newest run, or that of --run, from its checkpoint.")
 @plot_option("loss, accuracy and wiring length over the training")
+@film_option
 @click.option(
     "--run",
     "run_path",
@@ -116,6 +117,7 @@ def command(
     assignments: tuple[str, ...],
     resume: bool,
     plot: Path | None,
+    film: Path | None,
     run_path: Path | None,
     talk: Talk,
 ) -> None:
@@ -129,6 +131,7 @@ def command(
       neuromod train --wiring-cost hops --cores 4x4
       neuromod train --data recordings.npz
       neuromod train --from runs/first --data more.npz --freeze recurrent
+      neuromod train --film growing.gif
       neuromod train --resume
     """
     from neuromod import tasks as generators
@@ -138,6 +141,7 @@ def command(
     from neuromod.runs import run as rundir
     from neuromod.stages import plan_training, train_stage
     from neuromod.training import chosen_words, config, read_for, settings_for
+    from neuromod.training.frames import FILE as FRAMES
 
     flags = {
         "tasks.names": tasks,
@@ -167,10 +171,12 @@ def command(
         if not run.file("config.toml").exists():
             raise StageError(f"{run.path} has nothing to resume: no training began in it; run `neuromod train`")
         settings = config.load(run.file("config.toml"), (), {"device": device}, config.BEFORE)
+        if film is not None and not run.file(FRAMES).exists():
+            raise StageError(f"{run.path} keeps no pictures of its training; begin again with `neuromod train --film`")
         if run.state("train")[0] == "fresh":
             talk.say(f"{run.path} is already trained to its last step")
             result = run.result("train")
-            _finish(run, result, plot, talk)
+            _finish(run, result, (plot, film), talk)
             return
         if settings.data.file:
             trials = storage.load(run.file(storage.FILE))
@@ -200,19 +206,23 @@ def command(
         plan_training(settings, data=trials)
         run = rundir.create(label, run_path)
     begun = time.monotonic()
+    # Nothing in a run is absolute.
+    named = None if film is None else film.name if film.is_absolute() else str(film)
     talk.say(f"training {settings.network.neurons} neurons, {settings.wiring.regularizer}, into {run.path}")
     with locks.hold(run.path):
         if trials is not None and not resume:
             trials = readout_for(trials, given_settings, start, talk)
             settings = settings_for(trials, given_settings)
-        result = train_stage(run, settings, talk=talk, resume=resume, data=trials, start=start)
+        result = train_stage(run, settings, talk=talk, resume=resume, data=trials, start=start, film=named)
     talk.detail(f"{clock(time.monotonic() - begun)} in all")
-    _finish(run, result, plot, talk)
+    _finish(run, result, (plot, film), talk)
 
 
-def _finish(run: Run, result: dict[str, Any], plot: Path | None, talk: Talk) -> None:
+def _finish(run: Run, result: dict[str, Any], figures: tuple[Path | None, Path | None], talk: Talk) -> None:
+    plot, film = figures
     # The run may have been moved since.
     result = {**result, "run": str(run.path)}
+    said = describe(result)
     if plot is not None:
         from neuromod.plotting import overview as plots
         from neuromod.plotting import stages as stageplots
@@ -220,4 +230,12 @@ def _finish(run: Run, result: dict[str, Any], plot: Path | None, talk: Talk) -> 
 
         plots.save(stageplots.training(read_metrics(run)), plot)
         result = {**result, "plot": str(plot)}
-    talk.result(result, describe(result))
+    if film is not None:
+        from neuromod.plotting import film as films
+        from neuromod.training import frames
+
+        found = frames.load(run.file(frames.FILE))
+        films.draw(found, film, on_frame=lambda share: talk.progress(f"drawing the film: {share:.0%}"))
+        result = {**result, "film": str(film)}
+        said += f"\nfilm {film} ({len(found.frames)} frames, {film.stat().st_size / 1e6:.1f} MB)"
+    talk.result(result, said)

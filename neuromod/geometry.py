@@ -51,6 +51,12 @@ def grid_positions(n: int) -> npt.NDArray[np.float32]:
     return np.stack([columns, rows], axis=1).astype(np.float32)
 
 
+def grid_order(positions: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    """Numbers of neurons, (n,), row by row as they lie in the plane: how the trained network numbers them."""
+    order: npt.NDArray[np.int64] = np.lexsort((positions[:, 0], positions[:, 1]))
+    return order
+
+
 def grid_side(n: int) -> int:
     """Neurons along a side of that grid."""
     return int(np.ceil(np.sqrt(n)))

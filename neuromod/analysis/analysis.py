@@ -202,6 +202,23 @@ def analyze(
     )
 
 
+def functional_clusters(network: Network, *, trials_per_task: int = 100, seed: int = 0) -> npt.NDArray[np.int64] | None:
+    """Return the functional cluster of each neuron, (n,), as `analyze` finds them; -1 for those that are not active.
+
+    None for a network without tasks, and where there are no clusters.
+    """
+    if not skills_of(network):
+        return None
+    variances = variance.task_variance(network, trials_per_task=trials_per_task, seed=seed)
+    active = np.flatnonzero(variance.active(variances))
+    found = clusters.cluster(variance.normalized(variances[active]), seed=seed)
+    if found is None:
+        return None
+    labels = np.full(network.n, -1, np.int64)
+    labels[active] = found.labels
+    return labels
+
+
 def _in_space(
     network: Network,
     alive: Network,

@@ -127,6 +127,9 @@ def place(
     digest = network.sha256()
     if chip.takes_counts:
         network = with_second_channels(network)
+        # A second channel reaches the same neurons, and what an input sends is counted once.
+        silent = np.zeros(network.n_in - len(activity.input_rates))
+        activity = replace(activity, input_rates=np.concatenate([activity.input_rates, silent]))
     effort = effort or Effort()
     case = remedies.Case(network, grid, chip, neurons_per_core, placer)
     capacity, _ = limits.capacity_of(network, chip, grid, neurons_per_core)

@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from neuromod.errors import UsageError
 from neuromod.files import replacing
-from neuromod.reporting import Cores, Plane, core_colour, count
+from neuromod.reporting import PANEL, Cores, Inside, Plane, core_colour, count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Points = npt.NDArray[np.float64]
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -22,7 +24,9 @@ FORMATS = (".png", ".svg", ".pdf")
 CORE_COLOURS = ("#2b47b2", "#c36008", "#1c928f", "#792956")
 # Okabe and Ito's colours, which colour-blind eyes tell apart: blue, vermilion, green, purple, orange, sky blue, black.
 OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-_INK, _MUTED, _PAPER = "#1c1f22", "#5a6068", "#fdfdfb"
+INK, MUTED, PAPER = "#1c1f22", "#5a6068", "#fdfdfb"
+# Cores a side up to which links have arrowheads, and all that is drawn are lines and not pixels.
+_MOST_HEADS, _MOST_VECTORS = 16, 32
 _LOADS, _LINKS = ("#e6ecf2", "#14538c"), ("#ecd8cb", "#b5460f")
 
 
@@ -51,12 +55,12 @@ def draw_plane(ax: Axes, plane: Plane) -> None:
         curve = Curve([source[k], bend[k], target[k]], [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3])
         lines.append(PathPatch(curve))
         widths.append(0.25 + 1.3 * size[k])
-        shades.append(colours[a] if plane.core[a] == plane.core[b] else _MUTED)
+        shades.append(colours[a] if plane.core[a] == plane.core[b] else MUTED)
     ax.add_collection(
         PatchCollection(lines, facecolors="none", edgecolors=shades, linewidths=widths, alpha=0.55, capstyle="round")
     )
     looped = np.isin(np.arange(plane.n), plane.source[plane.source == plane.target])
-    edges = [_INK if loop else _PAPER for loop in looped]
+    edges = [INK if loop else PAPER for loop in looped]
     area = 300 / np.sqrt(plane.n) * plane.members / plane.members.max()
     ax.scatter(plane.at[:, 0], plane.at[:, 1], s=area, c=colours, edgecolors=edges, linewidths=0.7, zorder=3)
     ax.set_aspect("equal", adjustable="datalim")
@@ -65,49 +69,134 @@ def draw_plane(ax: Axes, plane: Plane) -> None:
     ax.set_axis_off()
 
 
-def draw_cores(ax: Axes, cores: Cores) -> None:
-    """Draw the grid of cores with their packets and the load of every link.
+def outline_cores(ax: Axes, grid: tuple[int, int], block: tuple[int, int]) -> None:
+    """Draw the cores as squares of the plane: each holds a block of places.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Whose unit is a pitch of the places.
+    grid, block : (int, int)
+        Rows and columns of cores, and of the places of one.
+    """
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import FancyBboxPatch
+
+    rows, columns = block
+    boxes = [
+        FancyBboxPatch(
+            (column * columns - 0.44, row * rows - 0.44),
+            columns - 0.12,
+            rows - 0.12,
+            boxstyle="round,pad=0,rounding_size=0.3",
+        )
+        for row in range(grid[0])
+        for column in range(grid[1])
+    ]
+    ax.add_collection(PatchCollection(boxes, facecolors="#eeeee8", edgecolors="none", zorder=0))
+
+
+def draw_cores(ax: Axes, cores: Cores, *, inside: bool = False) -> None:
+    """Draw the grid of cores, coloured by their packets, with an arrow for each direction of a link.
+
+    Up to 10 cores a side have their numbers or their neurons in them, up to 16 a side the arrows have heads.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
         Where to draw.
     cores : Cores
-        From `neuromod.reporting.sections.hardware.cores_of`.
+        From `neuromod.reporting.cores_of` or `neuromod.reporting.arrange`.
+    inside : bool
+        Whether neurons are drawn inside their cores, unless they are too many; by functional cluster where that is
+        known, else the darker, the more active.
     """
+    from matplotlib.collections import PatchCollection, PolyCollection
     from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.patches import FancyArrow, FancyBboxPatch
+    from matplotlib.patches import FancyBboxPatch
 
     loads, links = (LinearSegmentedColormap.from_list("", list(ends)) for ends in (_LOADS, _LINKS))
-    at = cores.grid.coordinates()[:, ::-1]
+    at = cores.grid.coordinates()[:, ::-1].astype(np.float64)
     share = cores.load / max(float(cores.load.max()), 1e-12)
-    lettered = max(cores.grid.rows, cores.grid.columns) <= 10
-    for core, (x, y) in enumerate(at):
-        box = FancyBboxPatch(
-            (x - 0.33, y - 0.33), 0.66, 0.66, boxstyle="round,pad=0.02", fc=loads(share[core]), ec="none"
-        )
-        ax.add_patch(box)
-        if lettered:
-            colour = ink_on(loads(share[core]))
-            ax.text(x, y, count(int(cores.neurons[core])), ha="center", va="center", fontsize=8, color=colour)
-    busiest = max(float(cores.link_load.max(initial=0)), 1e-12)
-    for a, b, load in zip(cores.source.tolist(), cores.target.tolist(), cores.link_load.tolist(), strict=True):
-        if load <= 0:
-            continue
-        way = at[b] - at[a]
-        aside = 0.09 * np.array([-way[1], way[0]])
-        (x, y), (dx, dy) = at[a] + 0.37 * way + aside, 0.26 * way
-        width = 0.012 + 0.07 * load / busiest
-        arrow = FancyArrow(
-            x, y, dx, dy, width=width, length_includes_head=True, head_width=width + 0.04, head_length=0.08,
-            fc=links(load / busiest), ec="none",
-        )  # fmt: skip
-        ax.add_patch(arrow)
+    boxes = [
+        FancyBboxPatch((x - 0.33, y - 0.33), 0.66, 0.66, boxstyle="round,pad=0.02", fc="none") for x, y in at.tolist()
+    ]
+    ax.add_collection(PatchCollection(boxes, facecolors=loads(share), edgecolors="none", label="cores"))
+    shown = cores.inside if inside else None
+    for core, (x, y) in enumerate(at.tolist() if cores.lettered else []):
+        ink, number = ink_on(loads(share[core])), count(int(cores.neurons[core]))
+        if shown is None:
+            ax.text(x, y, number, ha="center", va="center", fontsize=8, color=ink)
+        elif cores.neurons[core]:
+            ax.text(x - 0.29, y - 0.22, number, ha="left", va="center", fontsize=6, color=ink)
+    if shown is not None:
+        _draw_inside(ax, shown, at)
+    arrows, strength = _arrows(cores, at)
+    many = max(cores.grid.rows, cores.grid.columns) > _MOST_VECTORS
+    ax.add_collection(
+        PolyCollection(arrows, facecolors=links(strength), edgecolors="none", label="links", rasterized=many)
+    )
     ax.set_xlim(-0.5, cores.grid.columns - 0.5)
     ax.set_ylim(cores.grid.rows - 0.5, -0.5)
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.set_box_aspect(1)
     ax.set_axis_off()
+
+
+def _arrows(cores: Cores, at: Points) -> tuple[Points, Points]:
+    """Outlines of the arrows, (k, corners, 2), traffic on the right as on a road, and their loads over the largest."""
+    busy = np.flatnonzero(cores.link_load > 0)
+    start, end = at[cores.source[busy]], at[cores.target[busy]]
+    strength: Points = cores.link_load[busy] / max(float(cores.link_load.max(initial=0)), 1e-12)
+    way = end - start
+    across = np.stack([-way[:, 1], way[:, 0]], axis=1)
+    half = 0.006 + 0.035 * strength
+    # Along and across, in pitches: a shaft, and a head where it can be seen.
+    corners: list[tuple[float, Points]]
+    if max(cores.grid.rows, cores.grid.columns) <= _MOST_HEADS:
+        corners = [(0.37, half), (0.55, half), (0.55, half + 0.02), (0.63, 0 * half), (0.55, -half - 0.02),
+                   (0.55, -half), (0.37, -half)]  # fmt: skip
+    else:
+        corners = [(0.36, half), (0.64, half), (0.64, -half), (0.36, -half)]
+    outline = [start + along * way + (0.09 + side)[:, None] * across for along, side in corners]
+    return np.stack(outline, axis=1), strength
+
+
+def _draw_inside(ax: Axes, inside: Inside, at: Points) -> None:
+    from matplotlib.collections import EllipseCollection, PatchCollection
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
+    from matplotlib.patches import FancyBboxPatch
+
+    size = 0.7
+    corner = at - size / 2
+    left, top, right, bottom = PANEL
+    panels = [
+        FancyBboxPatch(
+            (x + size * left - 0.02, y + size * top - 0.015),
+            size * (right - left) + 0.04,
+            size * (bottom - top) + 0.03,
+            boxstyle="round,pad=0,rounding_size=0.02",
+        )
+        for x, y in corner[np.unique(inside.core)].tolist()
+    ]
+    ax.add_collection(PatchCollection(panels, facecolors=PAPER, edgecolors="none", label="panels"))
+    rates = LinearSegmentedColormap.from_list("", ["#d9d8d2", INK])
+    colours = [
+        to_rgba(OKABE_ITO[cluster % len(OKABE_ITO)]) if cluster >= 0 else rates(rate)
+        for cluster, rate in zip(inside.cluster.tolist(), inside.rate.tolist(), strict=True)
+    ]
+    wide = np.full(len(colours), 2 * size * inside.radius)
+    ax.add_collection(
+        EllipseCollection(
+            wide,
+            wide,
+            np.zeros(len(wide)),
+            units="xy",
+            offsets=corner[inside.core] + size * inside.at,
+            offset_transform=ax.transData,
+            facecolors=colours,
+            edgecolors="none",
+            label="neurons",
+        )
+    )
 
 
 def ink_on(colour: npt.ArrayLike) -> str:
@@ -138,10 +227,12 @@ def overview(plane: Plane, cores: Cores) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 3.7), facecolor=_PAPER, layout="constrained")
+    figure = Figure(figsize=(7, 3.7), facecolor=PAPER, layout="constrained")
     left, right = figure.subplots(1, 2)
     draw_plane(left, plane)
     draw_cores(right, cores)
+    right.set_aspect("equal", adjustable="datalim")
+    right.set_box_aspect(1)
     for ax, title, note in (
         (
             left,
@@ -155,8 +246,8 @@ def overview(plane: Plane, cores: Cores) -> Figure:
             f"arrows: link load (at most {count(float(cores.link_load.max(initial=0)))}); estimates",
         ),
     ):
-        ax.set_title(title, fontsize=9, color=_INK)
-        ax.text(0.5, -0.02, note, transform=ax.transAxes, ha="center", va="top", fontsize=6.5, color=_MUTED)
+        ax.set_title(title, fontsize=9, color=INK)
+        ax.text(0.5, -0.02, note, transform=ax.transAxes, ha="center", va="top", fontsize=6.5, color=MUTED)
     return figure
 
 

@@ -1,5 +1,8 @@
 from . import comparison as comparison
+from .figures.cores import PANEL as PANEL
 from .figures.cores import Cores as Cores
+from .figures.cores import Inside as Inside
+from .figures.cores import arrange as arrange
 from .figures.explored import axis_of as axis_of
 from .figures.explored import columns_of as columns_of
 from .figures.explored import front_of as front_of
@@ -9,6 +12,7 @@ from .figures.explored import planes_of as planes_of
 from .figures.plane import Plane as Plane
 from .figures.plane import core_colour as core_colour
 from .figures.plane import plane_of as plane_of
+from .figures.task_variance import clusters_of as clusters_of
 from .findings import gather as gather
 from .findings import read_metrics as read_metrics
 from .html import FILE as FILE

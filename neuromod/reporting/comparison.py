@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,5 +170,5 @@ def _pictures(name: str, findings: Findings) -> dict[str, Any]:
     if findings.network is not None:
         plane = document(draw_plane(plane_of(findings.network, findings.placement, findings.rates)))
         drawn = cores_of(findings)
-        cores = document(draw_cores(drawn)) if drawn is not None else None
+        cores = document(draw_cores(replace(drawn, inside=None))) if drawn is not None else None
     return {"name": name, "heading": summary.heading(findings), "plane": plane, "cores": cores}

@@ -15,6 +15,7 @@ from neuromod.files import load_tensors, read_json
 from neuromod.mapping import Placement
 from neuromod.network import Network
 from neuromod.runs import COMMANDS, EXPLORE_SCHEMA, STEPS, Run, State
+from neuromod.training import Film, frames
 
 METRICS = "metrics.jsonl"
 
@@ -70,6 +71,8 @@ class Findings:
     metrics: tuple[Mapping[str, Any], ...]
     files: tuple[str, ...]
     explored: Mapping[str, Any] | None = None
+    # The pictures of the training; why they cannot be read; or None.
+    film: Film | str | None = None
 
     def result(self, step: str) -> Mapping[str, Any]:
         """Return what a step reported, empty unless it is fresh."""
@@ -124,8 +127,7 @@ def gather(run: Run) -> Findings:
         placement = None
     # Results are shown beside artefacts: whatever a step makes anew makes the report stale.
     files = {file for stage in stages.values() if stage.name != "report" for file in stage.outputs}
-    if run.file(METRICS).is_file():
-        files.add(METRICS)
+    files |= {file for file in (METRICS, frames.FILE) if run.file(file).is_file()}
     return Findings(
         label=str(manifest.get("label", "")),
         created=str(manifest.get("created", "")),
@@ -141,7 +143,19 @@ def gather(run: Run) -> Findings:
         metrics=read_metrics(run),
         files=tuple(sorted(files)),
         explored=explored,
+        film=_film(run) if stages["train"].fresh else None,
     )
+
+
+def _film(run: Run) -> Film | str | None:
+    """Read the film; a run whose film is broken is a run all the same."""
+    path = run.file(frames.FILE)
+    if not path.is_file():
+        return None
+    try:
+        return frames.load(path)
+    except UsageError as error:
+        return str(error).replace(str(path), path.name)
 
 
 def _network(run: Run, name: str) -> Network:

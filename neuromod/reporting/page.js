@@ -6,6 +6,7 @@ const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDo
 const plane = document.querySelector("#space svg.plane");
 const circles = plane ? [...plane.querySelectorAll("circle")] : [];
 const cores = [...document.querySelectorAll("svg.cores .core")];
+const dots = new Map([...document.querySelectorAll("svg.cores .inside circle")].map((dot) => [dot.dataset.i, dot]));
 const paths = new Map();
 for (const path of plane ? plane.querySelectorAll("path") : []) {
   const source = path.dataset.s;
@@ -32,6 +33,7 @@ function light(circle) {
 function pickNeuron(circle) {
   light(circle);
   for (const core of cores) if (core.dataset.c === circle.dataset.c) core.classList.add("on");
+  dots.get(circle.dataset.i)?.classList.add("on");
 }
 
 function pickCore(core) {

@@ -12,6 +12,7 @@ from neuromod.reporting.figures import frontier
 from neuromod.reporting.figures import task_variance as function
 from neuromod.reporting.findings import Findings
 from neuromod.reporting.sections import explored as comparison
+from neuromod.reporting.sections import film as films
 from neuromod.reporting.sections import hardware, summary
 from neuromod.reporting.sections import limits as room
 from neuromod.reporting.sections import network as sections
@@ -44,7 +45,8 @@ def render(findings: Findings, *, run_name: str, path: Path | None = None) -> st
     path : Path, optional
         The folder, to find the sweep that it is of.
     """
-    script = "\n" + read("page.js")
+    film = films.film(findings)
+    script = "\n" + read("page.js") + (film or {}).get("script", "")
     heading = summary.heading(findings)
     # A run that was never explored says nothing of it.
     explored = findings.stages["explore"].state != "missing"
@@ -74,6 +76,7 @@ def render(findings: Findings, *, run_name: str, path: Path | None = None) -> st
         "variance": function.variance_map(findings),
         "pareto": frontier.frontier(path) if path is not None else None,
         "modules": modules(findings),
+        "film": fill("film.html", {"film": film}) if film else "",
         "curves": sections.curves(findings),
         "pruning": sections.pruning(findings),
         "exports": sections.exports(findings),

@@ -66,7 +66,7 @@ _PACKETS = (
 
 # Step -> its options; a test holds them to the commands. Settings of training are a list of their own.
 OPTIONS: dict[str, tuple[Option, ...]] = {
-    "train": (),
+    "train": (Option("film", "--film"),),
     "import": (
         Option("recurrent", "--recurrent"),
         Option("inputs", "--input"),
@@ -176,8 +176,7 @@ def given_to(step: str, record: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if record is None:
         return {}
     if step == "train":
-        settings: Mapping[str, Any] = record["arguments"]
-        return settings
+        return {**record["arguments"], **(record["given"] if isinstance(record.get("given"), dict) else {})}
     if isinstance(record.get("given"), dict):
         given: Mapping[str, Any] = record["given"]
         return given
@@ -213,7 +212,9 @@ def as_given(step: str, given: Mapping[str, Any], *, target_file: Path) -> tuple
     if step not in COMMANDS:
         return ()
     if step == "train":
-        return (" ".join([COMMANDS[step], *_settings(given)]),)
+        film = given.get("film")
+        drawn = [f"--film {shlex.quote(film)}"] if isinstance(film, str) else []
+        return (" ".join([COMMANDS[step], *_settings(given), *drawn]),)
     words, last = [COMMANDS[step]], []
     for option in OPTIONS[step]:
         value = given.get(option.key)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from neuromod.errors import DoesNotFitError
     from neuromod.network import Network
     from neuromod.runs import Run
-    from neuromod.training import Chip, Settings, TrainingPlan
+    from neuromod.training import Chip, Film, Settings, TrainingPlan
     from neuromod.trials import Trials
 
 
@@ -27,10 +27,12 @@ def train_stage(
     resume: bool = False,
     data: Trials | None = None,
     start: Network | None = None,
+    film: str | None = None,
 ) -> dict[str, Any]:
     """Train into `run`: network.safetensors, metrics.jsonl, checkpoint.pt, and data.safetensors if there are `data`.
 
-    `start` is the network that training goes on with.
+    `start` is the network that training goes on with. With `film`, the name of a file that is to be drawn from them,
+    pictures of the training are kept in frames.safetensors; a run that goes on keeps them if it has some.
 
     Returns
     -------
@@ -45,13 +47,16 @@ def train_stage(
     import dataclasses
     import json
 
+    from neuromod.analysis import functional_clusters
     from neuromod.data import facts, storage
     from neuromod.errors import InterruptedRunError
     from neuromod.files import write_text
+    from neuromod.geometry import grid_order
     from neuromod.metrics import accuracy as evaluation
     from neuromod.metrics import wiring
+    from neuromod.runs import commands
     from neuromod.tasks import where_read
-    from neuromod.training import checkpoints, config, for_target, trials_for_target
+    from neuromod.training import checkpoints, config, for_target, frames, trials_for_target
     from neuromod.training import loop as training
 
     settings, said = for_target(settings)
@@ -65,6 +70,7 @@ def train_stage(
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
     plan = plan_training(settings, data=data, neurons_per_core=state.neurons_per_core if state else None)
     kept = _lines_until(metrics, state.step) if state else []
+    pictures = _film_until(run, state.step if state else 0, settings, resume=resume) if film or resume else None
     if state is None and start is not None:
         state = checkpoints.start(settings, data=data, network=start)
     write_text(metrics, "".join(kept))
@@ -72,6 +78,21 @@ def train_stage(
     if data is not None:
         storage.save(data, run.file(storage.FILE))
     talk.detail(f"device {checkpoints.device_of(settings)}")
+
+    def on_frame(frame: frames.Frame) -> None:
+        nonlocal pictures
+        assert pictures is not None
+        pictures = dataclasses.replace(pictures, frames=(*pictures.frames, frame))
+
+    ended = state
+
+    def on_checkpoint(state: checkpoints.State) -> None:
+        nonlocal ended
+        # Frames first: those after a checkpoint are taken again, those before it never.
+        if pictures is not None:
+            frames.save(run.file(frames.FILE), pictures)
+        checkpoints.save(checkpoint, settings, state)
+        ended = state
 
     def on_step(progress: training.Progress) -> None:
         with metrics.open("a", encoding="utf-8") as file:
@@ -91,13 +112,18 @@ def train_stage(
                 state=state,
                 plan=plan,
                 on_step=on_step,
-                on_checkpoint=lambda state: checkpoints.save(checkpoint, settings, state),
+                on_checkpoint=on_checkpoint,
+                on_frame=None if pictures is None else on_frame,
                 should_stop=should_stop,
             )
     except InterruptedRunError as error:
         raise InterruptedRunError(f"{error}; go on with `neuromod train --resume --run {run.path}`") from None
     seconds = float(json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["seconds"])
     network.save(run.file("network.safetensors"))
+    if pictures is not None and ended is not None:
+        order = grid_order((ended.best or ended).positions)
+        clusters = functional_clusters(network, seed=settings.seed) if plan.cores is None else None
+        frames.save(run.file(frames.FILE), frames.finish(pictures, network, order, clusters))
     asked = settings.training.test_trials * len(evaluation.skills_of(network))
     trials = evaluation.trials_for(
         network, asked if data is None else data.n_trials, seed=settings.seed + 2**62, split="test"
@@ -131,12 +157,31 @@ def train_stage(
     run.record(
         "train",
         arguments=config.to_dict(settings),
+        given=commands.as_record("train", {"film": film}),
         seconds=seconds,
         inputs=[],
         outputs=["network.safetensors", *([] if data is None else [storage.FILE])],
         result=result,
     )
     return result
+
+
+def _film_until(run: Run, step: int, settings: Settings, *, resume: bool) -> Film | None:
+    """Return the film that a run has up to a step, 0 for none of it; None if a run that goes on keeps none."""
+    from neuromod.errors import UsageError
+    from neuromod.training import frames
+
+    path = run.file(frames.FILE)
+    if not resume or (path.exists() and not step):
+        film = frames.Film((), settings.training.steps)
+        frames.save(path, film)
+        return film
+    if not path.exists():
+        return None
+    try:
+        return frames.until(frames.load(path), step)
+    except UsageError as error:
+        raise UsageError(f"{error}, or delete it to go on without a film") from None
 
 
 def plan_training(

@@ -1,8 +1,11 @@
 from . import checkpoints as checkpoints
 from . import config as config
+from . import frames as frames
 from . import loop as loop
 from . import plan as plan
 from .entry import train as train
+from .frames import Film as Film
+from .frames import Frame as Frame
 from .on_cores.chip_neurons import for_target as for_target
 from .on_cores.chip_neurons import trials_for_target as trials_for_target
 from .on_cores.plan import Chip as Chip

@@ -18,7 +18,7 @@ from neuromod.geometry import distances
 from neuromod.network import Network
 from neuromod.spiking import torch_threads
 from neuromod.training import batches as draws
-from neuromod.training import checkpoints, continuing, model
+from neuromod.training import checkpoints, continuing, frames, model
 from neuromod.training.checkpoints import State, device_of
 from neuromod.training.on_cores import rate_average as listening
 from neuromod.training.on_cores import schedule as chip_steps
@@ -86,6 +86,7 @@ def train(
     plan: TrainingPlan | None = None,
     on_step: Callable[[Progress], None] | None = None,
     on_checkpoint: Callable[[State], None] | None = None,
+    on_frame: Callable[[frames.Frame], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Network:
     """Train a network.
@@ -104,6 +105,8 @@ def train(
         Called with a `Progress` every ``training.log_every`` steps and after the last.
     on_checkpoint : callable, optional
         Called with the `State` every ``training.checkpoint_every`` steps, after the last, and before stopping.
+    on_frame : callable, optional
+        Called with a `frames.Frame` before the first step and after those of `frames.steps_of`, before `on_checkpoint`.
     should_stop : callable, optional
         Asked after every step; when it says True, training stops after a checkpoint.
 
@@ -123,7 +126,7 @@ def train(
     state = state or checkpoints.start(settings, data=data, plan=plan)
     material = None if data is None else data_batches.prepare(settings, data)
     with torch_threads(settings.training.threads):
-        _loop(plan, state, material, on_step, on_checkpoint, should_stop)
+        _loop(plan, state, material, on_step, on_checkpoint, on_frame, should_stop)
     network = network_of(settings, learning.best_of(state), material, plan=plan)
     if material is None or not material.data.values or _readout_is_given(plan):
         return network
@@ -142,6 +145,7 @@ def _loop(
     material: Material | None,
     on_step: Callable[[Progress], None] | None,
     on_checkpoint: Callable[[State], None] | None,
+    on_frame: Callable[[frames.Frame], None] | None,
     should_stop: Callable[[], bool] | None,
 ) -> None:
     settings = plan.settings
@@ -154,6 +158,9 @@ def _loop(
         stream = draws.batches(settings, state.step, device)
     else:
         stream = data_batches.batches(settings, material, state.step, device)
+    pictured = frames.steps_of(steps)
+    if on_frame and state.step == 0:
+        on_frame(_frame(plan, state, math.nan))
     for packed in stream:
         if prices is None or prices_change(plan, state.step):
             prices = after_step.find_prices(plan, state)
@@ -175,6 +182,8 @@ def _loop(
         if on_step and (last or logs):
             on_step(_progress(settings, state, float(np.mean(losses)), float(np.mean(hits)), prices, found))
             losses, hits = [], []
+        if on_frame and (last or state.step in pictured):
+            on_frame(_frame(plan, state, hit))
         stop = not last and should_stop is not None and should_stop()
         if on_checkpoint and (stop or last or state.step % settings.training.checkpoint_every == 0):
             on_checkpoint(state)
@@ -265,6 +274,13 @@ def _mask_gradient(settings: Settings, state: State) -> None:
     gradient = state.parameters["w_rec"].grad
     if allowed is not None and gradient is not None:
         gradient.mul_(torch.from_numpy(allowed).to(gradient.device))
+
+
+def _frame(plan: TrainingPlan, state: State, accuracy: float) -> frames.Frame:
+    w_rec = chip_steps.used_parameters(plan, state)["w_rec"].detach().cpu().numpy()
+    share = max(state.step - 1, 0) / plan.settings.training.steps
+    strength = strength_at(plan.settings.wiring, share)
+    return frames.take(state.step, w_rec, state.positions, strength=strength, accuracy=accuracy)
 
 
 def _progress(

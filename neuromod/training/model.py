@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from neuromod.geometry import grid_order
 from neuromod.network import PARAMETERS, Network
 from neuromod.training.on_cores.spike_levels import Levels
 
@@ -271,7 +272,7 @@ def to_network(
     info : mapping
         Where the network comes from.
     """
-    order = np.lexsort((positions[:, 0], positions[:, 1]))
+    order = grid_order(positions)
     arrays = {name: tensor.detach().cpu().numpy() for name, tensor in parameters.items()}
     return Network(
         w_rec=sparse.csr_array(arrays["w_rec"][np.ix_(order, order)]),

@@ -10,8 +10,9 @@ import numpy as np
 
 from neuromod.errors import UsageError
 from neuromod.exporting import titles
-from neuromod.reporting.figures.cores import Cores, draw_cores
+from neuromod.reporting.figures.cores import DIRECTIONS, Cores, arrange, draw_cores
 from neuromod.reporting.figures.svg import document
+from neuromod.reporting.figures.task_variance import clusters_of
 from neuromod.reporting.findings import Findings, Stage
 from neuromod.reporting.numbers import count, duration, is_number, percent, scientific
 from neuromod.runs import COMMANDS
@@ -31,9 +32,6 @@ PER_CORE = {
     "updates_per_step": "Updates",
     "load": "Load",
 }
-
-# Where the links of `traffic.json` lead: rows down and columns to the right.
-DIRECTIONS = {"east": (0, 1), "west": (0, -1), "south": (1, 0), "north": (-1, 0)}
 
 
 def placed(findings: Findings) -> Section | None:
@@ -72,6 +70,8 @@ def cores(findings: Findings) -> Section | None:
         f"packets they send and receive (at most {count(float(drawn.load.max()))} per time step). Arrows are the links "
         f"between neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets "
         "per time step, which go along the row first, then along the column).",
+        "inside": drawn.inside is not None,
+        "clusters": drawn.inside is not None and bool((drawn.inside.cluster >= 0).any()),
         "header": ("Core", *PER_CORE.values()),
         "rows": rows,
         "links": [
@@ -106,36 +106,16 @@ def cores_of(findings: Findings) -> Cores | None:
     if placement is None or traffic is None:
         return None
     grid = placement.grid
-    at = grid.coordinates()
     try:
         ways = ("packets_sent_per_step", "packets_received_per_step")
         load = np.array([[core[way] for way in ways] for core in traffic["per_core"]], np.float64).sum(axis=1)
         if load.shape != (grid.cores,):
             raise ValueError(f"{len(load)} cores instead of {grid.cores}")
-        source, target, link_load = [], [], []
-        router = grid.routers()
-        for name, way in DIRECTIONS.items():
-            loads = np.array(traffic["links"][name], np.float64).reshape(grid.router_rows, grid.router_columns)
-            to = at + np.array(way)
-            inside = ((to >= 0) & (to < (grid.rows, grid.columns))).all(axis=1)
-            # Cores of a tile share a router: its link is drawn once, between the first two cores that face each other.
-            leaves = ((to // (grid.tile_rows, grid.tile_columns)) != router).any(axis=1)
-            across = at[:, 0] % grid.tile_rows if way[0] == 0 else at[:, 1] % grid.tile_columns
-            cores = np.flatnonzero(inside & leaves & (across == 0))
-            source.append(cores)
-            target.append(to[cores] @ (grid.columns, 1))
-            link_load.append(loads[router[cores, 0], router[cores, 1]])
+        shape = (len(DIRECTIONS), grid.router_rows, grid.router_columns)
+        links = np.array([traffic["links"][name] for name in DIRECTIONS], np.float64).reshape(shape)
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"traffic.json does not hold a valid estimate ({error!r}); run `neuromod.estimate`") from error
-    return Cores(
-        grid,
-        placement.neurons_on,
-        placement.neurons_per_core,
-        load,
-        np.concatenate(source),
-        np.concatenate(target),
-        np.concatenate(link_load),
-    )
+    return arrange(placement, load, links, clusters=clusters_of(findings), rates=findings.rates)
 
 
 def verification(findings: Findings) -> Section | None:
