@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 import numpy as np
@@ -17,36 +16,12 @@ from neuromod.training import model
 from neuromod.training.on_cores import rate_average
 from neuromod.training.on_cores import schedule as chip_steps
 from neuromod.training.own_loop.given import Options, check_optimizer, check_tensors, make_settings
+from neuromod.training.own_loop.state import WiringState
 from neuromod.training.penalties import after_step
 from neuromod.training.penalties import family as regularizers
 from neuromod.training.penalties import proximal as bimt
 from neuromod.training.plan import make_plan
 from neuromod.training.schedules import prices_change, strength_at
-
-
-@dataclass(eq=False)
-class WiringState:
-    """What `Wiring.step` changes.
-
-    Parameters
-    ----------
-    step : int
-        Steps of the optimizer so far.
-    parameters : dict of str to tensor
-        The user's, under the names of `Network`; what was not given is empty, or zero.
-    positions : (n, 2) float32
-        Column and row of each neuron.
-    activity : (n,) float32
-        Running estimate of each neuron's spikes, 1 on the average; it matters where traffic is charged.
-    swaps : int
-        Swaps of neurons so far.
-    """
-
-    step: int
-    parameters: dict[str, torch.Tensor]
-    positions: npt.NDArray[np.float32]
-    activity: npt.NDArray[np.float32]
-    swaps: int = 0
 
 
 class Wiring:
