@@ -77,9 +77,9 @@ def violations(network: Network, target: str) -> list[str]:
     return [item.text for item in find_violations(network, core, Grid(1, 1), chip, int(chip.limit("neurons")))]
 
 
-def ring(seed: int, pythons: list[str]) -> dict[str, Any]:
-    """Train on a ring of 4 for Xylo, prune, export, verify."""
-    more = {"tasks.ring": 4, "chip.target": "xylo-a2"}
+def ring(seed: int, pythons: list[str], **settings: Any) -> dict[str, Any]:
+    """Train on a ring of 4 for Xylo, export, verify."""
+    more = {"tasks.ring": 4, "chip.target": "xylo-a2", **settings}
     network = neuromod.train(tasks=RING_TASKS, neurons=64, steps=1500, seed=seed, more=more)
     found = exported(network, "xylo", pythons, simulated=1000)
     fan_out = np.bincount(network.w_rec.indices, minlength=network.n)
@@ -90,11 +90,11 @@ def ring(seed: int, pythons: list[str]) -> dict[str, Any]:
     }
 
 
-def motions(folder: Path, target: str, seed: int, pythons: list[str]) -> dict[str, Any]:
+def motions(folder: Path, target: str, seed: int, pythons: list[str], **settings: Any) -> dict[str, Any]:
     """The whole path of a file of sensor data, for one chip: train, prune, place within its limits, export, verify."""
     data = neuromod.read_trials(folder / "BasicMotions" / "BasicMotions_TRAIN.ts")
     begun = time.process_time()
-    trained = neuromod.train(data=data, seed=seed, more={"chip.target": target})
+    trained = neuromod.train(data=data, seed=seed, more={"chip.target": target, **settings})
     seconds = time.process_time() - begun
     network = neuromod.prune(trained, weight_bits=8).network
     placement = neuromod.place(network, target=target)
@@ -215,6 +215,11 @@ def main() -> None:
     arguments = parser.parse_args()
     pythons = arguments.python
     measures = {f"Xylo, tasks on a ring of 4, seed {seed}": lambda seed=seed: ring(seed, pythons) for seed in range(3)}
+    plain = {"chip.spikes": 65536}
+    measures |= {
+        f"Xylo, ring of 4 without levels in training, seed {seed}": lambda seed=seed: ring(seed, pythons, **plain)
+        for seed in range(3)
+    }
     spec = find_spec("aeon")
     folder = arguments.folder or (spec and Path(str(spec.origin)).parent / "datasets" / "data")
     if folder:
@@ -223,6 +228,12 @@ def main() -> None:
                 folder, target, seed, pythons
             )
             for target, chip in (("xylo-a2", "Audio 2"), ("xylo-imu", "IMU"))
+            for seed in range(3)
+        }
+        measures |= {
+            f"Xylo Audio 2, BasicMotions without levels in training, seed {seed}": lambda seed=seed: motions(
+                folder, "xylo-a2", seed, pythons, **plain
+            )
             for seed in range(3)
         }
     for number, run in enumerate(arguments.runs):
