@@ -230,6 +230,16 @@ def test_resumed_training_with_levels_is_bit_identical(tmp_path, spikes):
     assert loop.train(settings, state=checkpoints.load(path, settings)).sha256() == whole.sha256()
 
 
+def test_one_of_few_test_trials_is_no_failure():
+    """As in the other formats: with 40 test trials, one of them is 0.025."""
+    from neuromod.verification.common import gap_of
+
+    x, label = arrays(n=200)
+    test = Trials.from_arrays(x, label).part("test")
+    assert test.n_trials == 40
+    assert 1.0 - 39 / 40 <= gap_of(0.02, test) < 1.0 - 38 / 40
+
+
 # --- the commands -------------------------------------------------------------------------------------------------
 
 
