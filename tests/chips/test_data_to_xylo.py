@@ -133,7 +133,7 @@ def test_more_channels_than_the_chip_has_are_refused_before_training():
     assert "takes 17 input channels, 8 of them second ones" in str(error.value)
     assert "'minus channel 7' is the first beyond" in str(error.value)
     assert "there are 9 classes, and xylo-a2 has 8 outputs" in str(error.value)
-    with pytest.raises(DoesNotFitError, match="the tasks take 53 input channels, and xylo-imu has 16"):
+    with pytest.raises(DoesNotFitError, match="the tasks take 53 input channels, and xylo-imu has 16: input 16 is"):
         neuromod.train(tasks="go,anti", neurons=12, steps=1, more={"chip.target": "xylo-imu"})
 
 
