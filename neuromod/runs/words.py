@@ -73,7 +73,8 @@ def _typed(code: str) -> str | None:
 def _flag(name: str, value: str | None) -> str:
     """An option with its value; empty if there is none of this name."""
     if name not in _FLAGS:
-        return ""
+        # A setting that has no option of its own.
+        return f"--set {name}={value}" if value is not None and re.fullmatch(r"[a-z]+\.[a-z_]+", name) else ""
     if value is None or value == "True":
         return _FLAGS[name]
     try:

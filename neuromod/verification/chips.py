@@ -18,7 +18,7 @@ from neuromod.hardware import target_names
 from neuromod.metrics import has_tasks, random_trials, trials_for
 from neuromod.network import Network
 from neuromod.trials import Trials
-from neuromod.verification.common import compare_runs
+from neuromod.verification.common import compare_runs, gap_of
 from neuromod.verification.simulators import TIME_LIMIT, SimulatorError, equal_trials, run_example, version_of
 
 # Steps of random trials, for networks without tasks.
@@ -214,7 +214,7 @@ def _compare(
     agreed, ours, theirs = result["decision_agreement"], result["accuracy"], result["accuracy_network"]
     if agreed is not None and agreed < min_agreement:
         reasons.append(f"only {agreed:.4f} of the decisions agree with the rate network's")
-    if ours is not None and theirs - ours > max_accuracy_gap:
+    if ours is not None and theirs - ours > gap_of(max_accuracy_gap, trials):
         reasons.append(f"the accuracy is {theirs - ours:.3f} below the rate network's")
     return result, reasons
 

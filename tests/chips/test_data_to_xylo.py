@@ -133,7 +133,7 @@ def test_more_channels_than_the_chip_has_are_refused_before_training():
     assert "takes 17 input channels, 8 of them second ones" in str(error.value)
     assert "'minus channel 7' is the first beyond" in str(error.value)
     assert "there are 9 classes, and xylo-a2 has 8 outputs" in str(error.value)
-    with pytest.raises(DoesNotFitError, match="the tasks take 53 input channels, and xylo-imu has 16"):
+    with pytest.raises(DoesNotFitError, match="the tasks take 53 input channels, and xylo-imu has 16: input 16 is"):
         neuromod.train(tasks="go,anti", neurons=12, steps=1, more={"chip.target": "xylo-imu"})
 
 
@@ -228,6 +228,16 @@ def test_resumed_training_with_levels_is_bit_identical(tmp_path, spikes):
             should_stop=lambda: next(count) == 17,
         )
     assert loop.train(settings, state=checkpoints.load(path, settings)).sha256() == whole.sha256()
+
+
+def test_one_of_few_test_trials_is_no_failure():
+    """As in the other formats: with 40 test trials, one of them is 0.025."""
+    from neuromod.verification.common import gap_of
+
+    x, label = arrays(n=200)
+    test = Trials.from_arrays(x, label).part("test")
+    assert test.n_trials == 40
+    assert 1.0 - 39 / 40 <= gap_of(0.02, test) < 1.0 - 38 / 40
 
 
 # --- the commands -------------------------------------------------------------------------------------------------

@@ -71,3 +71,10 @@ def test_a_refusal_of_the_command_names_the_option(tmp_path):
     assert done.returncode == 2
     assert "say which with --delimiter" in done.stderr
     assert "`" not in done.stderr
+
+
+def test_settings_without_an_option_are_set():
+    from neuromod.runs import words
+
+    assert words.in_commands("or a smaller ring with `tasks.ring=4`") == "or a smaller ring with --set tasks.ring=4"
+    assert words.in_commands("the `chip.spikes` of it") == "the `chip.spikes` of it"

@@ -116,6 +116,6 @@ def _check_channels(settings: Settings, data: Trials | None, target: Target) -> 
 def _beyond(words: str, needed: int, limit: float, target: Target, kind: str, names: Sequence[str]) -> list[str]:
     if needed <= limit:
         return []
-    first = names[int(limit)] if names else str(int(limit))
+    first = repr(names[int(limit)]) if names else str(int(limit))
     has = f"{target.name} has {limit:,.0f}"
-    return [f"{words}, and {has}{' outputs' if kind == 'output' else ''}: {kind} {first!r} is the first beyond"]
+    return [f"{words}, and {has}{' outputs' if kind == 'output' else ''}: {kind} {first} is the first beyond"]
