@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromod.metrics import Agreement, agree, allowed_gap, evaluate, trials_for, wilson
+from neuromod.metrics import Agreement, Evaluation, agree, allowed_gap, evaluate, trials_for, wilson
 from neuromod.network import Array, Network
 from neuromod.spiking.conversion import convert
 from neuromod.spiking.network import Reset, SpikingNetwork
@@ -28,6 +28,16 @@ THRESHOLDS: dict[Reset, tuple[tuple[float, float], ...]] = {
     "soft": ((98.0, 1.0), (99.0, 1.0), (99.5, 1.0), (99.9, 1.0)),
     "hard": tuple((percentile, multiple) for percentile in (99.0, 99.9) for multiple in (1.0, 2.0, 4.0, 8.0)),
 }
+
+# With spikes as inputs that pass the synapses: how far above the largest input what a channel can say at most lies. It
+# takes some room to follow an input that rises.
+HEADROOM = 1.5
+
+# Trials on which thresholds that are far off are told, and half as many as show that a conversion is.
+_SOME = 250
+
+# A share of equal decisions that is little: within what chance makes of the trials.
+_LITTLE = 0.005
 
 # Fewer validation trials than that cannot show an agreement of 0.95.
 _FEW = 100
@@ -102,6 +112,50 @@ class Conversion:
     trials: int
 
 
+@dataclass(frozen=True, eq=False)
+class _Reference:
+    """What the rate network does in trials: its states and how it is judged."""
+
+    network: Network
+    trials: Trials
+    states: Array
+    rate: Evaluation
+
+    @classmethod
+    def of(cls, network: Network, trials: Trials) -> _Reference:
+        states = network.states(trials.inputs, dtype=np.float32)
+        rate = evaluate(network, trials, runner=lambda _: states @ network.w_out.T + network.bias_out)
+        return cls(network, trials, states, rate)
+
+    def some(self, number: int, rng: np.random.Generator) -> _Reference:
+        """Return some of the trials, or all where there are not twice as many."""
+        if self.trials.n_trials < 2 * number:
+            return self
+        chosen = rng.choice(self.trials.n_trials, size=number, replace=False)
+        return self.of(self.network, self.trials.take(np.sort(chosen)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """What every candidate is made from and measured on; the second of each pair are some of the first's trials."""
+
+    network: Network
+    settings: ConversionSettings
+    scales: dict[tuple[float, float], Array]
+    calibration: tuple[_Reference, _Reference]
+    test: tuple[_Reference, _Reference]
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """A candidate, its network, and the spikes in the trials that it was measured on."""
+
+    candidate: Candidate
+    spiking: SpikingNetwork
+    spikes: Array
+    trials: Trials
+
+
 def choose(
     network: Network, settings: ConversionSettings | None = None, *, on_try: Callable[[Candidate], None] | None = None
 ) -> Conversion:
@@ -131,39 +185,53 @@ def choose(
         If the network does not say what its tasks are, the mode does not fit its leak or the bits are out of range.
     """
     settings = settings or ConversionSettings()
-    first, second = np.random.SeedSequence([settings.seed, 5]).spawn(2)
-    calibration = trials_for(network, (settings.n_trials + 1) // 2, seed=first, split="train")
-    test = trials_for(network, settings.n_trials, seed=second, split="validation")
-    if network.data is not None and test.n_trials < _FEW:
+    first, second, third = np.random.SeedSequence([settings.seed, 5]).spawn(3)
+    calibration = _Reference.of(network, trials_for(network, (settings.n_trials + 1) // 2, seed=first, split="train"))
+    trials = trials_for(network, settings.n_trials, seed=second, split="validation")
+    if network.data is not None and trials.n_trials < _FEW:
         # Whether two networks decide alike can be told on any trials but those of the test.
-        test = trials_for(network, settings.n_trials, seed=second, split="seen")
-    samples = activities(network, calibration.inputs)[calibration.mask]
+        trials = trials_for(network, settings.n_trials, seed=second, split="seen")
+    test, rng = _Reference.of(network, trials), np.random.default_rng(third)
+    samples = activities(network, calibration.trials.inputs)[calibration.trials.mask]
     scales = {
         (percentile, multiple): multiple * balance(samples, percentile=percentile)
         for percentile, multiple in THRESHOLDS[settings.reset]
     }
-    tried: list[tuple[Candidate, SpikingNetwork, Array]] = []
+    bench = _Bench(
+        network, settings, scales, (calibration, calibration.some(_SOME, rng)), (test, test.some(2 * _SOME, rng))
+    )
+    tried: list[_Tried] = []
     met = False
-    for count, tuned in _plan(settings):
-        candidate, spiking, spikes = _try(network, settings, count, tuned, scales, calibration, test)
-        tried.append((candidate, spiking, spikes))
-        if on_try:
-            on_try(candidate)
-        met = _is_met(candidate, settings, few=test.split is not None and not test.values)
+    for tuned in {"never": (False,), "needed": (False, True), "always": (True,)}[settings.tune]:
+        start = None
+        for count in _counts(settings, tried, tuned=tuned):
+            if tuned:
+                tried.append(_tuned(bench, count, start))
+                start = tried[-1].spiking
+            else:
+                tried.append(_plain(bench, count))
+            if on_try:
+                on_try(tried[-1].candidate)
+            met = _is_met(tried[-1].candidate, settings, few=trials.split is not None and not trials.values)
+            if met or (not settings.substeps and not tuned and _levelled_off(tried)):
+                break
         if met:
             break
-    chosen, spiking, spikes = tried[-1] if met else max(tried, key=lambda item: item[0].agreement.share)
-    counts = spikes[test.mask]
+    chosen = tried[-1] if met else max(tried, key=lambda item: item.candidate.agreement.share)
+    if chosen.trials is not trials:
+        thresholds = chosen.candidate.percentile, chosen.candidate.multiple
+        chosen = _tried(bench, test, thresholds, chosen.spiking, tuned=chosen.candidate.tuned)
+    counts = chosen.spikes[trials.mask]
     silent = network.neuron_ids[~counts.any(axis=0)]
-    saturated = network.neuron_ids[(counts >= spiking.substeps).mean(axis=0) > 0.05]
+    saturated = network.neuron_ids[(counts >= chosen.spiking.substeps).mean(axis=0) > 0.05]
     return Conversion(
-        spiking=spiking,
-        chosen=chosen,
-        sweep=tuple(candidate for candidate, _, _ in tried),
+        spiking=chosen.spiking,
+        chosen=chosen.candidate,
+        sweep=tuple(item.candidate for item in tried),
         met=met,
         silent=tuple(silent.tolist()),
         saturated=tuple(saturated.tolist()),
-        trials=test.n_trials,
+        trials=trials.n_trials,
     )
 
 
@@ -178,65 +246,110 @@ def _is_met(candidate: Candidate, settings: ConversionSettings, *, few: bool) ->
     return lost <= allowed_gap(settings.max_accuracy_drop, trials) and found.low >= least
 
 
-def _plan(settings: ConversionSettings) -> Sequence[tuple[int, bool]]:
-    """Numbers of substeps, each with whether to fine-tune."""
-    plain = [(count, False) for count in sorted(set(settings.substeps or SUBSTEPS))]
-    tuned = [(count, True) for count in sorted(set(settings.substeps or TUNED_SUBSTEPS))]
-    return {"never": plain, "needed": plain + tuned, "always": tuned}[settings.tune]
+def _counts(settings: ConversionSettings, tried: Sequence[_Tried], *, tuned: bool) -> list[int]:
+    """Numbers of substeps to try, in rising order.
+
+    Fine-tuning makes up for what more substeps do not: it begins where these no longer helped.
+    """
+    if settings.substeps or not tuned:
+        return sorted(set(settings.substeps or SUBSTEPS))
+    shares = {item.candidate.substeps: item.candidate.agreement.share for item in tried}
+    enough = min((count for count in shares if shares[count] >= max(shares.values()) - _LITTLE), default=0)
+    return [count for count in TUNED_SUBSTEPS if count >= enough] or [TUNED_SUBSTEPS[-1]]
 
 
-def _try(
-    network: Network,
-    settings: ConversionSettings,
-    count: int,
-    tuned: bool,
-    scales: dict[tuple[float, float], Array],
-    calibration: Trials,
-    test: Trials,
-) -> tuple[Candidate, SpikingNetwork, Array]:
-    peak = np.abs(calibration.inputs).max(axis=(0, 1))
+def _levelled_off(tried: Sequence[_Tried]) -> bool:
+    """Whether the last two numbers of substeps, the second twice the one before them, brought no more equal ones."""
+    shares = [item.candidate.agreement.share for item in tried]
+    return len(shares) > 4 and max(shares[-2:]) <= max(shares[:-2]) + _LITTLE / 2
+
+
+def _plain(bench: _Bench, count: int) -> _Tried:
+    """Convert, and measure: on some of the trials only, where these show that it is not good enough."""
+    settings = bench.settings
+    thresholds, spiking = _best_thresholds(bench, count, round_weights=True)
+    few = _tried(bench, bench.test[1], thresholds, spiking)
+    if few.candidate.agreement.high < settings.min_agreement or bench.test[0] is bench.test[1]:
+        return few
+    return _tried(bench, bench.test[0], thresholds, spiking)
+
+
+def _tuned(bench: _Bench, count: int, start: SpikingNetwork | None) -> _Tried:
+    """Fine-tune with a number of substeps, from where fine-tuning with fewer of them ended if there is a `start`."""
+    from neuromod.spiking.fine_tuning import tune
+
+    settings = bench.settings
+    thresholds, spiking = _best_thresholds(bench, count, round_weights=False)
+    bits: dict[str, Any] = {"weight_bits": settings.weight_bits, "granularity": settings.granularity}
+    spiking = tune(bench.network, spiking, steps=settings.tune_steps, seed=settings.seed, **bits)
+    return _tried(bench, bench.test[0], thresholds, spiking, tuned=True)
+
+
+def _best_thresholds(bench: _Bench, count: int, *, round_weights: bool) -> tuple[tuple[float, float], SpikingNetwork]:
+    """Find the thresholds with the most equal decisions: the better half on some trials, the best of it on all."""
+    settings = bench.settings
+    options = {thresholds: _converted(bench, count, thresholds) for thresholds in bench.scales}
+    if settings.weight_bits is not None and round_weights:
+        bits, steps = settings.weight_bits, settings.granularity
+        options = {key: quantize(spiking, bits, granularity=steps) for key, spiking in options.items()}
+
+    def share(reference: _Reference, key: tuple[float, float]) -> float:
+        return _measure(reference, options[key], key)[0].agreement.share
+
+    best = list(options)
+    whole, some = bench.calibration
+    if some is not whole:
+        best = sorted(best, key=lambda key: -share(some, key))[: (len(best) + 1) // 4 + 1]
+    found = max(best, key=lambda key: share(whole, key))
+    return found, options[found]
+
+
+def _converted(bench: _Bench, count: int, thresholds: tuple[float, float]) -> SpikingNetwork:
+    settings = bench.settings
+    peak = np.abs(bench.calibration[0].trials.inputs).max(axis=(0, 1))
     peak[peak == 0] = 1
-    options, unrounded = {}, {}
-    for thresholds, scale in scales.items():
-        options[thresholds] = unrounded[thresholds] = convert(
-            network,
-            scale,
-            substeps=count,
-            mode=settings.mode,
-            delay=settings.delay,
-            reset=settings.reset,
-            floor=settings.floor,
-            keep=settings.keep,
-            start=settings.start,
-            input=settings.input,
-            input_peak=peak,
-        )
-        if settings.weight_bits is not None and not tuned:
-            options[thresholds] = quantize(options[thresholds], settings.weight_bits, granularity=settings.granularity)
-    best = max(options, key=lambda key: _measure(network, options[key], calibration, key)[0].agreement.share)
-    spiking = options[best]
-    if tuned:
-        from neuromod.spiking.fine_tuning import tune
+    if settings.input == "counts" and settings.mode == "continuous":
+        peak *= HEADROOM
+    return convert(
+        bench.network,
+        bench.scales[thresholds],
+        substeps=count,
+        mode=settings.mode,
+        delay=settings.delay,
+        reset=settings.reset,
+        floor=settings.floor,
+        keep=settings.keep,
+        start=settings.start,
+        input=settings.input,
+        input_peak=peak,
+    )
 
-        bits: dict[str, Any] = {"weight_bits": settings.weight_bits, "granularity": settings.granularity}
-        spiking = tune(network, spiking, steps=settings.tune_steps, seed=settings.seed, **bits)
-    candidate, spikes = _measure(network, spiking, test, best, tuned=tuned)
-    if settings.weight_bits is not None:
-        before = _measure(network, unrounded[best], test, best)[0].accuracy
-        candidate = replace(candidate, accuracy_unrounded=before)
-    return candidate, spiking, spikes
+
+def _tried(
+    bench: _Bench,
+    reference: _Reference,
+    thresholds: tuple[float, float],
+    spiking: SpikingNetwork,
+    *,
+    tuned: bool = False,
+) -> _Tried:
+    candidate, spikes = _measure(reference, spiking, thresholds, tuned=tuned)
+    if bench.settings.weight_bits is not None:
+        unrounded = _converted(bench, spiking.substeps, thresholds)
+        candidate = replace(candidate, accuracy_unrounded=_measure(reference, unrounded, thresholds)[0].accuracy)
+    return _Tried(candidate, spiking, spikes, reference.trials)
 
 
 def _measure(
-    network: Network, spiking: SpikingNetwork, trials: Trials, thresholds: tuple[float, float], *, tuned: bool = False
+    reference: _Reference, spiking: SpikingNetwork, thresholds: tuple[float, float], *, tuned: bool = False
 ) -> tuple[Candidate, Array]:
+    trials, rate = reference.trials, reference.rate
     response = spiking.run(trials.inputs, rng=np.random.default_rng(0))
-    states = network.states(trials.inputs, dtype=np.float32)
-    rate = evaluate(network, trials, runner=lambda _: states @ network.w_out.T + network.bias_out)
-    converted = evaluate(network, trials, runner=lambda _: response.y)
+    converted = evaluate(reference.network, trials, runner=lambda _: response.y)
     mask = trials.mask
-    size = float(np.sqrt(np.mean(states[mask] ** 2)))
-    error = float(np.sqrt(np.mean((response.traces * spiking.scale - states)[mask] ** 2)))
+    states = reference.states[mask]
+    size = float(np.sqrt(np.mean(states**2)))
+    error = float(np.sqrt(np.mean((response.traces[mask] * spiking.scale - states) ** 2)))
     candidate = Candidate(
         substeps=spiking.substeps,
         percentile=thresholds[0],
