@@ -38,7 +38,7 @@ def write_xylo(job: Job) -> Written:
 
 
 def write_loihi(job: Job) -> Written:
-    """Convert with a hard reset and 8 bits, calibrate, and write the folder ``loihi``."""
+    """Convert with a hard reset and spikes as inputs, calibrate, and write the folder ``loihi``."""
     from neuromod.chips import loihi_load
     from neuromod.exporting.chips import loihi
     from neuromod.exporting.chips.loihi_calibration import calibrate_loihi
@@ -48,14 +48,15 @@ def write_loihi(job: Job) -> Written:
         mode="continuous",
         delay=0,
         floor=None,
-        input="constant",
+        # Its inputs are spikes, and are so while it is tuned; weights are rounded afterwards, those of inputs by a step
+        # of their own.
+        input="counts",
         reset="hard",
         start=0.0,
-        weight_bits=8,
-        granularity="tensor",
+        weight_bits=None,
         # A hard reset loses what is above the threshold, and needs more of everything.
         tune="never" if job.settings.tune == "never" else "always",
-        tune_steps=2 * job.settings.tune_steps,
+        tune_steps=3 * job.settings.tune_steps,
         substeps=job.settings.substeps or (20,),
     )
     chosen = converted(job, settings)

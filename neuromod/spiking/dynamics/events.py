@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from neuromod.spiking.network import SpikingNetwork
 
 
-def drive_of(
-    spiking: SpikingNetwork, x: Array, carried: Array, rng: np.random.Generator | None
-) -> tuple[Array, Array]:
+def drive_of(spiking: SpikingNetwork, x: Array, carried: Array, rng: np.random.Generator | None) -> tuple[Array, Array]:
     """Return what the inputs add in one time step, and what they carry on to the next.
 
     Parameters
