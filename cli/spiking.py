@@ -41,10 +41,10 @@ _OPTIONS = (
     ),
     click.option(
         "--input",
-        type=click.Choice(["constant", "poisson"]),
+        type=click.Choice(["constant", "poisson", "counts"]),
         default=DEFAULTS["input"],
         show_default=True,
-        help="snn: inputs are currents, or random spikes with that mean.",
+        help="Inputs are currents, spikes that carry their error on (counts), or, snn alone, random ones.",
     ),
     click.option(
         "--tune",

@@ -165,7 +165,8 @@ def _pretend_to_train(run: Run, network: Network) -> None:
 def _simulate(graph: Any, inputs: Any, dt: float) -> Any:
     """Euler's method for the nodes of both forms, straight from NIR's differential equations, in double precision."""
     nodes, state, outputs = graph.nodes, {}, []
-    order = ["input", "w_in", *(name for name in ("lif", "neurons", "trace", "w_rec", "w_out") if name in nodes)]
+    names = ("input", "trace_in", "w_in", "lif", "neurons", "trace", "w_rec", "w_out")
+    order = [name for name in names if name in nodes]
     last = dict.fromkeys(nodes, 0.0)
     for x in inputs:
         now = {}

@@ -13,7 +13,9 @@ from neuromod.exporting.onnx import metadata
 from neuromod.files import replacing
 from neuromod.mapping import Placement
 from neuromod.network import Array, Network
-from neuromod.spiking import SpikingNetwork
+from neuromod.spiking import SpikingNetwork, decode, encode, weights_of_channels
+
+__all__ = ["Form", "build", "decode", "encode", "nir_package", "rebuild", "save", "write"]
 
 FORMAT = "neuromod/nir/1"
 
@@ -91,10 +93,10 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
         If NIR cannot say what the network does.
     """
     nir = nir_package()
-    if spiking.mode != "continuous" or spiking.delay or spiking.floor is not None or spiking.input != "constant":
+    if spiking.mode != "continuous" or spiking.delay or spiking.floor is not None or spiking.input == "poisson":
         raise UsageError(
             "NIR cannot say what this network does: needed the mode continuous, no delay, no floor of the membrane and "
-            f"constant input, found mode {spiking.mode}, delay {spiking.delay}, floor {spiking.floor}, input "
+            f"no random input, found mode {spiking.mode}, delay {spiking.delay}, floor {spiking.floor}, input "
             f"{spiking.input}"
         )
     n, n_out, dt = spiking.n, len(spiking.bias_out), spiking.dt_s / spiking.substeps
@@ -110,10 +112,8 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
     def affine(weight: Array) -> Any:
         return nir.Affine(weight=np.asarray(weight, np.float32), bias=np.zeros(len(weight), np.float32))
 
+    into = weights_of_channels(spiking)
     if form == "cuba":
-        into = np.concatenate(
-            [spiking.w_in, spiking.bias[:, None], same(spiking.keep * spiking.start)[:, None]], axis=1
-        )
         nodes = {
             "w_in": affine(into),
             "lif": nir.CubaLIF(
@@ -131,9 +131,6 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
         edges = [("input", "w_in"), ("w_in", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "w_out")]
         edges.append(("w_out", "output"))
     else:
-        into = np.concatenate(
-            [spiking.w_in, spiking.bias[:, None], same(spiking.keep * spiking.start)[:, None]], axis=1
-        )
         leaky = {"tau": tau, "r": same(1), "v_leak": same(0)}
         nodes = {
             "w_in": affine(into),
@@ -148,6 +145,11 @@ def build(spiking: SpikingNetwork, *, network: Network, placement: Placement | N
         }
         edges = [("input", "w_in"), ("w_in", "neurons"), ("neurons", "trace"), ("trace", "w_rec")]
         edges += [("w_rec", "neurons"), ("trace", "w_out"), ("w_out", "output")]
+        if spiking.input == "counts":
+            size = into.shape[1]
+            nodes["trace_in"] = nir.LI(tau=same(tau[0], size), r=same(tau[0] / dt, size), v_leak=same(0, size))
+            edges[0] = ("input", "trace_in")
+            edges.append(("trace_in", "w_in"))
     nodes = {
         "input": nir.Input({"input": np.array([into.shape[1]])}),
         **nodes,
@@ -224,38 +226,6 @@ def rebuild(network: Network, *, placement: Placement | None = None) -> Any:
     return nir.NIRGraph(nodes, edges, metadata=extra)
 
 
-def encode(x: Array, spiking: SpikingNetwork, form: Form = "cuba") -> Array:
-    """Turn inputs (time, batch, n_in) into those of the graph, (time x substeps, batch, n_in + 2) float32.
-
-    Each input stays for the substeps of its time step. Two channels follow: a constant 1 that carries the biases, and
-    one that is 1 in the first substep only and sets the membranes to where they start. For ``cuba``, what the trace
-    will low-pass is emphasised beforehand: e[k] = x[k] - (1 - share) x[k - 1].
-    """
-    steady = np.repeat(np.asarray(x, np.float32), spiking.substeps, axis=0)
-    extra = np.zeros((*steady.shape[:2], 2), np.float32)
-    extra[:, :, 0], extra[:1, :, 1] = 1, 1
-    channels = np.concatenate([steady, extra], axis=2)
-    if form == "cuba":
-        channels[1:] -= np.float32(1 - spiking.share) * channels[:-1].copy()
-    return channels
-
-
-def decode(out: Array, spiking: SpikingNetwork, form: Form = "cuba") -> Array:
-    """Turn the graph's output (time x substeps, batch, n_out) into the readout y (time, batch, n_out).
-
-    For ``cuba`` it is low-passed with the time constant of the trace; the last substep of each time step is taken and
-    the readout's bias is added.
-    """
-    if form == "cuba":
-        low = np.zeros(out.shape[1:], np.float64)
-        passed = np.empty(out.shape, np.float64)
-        for k, value in enumerate(out):
-            low = (1 - spiking.share) * low + spiking.share * value
-            passed[k] = low
-        out = passed
-    return np.asarray(out[spiking.substeps - 1 :: spiking.substeps] + spiking.bias_out, np.float32)
-
-
 def nir_package() -> Any:
     """Return the nir package.
 
@@ -285,7 +255,21 @@ def _metadata(spiking: SpikingNetwork, network: Network, placement: Placement | 
         "threshold": "a spike where the membrane is above it",
         "readout_tau_s": spiking.dt_s / spiking.substeps / spiking.share,
         "readout_bias": spiking.bias_out,
-        "input": "n_in channels, then a constant 1, then 1 in the first substep only"
-        + ("; each e[k] = x[k] - (1 - dt_s / readout_tau_s) x[k - 1]" if form == "cuba" else ""),
         "about": json.dumps(about, sort_keys=True),
+        **_input(spiking, form),
     }
+
+
+def _input(spiking: SpikingNetwork, form: Form) -> dict[str, Any]:
+    """What the metadata say of the inputs."""
+    if spiking.input == "counts":
+        return {
+            "input": "spikes, none or one of a channel in a substep: n_in channels, n_in channels of what is negative, "
+            "then one that is always 1, 1 in the first substep only, and 1 in the second only; with the sum "
+            "a[k] = (1 - dt_s / readout_tau_s) a[k - 1] + e[k] of an input's spikes, those of the negative taken off, "
+            "e[k] = -1, 0 or 1, nearest to x[k] / input_size - (1 - dt_s / readout_tau_s) a[k - 1]",
+            "input_size": spiking.spike_size,
+            "bias": "weights of the channel that is always 1, and of the first substep's",
+        }
+    emphasised = "; each e[k] = x[k] - (1 - dt_s / readout_tau_s) x[k - 1]" if form == "cuba" else ""
+    return {"input": f"n_in channels, then a constant 1, then 1 in the first substep only{emphasised}"}

@@ -19,6 +19,11 @@ from neuromod.version import __version__
 
 SCHEMA = "neuromod/snn/1"
 
+# What inputs that are spikes need.
+SIGNED = (
+    "two for each input, none or one spike in a substep: what is negative, with the weights' other sign, has its own"
+)
+
 EXAMPLE = '''\
 """Runs the exported network on random inputs: python example.py"""
 
@@ -90,7 +95,7 @@ def config(spiking: SpikingNetwork) -> dict[str, Any]:
         "keep": spiking.keep,
         "input": spiking.input,
         "weight_bits": spiking.weight_bits,
-    }
+    } | ({"input_channels": SIGNED, "bias": "the neurons' own"} if spiking.input == "counts" else {})
 
 
 def template() -> str:

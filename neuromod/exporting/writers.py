@@ -112,7 +112,10 @@ def write_nir(job: Job) -> Written:
         return Written((nir.save(nir.rebuild(job.network, placement=job.placement), path),), {"form": "imported"})
     form: Any = job.options.get("nir_form") or "cuba"
     # NIR has no words for a delay, a floor of the membrane or random input.
-    base = replace(job.settings, mode="continuous", delay=0, floor=None, input="constant", reset="soft")
+    spikes = job.settings.input == "counts"
+    base = replace(
+        job.settings, mode="continuous", delay=0, floor=None, input="counts" if spikes else "constant", reset="soft"
+    )
     hard = replace(
         base,
         reset="hard",

@@ -1,5 +1,9 @@
 from .counting import count_spikes as count_spikes
 from .counting import count_spiking as count_spiking
+from .dynamics.channels import decode as decode
+from .dynamics.channels import encode as encode
+from .dynamics.channels import weights_of_channels as weights_of_channels
+from .dynamics.events import spikes_of as spikes_of
 from .from_snntorch import from_snntorch as from_snntorch
 from .leaky import LeakyNetwork as LeakyNetwork
 from .leaky import is_leaky as is_leaky
@@ -7,7 +11,8 @@ from .leaky import stepped as stepped
 from .network import Reset as Reset
 from .network import SpikingNetwork as SpikingNetwork
 from .network import State as State
-from .selection import Candidate as Candidate
+from .search.bench import HEADROOM as HEADROOM
+from .search.bench import Candidate as Candidate
 from .selection import Conversion as Conversion
 from .selection import choose as choose
 from .settings import OPTIONS as OPTIONS

@@ -7,6 +7,7 @@ import numpy as np
 from neuromod.errors import UsageError
 from neuromod.metrics import BATCH, Activity, Operations
 from neuromod.network import Array, Network
+from neuromod.spiking.dynamics.events import spikes_of
 from neuromod.spiking.leaky import LeakyNetwork
 from neuromod.spiking.network import SpikingNetwork
 from neuromod.trials import Trials
@@ -81,6 +82,12 @@ def count_spiking(spiking: SpikingNetwork, x: Array, mask: Array, *, seed: int =
     presented = 1
     if spiking.input == "constant":
         macs = float(((x[mask] != 0) @ fed).sum())
+    elif spiking.input == "counts":
+        presented = spiking.substeps
+        carried = np.zeros(x.shape[1:], np.float32)
+        for step, valid in zip(np.asarray(x, np.float32), mask, strict=True):
+            events, carried = spikes_of(spiking, step, carried)
+            acs += float((np.abs(events[:, valid]).sum(axis=(0, 1)) @ fed).sum())
     else:
         presented = spiking.substeps
         acs += float((np.minimum(1, np.abs(x[mask]) / spiking.input_peak) @ fed).sum()) * spiking.substeps

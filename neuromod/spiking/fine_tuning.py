@@ -12,7 +12,9 @@ import torch
 from scipy import sparse
 
 from neuromod.metrics import agree, trials_for
-from neuromod.network import PARAMETERS, Network
+from neuromod.network import PARAMETERS, Array, Network
+from neuromod.spiking.dynamics.events import drive_of
+from neuromod.spiking.dynamics.substeps import Moment, advance
 from neuromod.spiking.network import SpikingNetwork
 from neuromod.spiking.quantization import Granularity, quantize, step_sizes
 from neuromod.spiking.threads import torch_threads
@@ -91,7 +93,8 @@ def tune(
         return tuned if weight_bits is None else quantize(tuned, weight_bits, granularity=granularity)
 
     best = finished()
-    most = _equal_decisions(network, best, judges)
+    decided = decisions(network.run(judges.inputs)[0], judges)
+    most = _equal_decisions(decided, best, judges)
     # Of values, errors count in units of what is wanted.
     spread = torch.from_numpy(np.maximum(judges.answers.var(axis=0), 1e-12).astype(np.float32)) if judges.values else 1
     # The tensors are small: a second thread gains nothing on an idle machine and loses much on a busy one.
@@ -109,7 +112,7 @@ def tune(
             masked = {name: tensor * masks[name] for name, tensor in free.items()}
             if weight_bits is not None:
                 masked = _rounded(masked, weight_bits, granularity, spiking)
-            y = _forward(masked, torch.from_numpy(x), spiking)
+            y = _forward(masked, x, spiking)
             if trials.values:
                 divergence = ((wanted - y) ** 2 / spread).mean(-1)
             else:
@@ -122,67 +125,70 @@ def tune(
             optimizer.step()
             schedule.step()
             if on_step:
-                on_step(step + 1, float(loss))
+                on_step(step + 1, float(loss.detach()))
             if (step + 1) * 4 // steps > step * 4 // steps:
-                equal = _equal_decisions(network, now := finished(), judges)
+                equal = _equal_decisions(decided, now := finished(), judges)
                 # On a tie the later one, which has a lower loss.
                 best, most = (now, equal) if equal >= most else (best, most)
     return best
 
 
-def _equal_decisions(network: Network, spiking: SpikingNetwork, trials: Trials) -> float:
-    rng = np.random.default_rng(0)
-    ours = decisions(spiking.run(trials.inputs, rng=rng).y, trials)
-    return agree(decisions(network.run(trials.inputs)[0], trials), ours, trials.trial_of_answer).share
+def _equal_decisions(wanted: Array, spiking: SpikingNetwork, trials: Trials) -> float:
+    ours = decisions(spiking.run(trials.inputs, rng=np.random.default_rng(0)).y, trials)
+    return agree(wanted, ours, trials.trial_of_answer).share
 
 
-def _forward(p: dict[str, torch.Tensor], x: torch.Tensor, spiking: SpikingNetwork) -> torch.Tensor:
+def _forward(p: dict[str, torch.Tensor], x: Array, spiking: SpikingNetwork) -> torch.Tensor:
     """Readout (time, batch, n_out) with the spikes' values and the line's gradients."""
-    alpha, batch = spiking.alpha, x.shape[1]
-    drive = x @ p["w_in"].t() + p["bias"]
-    membrane = torch.full((batch, spiking.n), spiking.start)
-    current, readout = torch.zeros(batch, spiking.n), torch.zeros(batch, len(p["bias_out"]))
-    queue = [torch.zeros(batch, spiking.n)] * spiking.delay
-    outputs = []
-    for drive_t in drive:
-        total = drive_t + current
-        with torch.no_grad():
-            membrane, count, arrived, fresh = _substeps(membrane, drive_t, current, p["w_rec"], queue, spiking)
-        line = total.clamp(0, 1)
+    alpha, (time, batch) = spiking.alpha, x.shape[:2]
+    arrays: dict[str, Any] = {name: p[name].detach().numpy() for name in ("w_in", "w_rec", "bias")}
+    now = replace(spiking, **arrays, input="counts" if spiking.input == "counts" else "constant")
+    neurons, state, carried = now.neurons(), now.rest(batch), now.rest(batch).carried
+    moment = Moment(state.membrane, state.current, state.travelling, *np.zeros((3, batch, now.n), np.float32))
+    drive = torch.addmm(p["bias"], torch.from_numpy(x).flatten(0, 1), p["w_in"].t()).view(time, batch, -1)
+    current, back = torch.zeros(batch, now.n), p["w_rec"].t()
+    read = []
+    for t, drive_t in enumerate(drive.unbind()):
+        line = (drive_t + current).clamp(0, 1)
         if spiking.reset == "hard":
             line = line / (1 + 0.5 * line)
-        fired = line + (count / spiking.substeps - line).detach()
-        current = (1 - alpha) * current + alpha * (fired @ p["w_rec"].t())
+        moment.count[:], moment.fresh[:] = 0, 0
+        given, carried = drive_of(now, x[t], carried, None)
+        advance(neurons, moment, given)
+        fired = _as_if(line, moment.count / spiking.substeps)
+        current = torch.addmm(current, fired, back, beta=1 - alpha, alpha=alpha)
         if spiking.mode == "continuous":
-            current = current + (arrived - current).detach()
-            fired = line + (fresh / alpha - line).detach()
-        readout = (1 - alpha) * readout + alpha * (fired @ p["w_out"].t())
-        outputs.append(readout + p["bias_out"])
-    return torch.stack(outputs)
+            # The current of the synapses holds that of inputs, too, where these are spikes.
+            inputs = (carried * now.spike_size) @ now.w_in.T if now.input == "counts" else 0
+            current = _as_if(current, moment.current - inputs)
+            fired = _as_if(line, moment.fresh / alpha)
+        else:
+            moment.current[:] = current.detach().numpy()
+        read.append(fired)
+    # A low-pass of all steps at once.
+    ago = torch.arange(time)[:, None] - torch.arange(time)
+    low_pass = torch.where(ago >= 0, alpha * (1 - alpha) ** ago.clamp(min=0), 0.0).float()
+    return torch.einsum("ts,sbo->tbo", low_pass, torch.stack(read) @ p["w_out"].t()) + p["bias_out"]
 
 
-def _substeps(
-    membrane: torch.Tensor,
-    drive: torch.Tensor,
-    current: torch.Tensor,
-    w_rec: torch.Tensor,
-    queue: list[torch.Tensor],
-    spiking: SpikingNetwork,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """One time step as in `SpikingNetwork.run`; membrane, spikes, current and trace after it. Changes `queue`."""
-    count, fresh = torch.zeros_like(membrane), torch.zeros_like(membrane)
-    for _ in range(spiking.substeps):
-        membrane = spiking.keep * membrane + drive + current
-        spike = (membrane > 1).float()
-        membrane = membrane - spike if spiking.reset == "soft" else membrane * (1 - spike)
-        if spiking.floor is not None:
-            membrane = membrane.clamp(min=spiking.floor)
-        count = count + spike
-        if spiking.mode == "continuous":
-            queue.append(spike)
-            current = (1 - spiking.share) * current + spiking.share * (queue.pop(0) @ w_rec.t())
-            fresh = (1 - spiking.share) * fresh + spiking.share * spike
-    return membrane, count, current, fresh
+class _AsIf(torch.autograd.Function):
+    """A value with the gradient of another tensor."""
+
+    @staticmethod
+    def forward(context: Any, line: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        del context, line
+        return value
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
+        del context
+        return gradient, None
+
+
+def _as_if(line: torch.Tensor, value: Array) -> torch.Tensor:
+    """Return a copy of `value` with the gradient of `line`."""
+    passed: torch.Tensor = _AsIf.apply(line, torch.from_numpy(np.array(value, np.float32)))  # type: ignore[no-untyped-call]
+    return passed
 
 
 def _rounded(

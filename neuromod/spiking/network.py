@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +13,14 @@ from neuromod.arrays import as_csr
 from neuromod.errors import UsageError
 from neuromod.files import load_tensors, save_tensors
 from neuromod.network import Array
+from neuromod.spiking.dynamics.events import drive_of
+from neuromod.spiking.dynamics.substeps import Moment, Neurons, advance
 
 SCHEMA = "neuromod/spiking/1"
 
 Mode = Literal["hold", "continuous"]
 Reset = Literal["soft", "hard"]
-Input = Literal["constant", "poisson"]
+Input = Literal["constant", "poisson", "counts"]
 
 _ARRAYS = ("w_in", "bias", "w_out", "bias_out", "scale", "input_peak", "step_in", "step_out")
 _NUMBERS = (
@@ -48,12 +50,15 @@ class State:
         Trace of the readout's synapses.
     travelling : (delay, batch, n)
         Spikes on their way, the next to arrive first.
+    carried : (batch, n_in)
+        What the spikes of the inputs have not made good yet, or have in the synapses; see `dynamics.events.spikes_of`.
     """
 
     membrane: Array
     current: Array
     readout: Array
     travelling: Array
+    carried: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +131,12 @@ class SpikingNetwork:
         Membrane before the first step.
     keep : float
         Share β of the membrane that a substep keeps; below 1, a leak forgets inhibition where there is no floor.
-    input : {'constant', 'poisson'}
-        Whether an input is a current that stays for the time step, or spikes at random in each substep whose mean it
-        is, each of the size `input_peak` and with the input's sign.
+    input : {'constant', 'poisson', 'counts'}
+        Whether an input is a current that stays for the time step; or spikes at random in each substep whose mean it
+        is, each of the size `input_peak` and with the input's sign; or spikes that follow it and carry their error to
+        the next substep, see `dynamics.events.spikes_of`. In ``continuous`` these pass the synapses as all spikes do.
     input_peak : (n_in,) float32
-        Largest input of each channel that random spikes stand for; one if omitted.
+        Largest input of each channel that spikes stand for: one in every substep; one if omitted.
     weight_bits : int or None
         Bits of the weights if they are quantised, see `neuromod.quantization`.
     step_in, step_out : (n,) and (n_out,) float32, optional
@@ -193,6 +199,11 @@ class SpikingNetwork:
         """Share of the trace that is replaced at once: in a substep (``continuous``) or in a time step (``hold``)."""
         return float(1 - (1 - self.alpha) ** (1 / self.substeps)) if self.mode == "continuous" else self.alpha
 
+    @property
+    def spike_size(self) -> Array:
+        """What one spike of each input channel adds to its input in a substep, with ``counts``, (n_in,) float32."""
+        return self.input_peak * np.float32(self.share) if self.mode == "continuous" else self.input_peak
+
     def rest(self, batch: int) -> State:
         """State before the first step."""
         return State(
@@ -200,6 +211,7 @@ class SpikingNetwork:
             current=np.zeros((batch, self.n), np.float32),
             readout=np.zeros((batch, len(self.bias_out)), np.float32),
             travelling=np.zeros((self.delay, batch, self.n), np.float32),
+            carried=np.zeros((batch, self.w_in.shape[1]), np.float32),
         )
 
     def run(self, x: Array, state: State | None = None, *, rng: np.random.Generator | None = None) -> Response:
@@ -217,47 +229,44 @@ class SpikingNetwork:
         x = np.asarray(x, np.float32)
         time, batch = x.shape[:2]
         state = state or self.rest(batch)
-        membrane, current, readout = state.membrane.copy(), state.current, state.readout
-        queue = list(state.travelling)
+        carried, readout, share = state.carried, state.readout, np.float32(self.share)
+        moment = Moment(
+            *(np.array(part, np.float32) for part in (state.membrane, state.current, state.travelling)),
+            *np.zeros((3, batch, self.n), np.float32),
+        )
         spikes = np.zeros((time, batch, self.n), np.float32)
-        traces = np.empty_like(spikes)
-        margin = np.full_like(spikes, np.inf)
+        traces, margin = np.empty_like(spikes), np.full_like(spikes, np.inf)
         y = np.empty((time, batch, len(self.bias_out)), np.float32)
-        trace = np.zeros((batch, self.n), np.float32)
-        share, keep = np.float32(self.share), np.float32(1 - self.share)
+        trace, decay = np.zeros((batch, self.n), np.float32), np.float32(1 - self.alpha)
+        neurons = self.neurons()
         # Dense products are faster above a density of some percent.
         w_rec = self.w_rec.toarray() if self.w_rec.nnz > 0.1 * self.n**2 else self.w_rec
         for t in range(time):
-            fresh = np.zeros((batch, self.n), np.float32)  # what this time step adds to the trace
-            drive = x[t] @ self.w_in.T + self.bias
-            for _ in range(self.substeps):
-                if self.input == "poisson":
-                    drive = self._random_spikes(x[t], rng) @ self.w_in.T + self.bias
-                if self.keep != 1:
-                    membrane *= np.float32(self.keep)
-                membrane += drive + current
-                spike = (membrane > 1).astype(np.float32)
-                np.minimum(margin[t], np.abs(membrane - 1), out=margin[t])
-                if self.reset == "soft":
-                    membrane -= spike
-                else:
-                    membrane *= 1 - spike
-                if self.floor is not None:
-                    np.maximum(membrane, self.floor, out=membrane)
-                spikes[t] += spike
-                if self.mode == "continuous":
-                    queue.append(spike)
-                    current = keep * current + share * np.ascontiguousarray((w_rec @ queue.pop(0).T).T)
-                    fresh = keep * fresh + share * spike
+            drive, carried = drive_of(self, x[t], carried, rng)
+            moment = replace(moment, count=spikes[t], margin=margin[t])
+            moment.fresh[:] = 0
+            advance(neurons, moment, drive)
             if self.mode == "hold":
-                fresh = share * spikes[t] / np.float32(self.substeps)
-                current = keep * current + np.ascontiguousarray((w_rec @ fresh.T).T)
-            decay = np.float32(1 - self.alpha)
-            trace = decay * trace + fresh
-            readout = decay * readout + fresh @ self.w_out.T
+                moment.fresh[:] = share * spikes[t] / np.float32(self.substeps)
+                moment.current[:] = decay * moment.current + np.ascontiguousarray((w_rec @ moment.fresh.T).T)
+            trace = decay * trace + moment.fresh
+            readout = decay * readout + moment.fresh @ self.w_out.T
             traces[t], y[t] = trace, readout + self.bias_out
-        travelling = np.stack(queue) if queue else state.travelling
-        return Response(y, spikes, traces, margin, State(membrane, current, readout, travelling))
+        last = State(moment.membrane, moment.current, readout, moment.travelling, carried)
+        return Response(y, spikes, traces, margin, last)
+
+    def neurons(self) -> Neurons:
+        """Constants of the neurons for the compiled loop."""
+        return Neurons(
+            *Neurons.by_source(self.w_rec),
+            bias=self.bias,
+            substeps=self.substeps,
+            keep=self.keep,
+            floor=-np.inf if self.floor is None else self.floor,
+            hard=self.reset == "hard",
+            share=self.share if self.mode == "continuous" else 0.0,
+            through_synapses=self.input == "counts" and self.mode == "continuous",
+        )
 
     def save(self, path: Path | str) -> None:
         """Write the network as safetensors; equal networks give equal bytes."""
@@ -292,9 +301,3 @@ class SpikingNetwork:
             return cls(w_rec=w_rec, **content)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise UsageError(f"cannot read {path}: it does not hold a valid spiking network ({error})") from error
-
-    def _random_spikes(self, x: Array, rng: np.random.Generator | None) -> Array:
-        if rng is None:
-            raise UsageError("random input needs a source of randomness: give rng=numpy.random.default_rng(seed)")
-        hit = rng.random(x.shape, dtype=np.float32) < np.abs(x) / self.input_peak
-        return np.asarray(np.sign(x) * hit * self.input_peak, np.float32)

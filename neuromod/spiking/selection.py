@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from neuromod.metrics import Agreement, agree, allowed_gap, evaluate, trials_for, wilson
-from neuromod.network import Array, Network
-from neuromod.spiking.conversion import convert
+from neuromod.metrics import allowed_gap, trials_for, wilson
+from neuromod.network import Network
 from neuromod.spiking.network import Reset, SpikingNetwork
-from neuromod.spiking.quantization import quantize
+from neuromod.spiking.search.bench import SOME, Bench, Candidate, Reference, Tried, tried_on, try_plain, try_tuned
 from neuromod.spiking.settings import ConversionSettings
 from neuromod.spiking.thresholds import activities, balance
-from neuromod.trials import Trials
 
 # Tried in this order until one is good enough; fine-tuned networks need fewer, and take longer to try.
 SUBSTEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
@@ -29,47 +26,14 @@ THRESHOLDS: dict[Reset, tuple[tuple[float, float], ...]] = {
     "hard": tuple((percentile, multiple) for percentile in (99.0, 99.9) for multiple in (1.0, 2.0, 4.0, 8.0)),
 }
 
+# A share of equal decisions that is little: within what chance makes of the trials.
+_LITTLE = 0.005
+
 # Fewer validation trials than that cannot show an agreement of 0.95.
 _FEW = 100
 
 # The name that 0.1.0 had for them.
 Wishes = ConversionSettings
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One conversion and how it did on trials that its thresholds were not chosen on.
-
-    Parameters
-    ----------
-    substeps : int
-        Steps of the neurons in one time step.
-    percentile, multiple : float
-        A neuron fires in every substep at this multiple of this percentile of its activity.
-    tuned : bool
-        Whether it was fine-tuned.
-    accuracy, accuracy_rate : float
-        Mean accuracy over tasks of the spiking and of the rate network.
-    agreement : Agreement
-        Of their decisions.
-    state_error : float
-        Root mean square error of the state, relative to the state's.
-    spikes_per_neuron_per_step : float
-        Mean number of spikes that a neuron fires in a time step of the rate network.
-    accuracy_unrounded : float or None
-        Accuracy before the weights were rounded and fine-tuned; None if they were not rounded.
-    """
-
-    substeps: int
-    percentile: float
-    multiple: float
-    tuned: bool
-    accuracy: float
-    accuracy_rate: float
-    agreement: Agreement
-    state_error: float
-    spikes_per_neuron_per_step: float
-    accuracy_unrounded: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +72,10 @@ def choose(
     """Convert with the smallest number of substeps that is good enough.
 
     For each number of substeps, in rising order, the thresholds are chosen on one set of trials, the network is
-    fine-tuned if that is wanted, and the result is measured on a second set. If none is good enough, the one with the
-    most equal decisions is returned, and `Conversion.met` is false.
+    fine-tuned if that is wanted, and the result is measured on a second set, on some of it where these show that it is
+    not good enough. Unless `settings` say which numbers to try, it ends where more substeps bring no more equal
+    decisions. If none is good enough, the one with the most equal decisions is returned, and `Conversion.met` is
+    false.
 
     Parameters
     ----------
@@ -131,39 +97,48 @@ def choose(
         If the network does not say what its tasks are, the mode does not fit its leak or the bits are out of range.
     """
     settings = settings or ConversionSettings()
-    first, second = np.random.SeedSequence([settings.seed, 5]).spawn(2)
-    calibration = trials_for(network, (settings.n_trials + 1) // 2, seed=first, split="train")
-    test = trials_for(network, settings.n_trials, seed=second, split="validation")
-    if network.data is not None and test.n_trials < _FEW:
+    first, second, third = np.random.SeedSequence([settings.seed, 5]).spawn(3)
+    calibration = Reference.of(network, trials_for(network, (settings.n_trials + 1) // 2, seed=first, split="train"))
+    trials = trials_for(network, settings.n_trials, seed=second, split="validation")
+    if network.data is not None and trials.n_trials < _FEW:
         # Whether two networks decide alike can be told on any trials but those of the test.
-        test = trials_for(network, settings.n_trials, seed=second, split="seen")
-    samples = activities(network, calibration.inputs)[calibration.mask]
+        trials = trials_for(network, settings.n_trials, seed=second, split="seen")
+    test, rng = Reference.of(network, trials), np.random.default_rng(third)
+    samples = activities(network, calibration.trials.inputs)[calibration.trials.mask]
     scales = {
         (percentile, multiple): multiple * balance(samples, percentile=percentile)
         for percentile, multiple in THRESHOLDS[settings.reset]
     }
-    tried: list[tuple[Candidate, SpikingNetwork, Array]] = []
+    bench = Bench(
+        network, settings, scales, (calibration, calibration.some(SOME, rng)), (test, test.some(2 * SOME, rng))
+    )
+    tried: list[Tried] = []
     met = False
-    for count, tuned in _plan(settings):
-        candidate, spiking, spikes = _try(network, settings, count, tuned, scales, calibration, test)
-        tried.append((candidate, spiking, spikes))
-        if on_try:
-            on_try(candidate)
-        met = _is_met(candidate, settings, few=test.split is not None and not test.values)
+    for tuned in {"never": (False,), "needed": (False, True), "always": (True,)}[settings.tune]:
+        for count in _counts(settings, tried, tuned=tuned):
+            tried.append(try_tuned(bench, count) if tuned else try_plain(bench, count))
+            if on_try:
+                on_try(tried[-1].candidate)
+            met = _is_met(tried[-1].candidate, settings, few=trials.split is not None and not trials.values)
+            if met or (not settings.substeps and not tuned and _levelled_off(tried)):
+                break
         if met:
             break
-    chosen, spiking, spikes = tried[-1] if met else max(tried, key=lambda item: item[0].agreement.share)
-    counts = spikes[test.mask]
+    chosen = tried[-1] if met else max(tried, key=lambda item: item.candidate.agreement.share)
+    if chosen.trials is not trials:
+        thresholds = chosen.candidate.percentile, chosen.candidate.multiple
+        chosen = tried_on(bench, test, thresholds, chosen.spiking, tuned=chosen.candidate.tuned)
+    counts = chosen.spikes[trials.mask]
     silent = network.neuron_ids[~counts.any(axis=0)]
-    saturated = network.neuron_ids[(counts >= spiking.substeps).mean(axis=0) > 0.05]
+    saturated = network.neuron_ids[(counts >= chosen.spiking.substeps).mean(axis=0) > 0.05]
     return Conversion(
-        spiking=spiking,
-        chosen=chosen,
-        sweep=tuple(candidate for candidate, _, _ in tried),
+        spiking=chosen.spiking,
+        chosen=chosen.candidate,
+        sweep=tuple(item.candidate for item in tried),
         met=met,
         silent=tuple(silent.tolist()),
         saturated=tuple(saturated.tolist()),
-        trials=test.n_trials,
+        trials=trials.n_trials,
     )
 
 
@@ -178,74 +153,19 @@ def _is_met(candidate: Candidate, settings: ConversionSettings, *, few: bool) ->
     return lost <= allowed_gap(settings.max_accuracy_drop, trials) and found.low >= least
 
 
-def _plan(settings: ConversionSettings) -> Sequence[tuple[int, bool]]:
-    """Numbers of substeps, each with whether to fine-tune."""
-    plain = [(count, False) for count in sorted(set(settings.substeps or SUBSTEPS))]
-    tuned = [(count, True) for count in sorted(set(settings.substeps or TUNED_SUBSTEPS))]
-    return {"never": plain, "needed": plain + tuned, "always": tuned}[settings.tune]
+def _counts(settings: ConversionSettings, tried: Sequence[Tried], *, tuned: bool) -> list[int]:
+    """Numbers of substeps to try, in rising order.
+
+    Fine-tuning makes up for what more substeps do not: it begins where these no longer helped.
+    """
+    if settings.substeps or not tuned:
+        return sorted(set(settings.substeps or SUBSTEPS))
+    shares = {item.candidate.substeps: item.candidate.agreement.share for item in tried}
+    enough = min((count for count in shares if shares[count] >= max(shares.values()) - _LITTLE), default=0)
+    return [count for count in TUNED_SUBSTEPS if count >= enough] or [TUNED_SUBSTEPS[-1]]
 
 
-def _try(
-    network: Network,
-    settings: ConversionSettings,
-    count: int,
-    tuned: bool,
-    scales: dict[tuple[float, float], Array],
-    calibration: Trials,
-    test: Trials,
-) -> tuple[Candidate, SpikingNetwork, Array]:
-    peak = np.abs(calibration.inputs).max(axis=(0, 1))
-    peak[peak == 0] = 1
-    options, unrounded = {}, {}
-    for thresholds, scale in scales.items():
-        options[thresholds] = unrounded[thresholds] = convert(
-            network,
-            scale,
-            substeps=count,
-            mode=settings.mode,
-            delay=settings.delay,
-            reset=settings.reset,
-            floor=settings.floor,
-            keep=settings.keep,
-            start=settings.start,
-            input=settings.input,
-            input_peak=peak,
-        )
-        if settings.weight_bits is not None and not tuned:
-            options[thresholds] = quantize(options[thresholds], settings.weight_bits, granularity=settings.granularity)
-    best = max(options, key=lambda key: _measure(network, options[key], calibration, key)[0].agreement.share)
-    spiking = options[best]
-    if tuned:
-        from neuromod.spiking.fine_tuning import tune
-
-        bits: dict[str, Any] = {"weight_bits": settings.weight_bits, "granularity": settings.granularity}
-        spiking = tune(network, spiking, steps=settings.tune_steps, seed=settings.seed, **bits)
-    candidate, spikes = _measure(network, spiking, test, best, tuned=tuned)
-    if settings.weight_bits is not None:
-        before = _measure(network, unrounded[best], test, best)[0].accuracy
-        candidate = replace(candidate, accuracy_unrounded=before)
-    return candidate, spiking, spikes
-
-
-def _measure(
-    network: Network, spiking: SpikingNetwork, trials: Trials, thresholds: tuple[float, float], *, tuned: bool = False
-) -> tuple[Candidate, Array]:
-    response = spiking.run(trials.inputs, rng=np.random.default_rng(0))
-    states = network.states(trials.inputs, dtype=np.float32)
-    rate = evaluate(network, trials, runner=lambda _: states @ network.w_out.T + network.bias_out)
-    converted = evaluate(network, trials, runner=lambda _: response.y)
-    mask = trials.mask
-    size = float(np.sqrt(np.mean(states[mask] ** 2)))
-    error = float(np.sqrt(np.mean((response.traces * spiking.scale - states)[mask] ** 2)))
-    candidate = Candidate(
-        substeps=spiking.substeps,
-        percentile=thresholds[0],
-        multiple=thresholds[1],
-        tuned=tuned,
-        accuracy=converted.accuracy,
-        accuracy_rate=rate.accuracy,
-        agreement=agree(rate.decisions, converted.decisions, rate.trial_of_answer),
-        state_error=error / size if size else 0.0,
-        spikes_per_neuron_per_step=float(response.spikes[mask].mean()),
-    )
-    return candidate, response.spikes
+def _levelled_off(tried: Sequence[Tried]) -> bool:
+    """Whether the last two numbers of substeps, the second twice the one before them, brought no more equal ones."""
+    shares = [item.candidate.agreement.share for item in tried]
+    return len(shares) > 4 and max(shares[-2:]) <= max(shares[:-2]) + _LITTLE / 2

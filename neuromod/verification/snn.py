@@ -161,7 +161,7 @@ def _run(folder: Path, model: Any, x: Array, state: State | None, generator: Any
 
     tensors = None
     if state is not None:
-        parts = (state.membrane, state.current, state.readout, state.travelling)
+        parts = (state.membrane, state.current, state.readout, state.travelling, state.carried)
         tensors = tuple(torch.tensor(part) for part in parts)
     try:
         with torch.no_grad():
@@ -182,10 +182,11 @@ def _arrays(model: Any, spiking: SpikingNetwork) -> list[str]:
 
 def _probe(folder: Path, model: Any, spiking: SpikingNetwork, rng: np.random.Generator) -> float:
     """Largest error of one time step from random states, in units of what rounding explains."""
-    steady = replace(spiking, input="constant")
+    # Random input would say nothing of one step.
+    steady = replace(spiking, input="constant") if spiking.input == "poisson" else spiking
     x, state = _states(steady, rng)
     wanted = steady.run(x[None], state)
-    model_input, model.config["input"] = model.config["input"], "constant"
+    model_input, model.config["input"] = model.config["input"], steady.input
     try:
         y, spikes, last = _run(folder, model, x[None], state, None)
     finally:
@@ -194,6 +195,10 @@ def _probe(folder: Path, model: Any, spiking: SpikingNetwork, rng: np.random.Gen
     k = spiking.substeps
     terms = np.abs(x) @ np.abs(spiking.w_in).T + np.abs(spiking.bias) + np.abs(state.current) + 1
     arrived = np.asarray(w_rec @ np.ones((spiking.n, 1))).T + np.abs(state.current)
+    if spiking.input == "counts":
+        # In each substep as much as a channel can say.
+        loudest = np.abs(spiking.w_in) @ spiking.input_peak
+        terms, arrived = terms + loudest, arrived + loudest
     read = w_out.sum(axis=1) + np.abs(state.readout) + np.abs(spiking.bias_out)
     worst = 0.0
     # Rounding of one drive is added up in every substep; that of many sums partly cancels.
@@ -205,6 +210,7 @@ def _probe(folder: Path, model: Any, spiking: SpikingNetwork, rng: np.random.Gen
         (last.current, wanted.last.current, seldom * arrived),
         (last.readout, wanted.last.readout, seldom * read),
         (last.travelling, wanted.last.travelling, np.full_like(wanted.last.travelling, 0.5)),
+        (last.carried, wanted.last.carried, np.full_like(wanted.last.carried, often * 100)),
     ):
         if got.shape != right.shape:
             return WRONG
@@ -213,7 +219,7 @@ def _probe(folder: Path, model: Any, spiking: SpikingNetwork, rng: np.random.Gen
     rest, ours = model.initial(3), spiking.rest(3)
     same = all(
         np.array_equal(getattr(rest, name).numpy(), getattr(ours, name))
-        for name in ("membrane", "current", "readout", "travelling")
+        for name in ("membrane", "current", "readout", "travelling", "carried")
     )
     return worst if same else WRONG
 
@@ -231,6 +237,7 @@ def _states(spiking: SpikingNetwork, rng: np.random.Generator) -> tuple[Array, S
         current=(rng.uniform(-0.5, 1.2, (_ROWS, n)) - drive).astype(np.float32),
         readout=rng.normal(size=(_ROWS, n_out)).astype(np.float32),
         travelling=(rng.random((spiking.delay, _ROWS, n)) < 0.5).astype(np.float32),
+        carried=rng.uniform(-0.5, 0.5, (_ROWS, n_in)).astype(np.float32),
     )
     near = 16 * _EPSILON * spiking.substeps * (1 + np.abs(x) @ np.abs(spiking.w_in).T + np.abs(state.current))
     for _ in range(20):

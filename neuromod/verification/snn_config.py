@@ -53,7 +53,7 @@ _CONFIG: dict[str, Callable[[Any], bool]] = {
     "floor": lambda value: value is None or _number(value, -1e6, 1),
     "mode": lambda value: value in ("hold", "continuous"),
     "reset": lambda value: value in ("soft", "hard"),
-    "input": lambda value: value in ("constant", "poisson"),
+    "input": lambda value: value in ("constant", "poisson", "counts"),
     "weight_bits": lambda value: value is None or _whole(value, 2, 16),
 }
 

@@ -145,3 +145,15 @@ def test_hard_reset_and_random_input_can_be_had(solver, run_of):
     options = ("--substeps", 6, "--tune", "never", "--reset", "hard", "--input", "poisson")
     part = json.loads(invoke("export", "--format", "snn", *options, "--run", run.path, "--json").stdout)["snn"]
     assert (part["reset"], part["input"], part["tuned"]) == ("hard", "poisson", False)
+
+
+def test_inputs_as_spikes_can_be_had_and_are_verified(solver, run_of):
+    run = run_of(solver)
+    options = ("--substeps", 10, "--tune", "never", "--mode", "continuous", "--input", "counts")
+    part = json.loads(invoke("export", "--format", "snn", *options, "--run", run.path, "--json").stdout)["snn"]
+    assert part["input"] == "counts"
+    # Spikes cost additions alone.
+    assert (part["operations_per_step"]["macs"], part["operations_per_step"]["acs"] > 0) == (0, True)
+    limits = ("--min-agreement", 0, "--max-accuracy-gap", 1)
+    verified = json.loads(invoke("verify", "--trials", 50, *limits, "--run", run.path, "--json").stdout)["snn"]
+    assert (verified["input"], verified["passed"]) == ("counts", True)

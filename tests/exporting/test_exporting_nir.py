@@ -24,8 +24,9 @@ def spiking_of(network, **kwargs) -> SpikingNetwork:
 @pytest.mark.parametrize("form", ["cuba", "literal"])
 @pytest.mark.parametrize("reset", ["soft", "hard"])
 @pytest.mark.parametrize("keep", [None, 1.0])
-def test_equations_of_the_graph_are_the_network(nir_simulation, solver, tmp_path, form, reset, keep):
-    spiking = spiking_of(solver, reset=reset, keep=keep)
+@pytest.mark.parametrize("input", ["constant", "counts"])
+def test_equations_of_the_graph_are_the_network(nir_simulation, solver, tmp_path, form, reset, keep, input):
+    spiking = spiking_of(solver, reset=reset, keep=keep, input=input)
     path = exporting.write(spiking, tmp_path / "a.nir", network=solver, form=form)
     x = np.random.default_rng(0).random((8, 20, 53)).astype(np.float32)
     reference = spiking.run(x)
@@ -38,15 +39,27 @@ def test_equations_of_the_graph_are_the_network(nir_simulation, solver, tmp_path
 
 
 @pytest.mark.parametrize("reset", ["soft", "hard"])
-def test_simulators_run_it_as_the_reference(solver, tmp_path, reset):
+@pytest.mark.parametrize("input", ["constant", "counts"])
+def test_simulators_run_it_as_the_reference(solver, tmp_path, reset, input):
     pytest.importorskip("norse")
-    spiking = spiking_of(solver, reset=reset)
+    spiking = spiking_of(solver, reset=reset, input=input)
     path = exporting.write(spiking, tmp_path / "a.nir", network=solver)
     result = verify_nir(path, solver, spiking=spiking, n_trials=200, min_agreement=0, max_accuracy_gap=1)
     assert result["passed"], result["reasons"]
     assert result["runtimes"]["norse"]["decisions_equal"] == 1
     jelly = result["runtimes"]["spikingjelly"]
     assert jelly["verified"] == (reset == "hard") or "not installed" in jelly["reason"]
+
+
+def test_inputs_as_spikes_are_spikes_and_are_said(solver, tmp_path):
+    spiking = spiking_of(solver, input="counts")
+    graph = nir.read(exporting.write(spiking, tmp_path / "a.nir", network=solver))
+    events = exporting.encode(np.random.default_rng(0).normal(size=(6, 3, 53)), spiking)
+    assert events.shape == (30, 3, 2 * 53 + 3)
+    assert set(np.unique(events)) == {0, 1}
+    assert graph.nodes["w_in"].weight.shape == (17, 2 * 53 + 3)
+    assert "always 1" in graph.metadata["bias"]
+    np.testing.assert_array_equal(graph.metadata["input_size"], spiking.spike_size)
 
 
 def test_without_simulators_it_is_not_verified(solver, tmp_path, monkeypatch):

@@ -53,8 +53,9 @@ def exported(solver, tmp_path):
 @pytest.mark.parametrize("mode", ["hold", "continuous"])
 @pytest.mark.parametrize("reset", ["soft", "hard"])
 @pytest.mark.parametrize("floor", [0.0, None])
-def test_exported_model_runs_as_the_reference(exported, mode, reset, floor):
-    spiking, folder = exported(mode=mode, reset=reset, floor=floor)
+@pytest.mark.parametrize("input", ["constant", "counts"])
+def test_exported_model_runs_as_the_reference(exported, mode, reset, floor, input):
+    spiking, folder = exported(mode=mode, reset=reset, floor=floor, input=input, input_peak=np.full(53, 3.0))
     x = np.random.default_rng(0).normal(size=(12, 6, 53)).astype(np.float32)
     wanted = spiking.run(x)
     with torch.no_grad():
@@ -65,8 +66,9 @@ def test_exported_model_runs_as_the_reference(exported, mode, reset, floor):
 
 
 @pytest.mark.parametrize("mode", ["hold", "continuous"])
-def test_state_in_and_out_continues_without_a_seam(exported, mode):
-    _, folder = exported(mode=mode)
+@pytest.mark.parametrize("input", ["constant", "counts"])
+def test_state_in_and_out_continues_without_a_seam(exported, mode, input):
+    _, folder = exported(mode=mode, input=input)
     model = load(folder)
     x = torch.rand(10, 3, 53)
     with torch.no_grad():
@@ -97,7 +99,7 @@ def test_membranes_spikes_and_gradients_are_those_of_snntorchs_leaky(exported, k
     y, spikes, state = model(x)
 
     leaky = snntorch.Leaky(beta=keep, threshold=1.0, reset_mechanism="none")
-    membrane, current, readout, _ = theirs.initial(5)
+    membrane, current, readout, *_ = theirs.initial(5)
     alpha, outputs, counts = theirs.config["alpha"], [], []
     for x_t in x:
         drive, arrived, read, count = theirs.w_in(x_t), 0, 0, 0
@@ -241,3 +243,19 @@ def test_placement_of_another_network_leaves_nothing_behind(solver, tmp_path):
     with pytest.raises(UsageError, match="another network"):
         snn.write(spiking, tmp_path / "snn", network=solver, placement=placement)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", ["hold", "continuous"])
+def test_inputs_as_spikes_are_said_and_verified(exported, solver, mode):
+    from neuromod.verification.snn import verify_snn
+
+    spiking, folder = exported(mode=mode, input="counts", input_peak=np.full(53, 1.5), substeps=10)
+    said = json.loads((folder / "config.json").read_text())
+    assert said["input"] == "counts"
+    assert "none or one spike in a substep" in said["input_channels"]
+    limits = {"n_trials": 100, "min_agreement": 0, "max_accuracy_gap": 1}
+    assert verify_snn(folder, solver, spiking=spiking, **limits)["reasons"] == []
+    # A model that took another size of spikes would not pass.
+    other = replace(spiking, input_peak=spiking.input_peak * 1.01)
+    snn.write(other, folder, network=solver)
+    assert not verify_snn(folder, solver, spiking=spiking, **limits)["passed"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neuromod import Network
 from neuromod.errors import UsageError
-from neuromod.spiking import conversion, thresholds
+from neuromod.spiking import conversion, spikes_of, thresholds
 from neuromod.spiking.network import SpikingNetwork
 
 
@@ -26,6 +26,7 @@ def one_neuron(drive: float, *, substeps: int, alpha: float = 1.0, **kwargs) -> 
     return replace(conversion.convert(network, np.ones(1), substeps=substeps), **kwargs)
 
 
+@settings(deadline=None)
 @given(drive=st.floats(-2, 2), substeps=st.integers(1, 40))
 def test_soft_reset_fires_at_the_rate_of_a_rectified_clipped_line(drive, substeps):
     # In T time steps the membrane takes in T K drive and gives off one for each spike, so the rate is the drive
@@ -176,8 +177,9 @@ def test_impossible_settings_are_refused():
 
 
 @pytest.mark.parametrize("mode", ["hold", "continuous"])
-def test_going_on_from_a_state_leaves_no_seam(solver, mode):
-    spiking = conversion.convert(solver, np.full(17, 2.0), substeps=4, mode=mode)
+@pytest.mark.parametrize("input", ["constant", "counts"])
+def test_going_on_from_a_state_leaves_no_seam(solver, mode, input):
+    spiking = conversion.convert(solver, np.full(17, 2.0), substeps=4, mode=mode, input=input)
     x = np.random.default_rng(0).random((9, 3, 53))
     whole, first = spiking.run(x), spiking.run(x[:4])
     second = spiking.run(x[4:], first.last)
@@ -201,6 +203,46 @@ def test_random_input_has_the_inputs_mean_and_sign():
     assert abs(membrane.mean() + 0.5) < 0.03  # four standard errors
     with pytest.raises(UsageError, match="rng"):
         spiking.run(x)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=8), st.integers(1, 20))
+def test_spikes_of_inputs_carry_their_error_on(values, substeps):
+    # Whatever the inputs are, no more than half a spike is ever owed.
+    spiking = one_neuron(0, substeps=substeps, input="counts")
+    carried, given_, owed = np.zeros((1, 1), np.float32), 0.0, 0.0
+    for value in values:
+        events, carried = spikes_of(spiking, np.full((1, 1), value, np.float32), carried)
+        assert set(np.unique(events)) <= {-1, 0, 1}
+        given_, owed = given_ + events.sum(), owed + substeps * value
+        assert abs(owed - given_) <= 0.5 + 1e-4
+
+
+def test_spikes_of_inputs_are_the_inputs_behind_the_synapses():
+    # At most half a spike off, once there was time to get there; a spike adds its size to the current.
+    spiking = one_neuron(0, substeps=10, alpha=0.5, mode="continuous", input="counts", input_peak=np.array([1.5]))
+    spiking = replace(spiking, start=-1e4, floor=None)
+    x = np.repeat([0.9, -0.4, 0.0, 0.25], 6)[:, None, None]
+    keep, size, current, got = 1 - spiking.share, spiking.spike_size.item(), 0.0, []
+    carried = np.zeros((1, 1), np.float32)
+    for value in x:
+        events, carried = spikes_of(spiking, value.astype(np.float32), carried)
+        for event in events.ravel():
+            current = keep * current + size * event
+        got.append(current)
+    assert np.abs(np.array(got) - x.ravel()).reshape(4, 6)[:, 3:].max() <= size / 2 + 1e-6
+    # The network's own current is that, after one more substep of decay.
+    assert spiking.run(x).last.current.item() == pytest.approx(keep * current, abs=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["hold", "continuous"])
+def test_spikes_of_inputs_make_the_network_that_currents_do(solver, mode):
+    # Behind the synapses inputs take their time to change, so here they do not.
+    x = np.repeat(np.random.default_rng(0).uniform(0, 1, size=(1, 40, 53)), 20, axis=0)
+    common = {"substeps": 200, "mode": mode, "input_peak": np.full(53, 1.5)}
+    steady = conversion.convert(solver, np.full(17, 2.0), **common).run(x)
+    spiked = conversion.convert(solver, np.full(17, 2.0), **common, input="counts").run(x)
+    assert np.abs(spiked.traces - steady.traces)[15:].max() / np.abs(steady.traces[15:]).max() < 0.05
 
 
 def test_saved_networks_come_back(solver, tmp_path):

@@ -6,11 +6,16 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neuromod.arrays import Array
 from neuromod.errors import VerificationError
 from neuromod.files import read_json, save_tensors, write_text
+
+if TYPE_CHECKING:
+    from neuromod.chips import Loihi2Network, LoihiNetwork, XyloNetwork
+
+    Integers = TypeVar("Integers", XyloNetwork, LoihiNetwork, Loihi2Network)
 
 ARRAYS, ABOUT, TRIALS, EXAMPLE = "network.safetensors", "network.json", "trials.safetensors", "example.py"
 
@@ -79,6 +84,23 @@ def read_folder(folder: Path, family: str) -> tuple[dict[str, Array], dict[str, 
         if texts[name] != source(script):
             raise VerificationError(f"{folder / name} is not the file that this version writes, so it is not run")
     return arrays, about
+
+
+def read_network(folder: Path, family: str, kind: type[Integers], title: str) -> Integers:
+    """Read the network of integers of a folder.
+
+    Raises
+    ------
+    VerificationError
+        If it is not what was written there.
+    """
+    from neuromod.errors import UsageError
+
+    arrays, said = read_folder(folder, family)
+    try:
+        return kind.of_parts(arrays, said)
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise VerificationError(f"{folder} does not hold a {title} network: {error}") from error
 
 
 def schema_of(family: str) -> str:

@@ -9,8 +9,7 @@ import numpy as np
 
 from neuromod.arrays import Array
 from neuromod.chips import LoihiNetwork
-from neuromod.errors import UsageError, VerificationError
-from neuromod.exporting.chips.folder import read_folder, write_folder
+from neuromod.exporting.chips.folder import read_network, write_folder
 from neuromod.network import Network
 
 # Trials in the folder, for the example.
@@ -88,9 +87,4 @@ def read(folder: Path) -> LoihiNetwork:
     VerificationError
         If it is not what `write` left there.
     """
-    arrays, said = read_folder(folder, "loihi")
-    try:
-        found: LoihiNetwork = LoihiNetwork.of_parts(arrays, said)
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise VerificationError(f"{folder} does not hold a Loihi network: {error}") from error
-    return found
+    return read_network(folder, "loihi", LoihiNetwork, "Loihi")

@@ -9,8 +9,7 @@ import numpy as np
 
 from neuromod.arrays import Array
 from neuromod.chips import Loihi2Network
-from neuromod.errors import UsageError, VerificationError
-from neuromod.exporting.chips.folder import read_folder, write_folder
+from neuromod.exporting.chips.folder import read_network, write_folder
 from neuromod.network import Network
 
 # Trials in the folder, for the example.
@@ -84,9 +83,4 @@ def read(folder: Path) -> Loihi2Network:
     VerificationError
         If it is not what `write` left there.
     """
-    arrays, said = read_folder(folder, "loihi2")
-    try:
-        found: Loihi2Network = Loihi2Network.of_parts(arrays, said)
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise VerificationError(f"{folder} does not hold a Loihi 2 network: {error}") from error
-    return found
+    return read_network(folder, "loihi2", Loihi2Network, "Loihi 2")

@@ -11,7 +11,7 @@ import numpy as np
 from neuromod.arrays import Array
 from neuromod.chips import LARGEST, LoihiNetwork
 from neuromod.errors import UsageError
-from neuromod.spiking import SpikingNetwork
+from neuromod.spiking import HEADROOM, SpikingNetwork
 
 # Tried: the input for which a channel that always spikes stands, as a multiple of the largest. Small ones resolve
 # inputs, large ones let them change fast.
@@ -72,7 +72,7 @@ def calibrate_loihi(
     core : (n,) int, optional
         Core of each neuron; 0 if omitted.
     peaks : sequence of float
-        Multiples of the largest input to try.
+        Multiples of the largest input to try; of a network whose inputs are ``counts`` its own are taken.
 
     Raises
     ------
@@ -89,6 +89,8 @@ def calibrate_loihi(
     few, mask = x[:, :_COMPARED], mask[:, :_COMPARED]
     wanted = replace(spiking, start=0.0).run(few).y
     size = float(np.sqrt(np.mean(wanted[mask].astype(float) ** 2))) or 1.0
+    if spiking.input == "counts":
+        peaks = (HEADROOM,)
     for coarser in COARSER:
         found: dict[tuple[float, int], LoihiCalibration] = {}
         for peak in peaks:
@@ -112,6 +114,8 @@ def _integers(
     share = (du + 1) / 4096
     largest = np.abs(x).max(axis=(0, 1))
     peaks = peak * np.append(np.where(largest > 0, largest, 1), 1)
+    if spiking.input == "counts":
+        peaks[:-1] = spiking.input_peak
     w_rec = spiking.w_rec.toarray().astype(np.float64)
     w_in = np.concatenate([spiking.w_in, spiking.bias[:, None]], axis=1).astype(np.float64) * peaks
     step = _step(w_rec) if spiking.step_in is None else float(np.median(spiking.step_in))

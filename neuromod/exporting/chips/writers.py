@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,96 +10,96 @@ from neuromod.exporting.writers import Job, Written, converted, figures_of
 
 if TYPE_CHECKING:
     from neuromod.network import Array
+    from neuromod.spiking import ConversionSettings
 
 # Trials to calibrate on.
 _TRIALS = 200
+
+# The target that a family's files are for where the placement is on none of it.
+_USUAL = {"xylo": "xylo-a2", "loihi": "loihi1", "loihi2": "loihi2"}
+
+# Share of the membrane that a substep of Loihi keeps.
+KEEP = 0.95
 
 
 def write_xylo(job: Job) -> Written:
     """Calibrate, and write the folder ``xylo``."""
     from neuromod.chips import calibrate_xylo, xylo_load
-    from neuromod.exporting.chips import xylo
 
     trials = _trials(job)
     found = calibrate_xylo(job.network, trials.inputs, trials.mask)
-    chip = _chip(job, "xylo-a2")
-    counts = found.integers.encode(trials.inputs)
-    figures: dict[str, Any] = {
+    figures = {
         "percentile": found.percentile,
         "weight_shift": found.shift,
         "used_of_16_bits": found.used,
         "readout_error": found.readout_error,
         "full_neurons": job.network.neuron_ids[list(found.full)].tolist(),
-        "load_per_step": xylo_load(found.integers, counts, found.integers.run(counts)),
     }
-    paths = xylo.write(
-        found.integers, job.folder / "xylo", network=job.network, x=trials.inputs, chip=chip, more={"figures": figures}
-    )
-    return Written(tuple(paths), {"chip": chip, **figures}, references={"xylo": found.integers})
+    return _written(job, "xylo", found.integers, trials.inputs, figures, xylo_load)
 
 
 def write_loihi(job: Job) -> Written:
-    """Convert with a hard reset and 8 bits, calibrate, and write the folder ``loihi``."""
+    """Convert with a hard reset and spikes as inputs, calibrate, and write the folder ``loihi``."""
     from neuromod.chips import loihi_load
-    from neuromod.exporting.chips import loihi
     from neuromod.exporting.chips.loihi_calibration import calibrate_loihi
 
-    settings = replace(
-        job.settings,
-        mode="continuous",
-        delay=0,
-        floor=None,
-        input="constant",
-        reset="hard",
-        start=0.0,
-        weight_bits=8,
-        granularity="tensor",
-        # A hard reset loses what is above the threshold, and needs more of everything.
-        tune="never" if job.settings.tune == "never" else "always",
-        tune_steps=2 * job.settings.tune_steps,
-        substeps=job.settings.substeps or (20,),
-    )
-    chosen = converted(job, settings)
+    chosen = converted(job, loihi_settings(job.settings))
     trials = _trials(job)
     found = calibrate_loihi(chosen.spiking, trials.inputs, trials.mask, core=_cores(job))
-    chip = _chip(job, "loihi1")
-    events = found.integers.encode(trials.inputs)
-    figures: dict[str, Any] = {
+    figures = {
         "input_peak": found.peak,
         "used_of_the_bits": found.used,
         "readout_error": found.readout_error,
-        "load_per_step": loihi_load(found.integers, events, found.integers.run(events)),
     }
-    paths = loihi.write(
-        found.integers, job.folder / "loihi", network=job.network, x=trials.inputs, chip=chip, more={"figures": figures}
+    done = _written(job, "loihi", found.integers, trials.inputs, figures, loihi_load)
+    return replace(done, figures={**done.figures, **figures_of(chosen, job.network)})
+
+
+def loihi_settings(settings: ConversionSettings) -> ConversionSettings:
+    """Return what the spiking network is to be like that becomes Loihi's integers."""
+    return replace(
+        settings,
+        mode="continuous",
+        delay=0,
+        floor=None,
+        # Membranes forget inhibition soon enough that they stay within 24 bits.
+        keep=KEEP,
+        # Its inputs are spikes, and are so while it is tuned; weights are rounded afterwards, those of inputs by a step
+        # of their own.
+        input="counts",
+        reset="hard",
+        start=0.0,
+        weight_bits=None,
+        # A hard reset loses what is above the threshold, and needs more of everything.
+        tune="never" if settings.tune == "never" else "always",
+        tune_steps=3 * settings.tune_steps,
+        substeps=settings.substeps or (20,),
     )
-    said = {"chip": chip, **figures, **figures_of(chosen, job.network)}
-    return Written(tuple(paths), said, references={"loihi": found.integers})
 
 
 def write_loihi2(job: Job) -> Written:
     """Calibrate, and write the folder ``loihi2``."""
     from neuromod.chips import calibrate_loihi2, loihi2_load
-    from neuromod.exporting.chips import loihi2
 
     trials = _trials(job)
     found = calibrate_loihi2(job.network, trials.inputs, trials.mask, core=_cores(job))
-    chip = _chip(job, "loihi2")
-    messages = found.integers.encode(trials.inputs)
-    figures: dict[str, Any] = {
-        "used_of_24_bits": found.used,
-        "readout_error": found.readout_error,
-        "load_per_step": loihi2_load(found.integers, messages, found.integers.run(messages)),
-    }
-    paths = loihi2.write(
-        found.integers,
-        job.folder / "loihi2",
-        network=job.network,
-        x=trials.inputs,
-        chip=chip,
-        more={"figures": figures},
+    figures = {"used_of_24_bits": found.used, "readout_error": found.readout_error}
+    return _written(job, "loihi2", found.integers, trials.inputs, figures, loihi2_load)
+
+
+def _written(
+    job: Job, family: str, integers: Any, x: Array, figures: dict[str, Any], load: Callable[[Any, Array, Any], Any]
+) -> Written:
+    """Write the folder of a family, with what its cores have to do on trials."""
+    from neuromod.exporting import chips
+
+    chip = _chip(job, _USUAL[family])
+    given = integers.encode(x)
+    figures = {**figures, "load_per_step": load(integers, given, integers.run(given))}
+    paths = getattr(chips, family).write(
+        integers, job.folder / family, network=job.network, x=x, chip=chip, more={"figures": figures}
     )
-    return Written(tuple(paths), {"chip": chip, **figures}, references={"loihi2": found.integers})
+    return Written(tuple(paths), {"chip": chip, **figures}, references={family: integers})
 
 
 def _trials(job: Job) -> Any:

@@ -9,8 +9,7 @@ import numpy as np
 
 from neuromod.arrays import Array
 from neuromod.chips import XyloNetwork
-from neuromod.errors import UsageError, VerificationError
-from neuromod.exporting.chips.folder import read_folder, write_folder
+from neuromod.exporting.chips.folder import read_network, write_folder
 from neuromod.network import Network
 
 # How inputs become events of the chip's channels: of a network that learned counts, and of any other.
@@ -106,9 +105,4 @@ def read(folder: Path) -> XyloNetwork:
     VerificationError
         If it is not what `write` left there.
     """
-    arrays, said = read_folder(folder, "xylo")
-    try:
-        found: XyloNetwork = XyloNetwork.of_parts(arrays, said)
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise VerificationError(f"{folder} does not hold a Xylo network: {error}") from error
-    return found
+    return read_network(folder, "xylo", XyloNetwork, "Xylo")

@@ -1,0 +1,1 @@
+"""How conversions are made and measured while the number of substeps is looked for."""
