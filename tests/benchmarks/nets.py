@@ -39,3 +39,75 @@ def make_net(n: int, degree: float, *, reach: float | None = 2.0, seed: int = 0)
         w_rec=w_rec, w_in=np.zeros((n, 1)), w_out=np.zeros((1, n)), bias=np.zeros(n), bias_out=np.zeros(1),
         dt_s=0.1, tau_s=0.2, positions=at, rates=np.maximum(1, np.rint(rng.lognormal(1.0, 0.8, n))),
     )  # fmt: skip
+
+
+def make_modular_net(n: int, size: int, *, degree: float = 14.0, anywhere: float = 0.1, seed: int = 0) -> Network:
+    """Draw a network of strong modules without positions: most synapses stay in their module, few go anywhere.
+
+    Sizes of modules are normal with a spread of a fifth of their mean, out-degrees Poisson, rates integer lognormal,
+    neurons numbered at random.
+
+    Parameters
+    ----------
+    n : int
+        Neurons.
+    size : int
+        Mean size of a module.
+    degree : float, default 14
+        Mean synapses of a neuron, before those drawn twice are merged.
+    anywhere : float, default 0.1
+        Share of synapses whose target is any neuron.
+    seed : int, default 0
+        Seed.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = np.maximum(np.rint(rng.normal(size, size / 5, 2 * (n // size) + 2)).astype(int), 2)
+    ends = np.minimum(np.cumsum(sizes), n)
+    begins = np.concatenate([[0], ends[:-1]])
+    order = rng.permutation(n)
+    source = np.repeat(np.arange(n), rng.poisson(degree, n))
+    module = np.searchsorted(ends, source, side="right")
+    target = begins[module] + rng.integers(0, np.maximum(ends - begins, 1)[module])
+    free = rng.random(len(source)) < anywhere
+    target[free] = rng.integers(0, n, int(free.sum()))
+    apart = source != target
+    source, target = order[source[apart]], order[target[apart]]
+    w_rec = sparse.csr_array((np.ones(len(source), np.float32), (target, source)), shape=(n, n))
+    w_rec.sum_duplicates()
+    return Network(
+        w_rec=w_rec, w_in=np.zeros((n, 1)), w_out=np.zeros((1, n)), bias=np.zeros(n), bias_out=np.zeros(1),
+        dt_s=0.1, tau_s=0.2, rates=np.maximum(1, np.rint(rng.lognormal(1.0, 0.8, n))),
+    )  # fmt: skip
+
+
+def make_nested_net(n: int, sizes: tuple[int, ...], shares: tuple[float, ...], *, degree: float = 14.0, seed: int = 0) -> Network:
+    """Draw a network of modules within modules, without positions.
+
+    Parameters
+    ----------
+    n : int
+        Neurons.
+    sizes : tuple of int
+        Size of a module of each level, the smallest first, each a multiple of the one before.
+    shares : tuple of float
+        Share of the synapses whose target is drawn from the module of each level; what is left to 1 goes anywhere.
+    degree : float, default 14
+        Mean synapses of a neuron, before those drawn twice are merged.
+    seed : int, default 0
+        Seed.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n)
+    source = np.repeat(np.arange(n), rng.poisson(degree, n))
+    level = np.searchsorted(np.cumsum(shares), rng.random(len(source)), side="right")
+    size = np.array([*sizes, n])[level]
+    begin = source // size * size
+    target = begin + rng.integers(0, np.minimum(size, n - begin))
+    apart = source != target
+    source, target = order[source[apart]], order[target[apart]]
+    w_rec = sparse.csr_array((np.ones(len(source), np.float32), (target, source)), shape=(n, n))
+    w_rec.sum_duplicates()
+    return Network(
+        w_rec=w_rec, w_in=np.zeros((n, 1)), w_out=np.zeros((1, n)), bias=np.zeros(n), bias_out=np.zeros(1),
+        dt_s=0.1, tau_s=0.2, rates=np.maximum(1, np.rint(rng.lognormal(1.0, 0.8, n))),
+    )  # fmt: skip

@@ -107,11 +107,11 @@ def move(rows, in_ptr, sources, v, b):  # type: ignore[no-untyped-def]  # pragma
     rows[v + CORE] = b
     i = rows[v + ID]
     for q in range(in_ptr[i], in_ptr[i + 1]):
-        _shift(rows, np.int64(sources[q]), a, b)
+        shift(rows, np.int64(sources[q]), a, b)
 
 
 @compiled
-def _shift(rows, u, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover
+def shift(rows, u, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Write down that a target of row u went from core a to core b; say whether a left and b entered its list."""
     end = u + HEAD + 2 * rows[u + USED]
     at_a = -1
@@ -183,7 +183,7 @@ def move_and_count(  # type: ignore[no-untyped-def]  # pragma: no cover
         u = np.int64(sources[q])
         home = rows[u + CORE]
         before = max(0, reach(rows, u, local, chip_of) - limits[3]) if few else 0
-        leaves, enters = _shift(rows, u, a, b)
+        leaves, enters = shift(rows, u, a, b)
         if rows[u + OWN] > 0:
             # Its axon to its own core stays in any case.
             leaves = leaves and home != a

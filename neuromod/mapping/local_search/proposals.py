@@ -24,26 +24,26 @@ def draw(random):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def _below(bits, n):  # type: ignore[no-untyped-def]  # pragma: no cover
+def below(bits, n):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Random number from 0 to n - 1 out of the upper 32 bits."""
     return np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
 @compiled
-def _share(bits):  # type: ignore[no-untyped-def]  # pragma: no cover
+def share(bits):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Random number above 0 and up to 1 out of the lower 32 bits."""
     return (np.float64(bits & np.uint64(0xFFFFFFFF)) + 1.0) / 4294967296.0
 
 
 @compiled
-def _neighbour(rows, out_ptr, targets, in_ptr, sources, v, bits):  # type: ignore[no-untyped-def]  # pragma: no cover
+def neighbour(rows, out_ptr, targets, in_ptr, sources, v, bits):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Row of one of the targets and sources of row v; -1 for an input channel or if there is none."""
     i = rows[v + ID]
     n_out = out_ptr[i + 1] - out_ptr[i]
     n_in = in_ptr[i + 1] - in_ptr[i]
     if n_out + n_in == 0:
         return np.int64(-1)
-    pick = _below(bits, n_out + n_in)
+    pick = below(bits, n_out + n_in)
     u = np.int64(targets[out_ptr[i] + pick]) if pick < n_out else np.int64(sources[in_ptr[i] + pick - n_out])
     return u if rows[u + CORE] >= 0 else np.int64(-1)
 
@@ -66,8 +66,8 @@ def probe(  # type: ignore[no-untyped-def]  # pragma: no cover
     total = 0.0
     count = 0
     for _ in range(4000 if n_border else 0):
-        v = np.int64(border[_below(draw(random), n_border)])
-        w = _neighbour(rows, out_ptr, targets, in_ptr, sources, v, draw(random))
+        v = np.int64(border[below(draw(random), n_border)])
+        w = neighbour(rows, out_ptr, targets, in_ptr, sources, v, draw(random))
         if w < 0 or rows[w + CORE] == rows[v + CORE]:
             continue
         change = move_change(rows, rates, in_ptr, sources, cost, routers, v, np.int64(rows[w + CORE]))
@@ -93,15 +93,15 @@ def search(  # type: ignore[no-untyped-def]  # pragma: no cover
     for _ in range(tries):
         temperature *= cooling
         bits = draw(random)
-        far = n_border == 0 or _share(bits) < (anywhere if beyond == 0 else max(anywhere, _ANYWHERE_BEYOND))
+        far = n_border == 0 or share(bits) < (anywhere if beyond == 0 else max(anywhere, _ANYWHERE_BEYOND))
         if far:
-            v = np.int64(first[_below(bits, n)])
-            w = np.int64(first[_below(draw(random), n)])
+            v = np.int64(first[below(bits, n)])
+            w = np.int64(first[below(draw(random), n)])
         else:
             if region < 0:
-                v = np.int64(border[_below(bits, n_border)])
+                v = np.int64(border[below(bits, n_border)])
             elif sizes[region] > 0:
-                v = np.int64(members[region, _below(bits, sizes[region])])
+                v = np.int64(members[region, below(bits, sizes[region])])
             else:
                 continue
             if rows[v + AWAY] == 0:
@@ -109,7 +109,7 @@ def search(  # type: ignore[no-untyped-def]  # pragma: no cover
             w = np.int64(-1)
             # A neighbour on another core, if three draws find one.
             for _ in range(3):
-                w = _neighbour(rows, out_ptr, targets, in_ptr, sources, v, draw(random))
+                w = neighbour(rows, out_ptr, targets, in_ptr, sources, v, draw(random))
                 if w >= 0 and rows[w + CORE] != rows[v + CORE]:
                     break
             if w < 0:
@@ -119,14 +119,14 @@ def search(  # type: ignore[no-untyped-def]  # pragma: no cover
         if a == b:
             continue
         bits = draw(random)
-        swap = sizes[b] >= capacity or _share(bits >> np.uint64(32)) < _SWAPS
+        swap = sizes[b] >= capacity or share(bits >> np.uint64(32)) < _SWAPS
         if swap and not far:
-            w = np.int64(members[b, _below(draw(random), sizes[b])])
+            w = np.int64(members[b, below(draw(random), sizes[b])])
         if swap:
             change = swap_change(rows, rates, in_ptr, sources, cost, routers, v, w)
         else:
             change = move_change(rows, rates, in_ptr, sources, cost, routers, v, b)
-        threshold = -temperature * np.log(_share(bits)) if temperature > 0 else 0.0
+        threshold = -temperature * np.log(share(bits)) if temperature > 0 else 0.0
         if beyond == 0 and change > threshold:
             continue
         if usage is not None:

@@ -117,6 +117,7 @@ class Search:
         cold: float,
         *,
         seconds: float | None = None,
+        hot: float | None = None,
         give_up: bool = False,
         on_progress: Callable[[float], None] = lambda share: None,
     ) -> npt.NDArray[np.int32]:
@@ -130,13 +131,17 @@ class Search:
             Last temperature.
         seconds : float, optional
             Time that may be taken.
+        hot : float, optional
+            First temperature, in units of the mean loss of the losing tries at the start; one that suits a start which
+            is to be searched anew if omitted.
         give_up : bool, default False
             End early where limits are exceeded and the excess falls no further.
         on_progress : callable, optional
             Takes the share that is done, 0 … 1.
         """
         congested = self.problem.objective == "max-link"
-        hot = max((_HOT_MAX_LINK if congested else _HOT) * self.unit, cold)
+        first = hot if hot is not None else _HOT_MAX_LINK if congested else _HOT
+        hot = max(first * self.unit, cold)
         segments = _SEGMENTS_MAX_LINK if congested else _SEGMENTS
         if not hot or self.problem.grid.cores == 1:
             return self.start.astype(np.int32)

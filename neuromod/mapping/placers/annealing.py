@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from neuromod.mapping.local_search.core_balance import FEW, balance_all
 from neuromod.mapping.local_search.moves import chips, count_usage, excess, make_limits
 from neuromod.mapping.local_search.run import Search
 from neuromod.mapping.local_search.tables import make_tables
-from neuromod.mapping.placers import bisection, clusters, tiles
+from neuromod.mapping.placers import bisection, clusters, multilevel, tiles
 from neuromod.mapping.placers import random as shuffled
 from neuromod.mapping.placers.components import pack_components
 from neuromod.mapping.placers.fitting import find
@@ -43,6 +43,10 @@ _RENUMBERED = 50_000
 _CLUSTERED, _CORES_CLUSTERED = 5_000, 256
 # Last temperature, in units of the mean loss of the losing tries at the start.
 _COLD = 0.05
+# First and last temperature where the start has found the network's modules: hotter ones undo it. Number of starts of
+# that kind, the share of the tries that is enough for them, and of the time, if time is given, that they take.
+_HOT_MODULES, _COLD_MODULES, _STARTS_MODULES, _TRIES_MODULES, _TIME_MODULES = 0.1, 0.02, 2, 0.4, 0.25
+_WORKERS = os.cpu_count() or 1
 # Further rounds, where the first found nothing that keeps the limits, as long as each leaves no more than this share of
 # the excess.
 _PATIENCE, _WORTH = 5, 0.5
@@ -77,38 +81,63 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     if problem.tree is not None or problem.objective == "max-link":
         # A good placement of copied packets is half the way to both.
         effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
-        starts = [place(replace(problem, objective="hops", tree=None), rng, effort)] * 2
+        found = [place(replace(problem, objective="hops", tree=None), rng, effort)]
+        hot = _HOT_MODULES if problem.objective != "max-link" and multilevel.has_modules(problem, _cut(problem)) else None
+        starts = [Start(found[0], hot)] * 2
     else:
         starts = _starts(problem, rng, effort)
-    some = min(problem.n, _MANY_NEURONS)
-    growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
-    tries = max(int(effort.amount * _TRIES * growth / len(starts)), 10_000)
-    given = [starts[0]] if problem.grown is None else [problem.grown, starts[0]]
-    beyond = min(rank(problem, start)[0] for start in starts)
+        found = [starts[0].core_of] if problem.grown is None else [problem.grown, starts[0].core_of]
+    tries = _count_tries(problem, starts, effort)
+    beyond = min(rank(problem, start.core_of)[0] for start in starts)
     fitting = find(problem) if beyond else None
     # Where even that found nothing, a search that gets no nearer to the limits is not worth its time.
     stubborn = bool(beyond) and fitting is None
-    found = [*given, *_anneal_all(problem, starts, rng, tries, effort, give_up=stubborn)]
+    found += _anneal_all(problem, starts, rng, tries, effort, give_up=stubborn)
     if problem.n <= _CLUSTERED and problem.grid.cores <= _CORES_CLUSTERED:
         found.append(clusters.place(problem, rng))
     best = min(found, key=lambda core_of: rank(problem, core_of))
     left = rank(problem, best)[0]
     if left and fitting is not None:
-        found = [fitting, *_anneal_all(problem, [fitting] * len(starts), rng, tries, effort)]
+        found = [fitting, *_anneal_all(problem, [Start(fitting)] * len(starts), rng, tries, effort)]
         return min(found, key=lambda core_of: rank(problem, core_of))
     for _ in range(_PATIENCE):
         # Limits are still exceeded: once more, from there, as long as it gets much better.
         if not left or left > _WORTH * beyond or effort.seconds is not None:
             break
-        found = [best, *_anneal_all(problem, [best] * len(starts), rng, tries, effort, give_up=stubborn)]
+        found = [best, *_anneal_all(problem, [Start(best)] * len(starts), rng, tries, effort, give_up=stubborn)]
         best = min(found, key=lambda core_of: rank(problem, core_of))
         beyond, left = left, rank(problem, best)[0]
     return best
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A placement to begin with.
+
+    Parameters
+    ----------
+    core_of : (n,) int32
+        Core of each neuron.
+    hot : float, optional
+        First temperature that suits it, in units of the mean loss of losing tries; that of a search from anywhere if
+        omitted.
+    """
+
+    core_of: npt.NDArray[np.int32]
+    hot: float | None = None
+
+
+def _count_tries(problem: Problem, starts: list[Start], effort: Effort) -> int:
+    """Tries of each start."""
+    some = min(problem.n, _MANY_NEURONS)
+    growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
+    share = _TRIES_MODULES if all(start.hot is not None for start in starts) else 1.0
+    return max(int(share * effort.amount * _TRIES * growth / len(starts)), 10_000)
+
+
 def _anneal_all(
     problem: Problem,
-    starts: list[npt.NDArray[np.int32]],
+    starts: list[Start],
     rng: np.random.Generator,
     tries: int,
     effort: Effort,
@@ -119,12 +148,11 @@ def _anneal_all(
     seeds = rng.integers(0, 2**63, len(starts))
     order = np.arange(problem.n)
     if problem.n > _RENUMBERED:
-        order = np.argsort(starts[0], kind="stable")
-        problem, starts = renumbered(problem, order), [start[order] for start in starts]
-    searches = [Search(problem, start, seed) for start, seed in zip(starts, seeds, strict=True)]
+        order = np.argsort(starts[0].core_of, kind="stable")
+        problem = renumbered(problem, order)
+    searches = [Search(problem, start.core_of[order], seed) for start, seed in zip(starts, seeds, strict=True)]
     coldest = min((search.unit for search in searches if search.unit > 0), default=0.0)
-    workers = min(len(starts), os.cpu_count() or 1)
-    deadline = None if effort.seconds is None else effort.seconds * workers / len(starts)
+    deadline = None if effort.seconds is None else effort.seconds * min(len(starts), _WORKERS) / len(starts)
     done = np.zeros(len(searches))
     given_up = threading.Event()
 
@@ -135,11 +163,15 @@ def _anneal_all(
             done[i] = share
             effort.on_progress(float(done.mean()))
 
+        hot = starts[i].hot
         core_of = np.empty(problem.n, np.int32)
-        core_of[order] = searches[i].run(tries, _COLD * coldest, seconds=deadline, give_up=give_up, on_progress=tell)
+        core_of[order] = searches[i].run(
+            tries, (_COLD if hot is None else _COLD_MODULES) * coldest, seconds=deadline, hot=hot, give_up=give_up,
+            on_progress=tell,
+        )  # fmt: skip
         return core_of
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(min(len(starts), _WORKERS)) as pool:
         try:
             return list(pool.map(go, range(len(searches))))
         except BaseException:
@@ -179,21 +211,35 @@ def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[float, ...]:
     return beyond, placement_cost(problem, core_of)
 
 
-def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[npt.NDArray[np.int32]]:
-    if problem.grown is not None:
-        first = problem.grown
-    else:
-        first = (tiles if problem.positions is not None else bisection).place(problem, rng, effort)
-    starts = [first]
+def _cut(problem: Problem, rng: np.random.Generator | None = None) -> npt.NDArray[np.int32]:
+    """Placement out of coordinates: the neurons' own, or distances in the graph."""
+    placer = tiles if problem.positions is not None else bisection
+    return placer.place(problem, rng or np.random.default_rng(0), Effort())
+
+
+def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[Start]:
+    first = _cut(problem, rng) if problem.grown is None else problem.grown
+    starts = [Start(first)]
+    number = int(np.clip(_NEURONS_STARTED // problem.n, *_STARTS)) if problem.n <= _ONE_START else 1
+    if (problem.positions is None or problem.n <= _ONE_START) and multilevel.has_modules(problem, first):
+        starts = _modules(problem, rng, effort)
+        if problem.n > _NEURONS_STARTED and not any(rank(problem, start.core_of)[0] for start in starts):
+            return starts
+        starts, number = [Start(first), *starts], number + len(starts)
     if rank(problem, first)[0] and cores_needed(problem) < problem.grid.cores:
         # What is too much for a few full cores may do on many.
         spread = replace(problem, capacity=-(-problem.n // problem.grid.cores))
-        starts.append((tiles if problem.positions is not None else bisection).place(spread, rng, effort))
-    if problem.n > _ONE_START:
-        return starts
-    number = int(np.clip(_NEURONS_STARTED // problem.n, *_STARTS))
+        starts.append(Start(_cut(spread, rng)))
     # Cuts of the plane are what local networks need; random starts find what no cut would.
     for i in range(len(starts), number):
         cut = problem.n > _NEURONS_STARTED or i % 2 == 0
-        starts.append(first if cut else shuffled.place(problem, rng, effort))
+        starts.append(Start(first if cut else shuffled.place(problem, rng, effort)))
     return starts
+
+
+def _modules(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[Start]:
+    """Starts that see modules, made side by side."""
+    effort = replace(effort, seconds=effort.seconds and effort.seconds * _TIME_MODULES)
+    with ThreadPoolExecutor(min(_STARTS_MODULES, _WORKERS)) as pool:
+        placed = pool.map(lambda seed: multilevel.place(problem, seed, effort), rng.spawn(_STARTS_MODULES))
+        return [Start(core_of, _HOT_MODULES) for core_of in placed]

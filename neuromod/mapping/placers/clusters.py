@@ -11,6 +11,8 @@ Scientific Computing 20(1):359 (1998), 10.1137/S1064827595287997: merging by a m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -54,6 +56,13 @@ def place(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int32]:
 
 def merge(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Group of each neuron, (n,): pairs that are each other's most connected merge, up to the capacity of a core."""
+    for group in rounds(problem, rng, problem.capacity):
+        last = group
+    return last
+
+
+def rounds(problem: Problem, rng: np.random.Generator, most: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Group of each neuron, (n,), after each round of merging: first all alone, at last up to `most` together."""
     n = problem.n
     within = problem.indptr[n]
     source = np.repeat(np.arange(n), np.diff(problem.indptr[: n + 1]))
@@ -62,9 +71,10 @@ def merge(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     weights = problem.rates[source] + 1e-6
     group, sizes = np.arange(n), np.ones(n, np.int64)
     while True:
+        yield group
         graph = sparse.coo_array((weights, (one, two)), shape=(len(sizes), len(sizes))).tocsr().tocoo()
         one, two, weights = graph.row, graph.col, graph.data
-        fits = sizes[one] + sizes[two] <= problem.capacity
+        fits = sizes[one] + sizes[two] <= most
         one, two, weights = one[fits], two[fits], weights[fits]
         score = weights / (sizes[one] * sizes[two]) * (1 + 1e-3 * rng.random(len(one)))
         # Of each group the best of its pairs: the last one when sorted by score.
@@ -79,7 +89,7 @@ def merge(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int64]:
             mate[better] = other[top[better]]
         lead = np.flatnonzero((mate >= 0) & (mate[mate] == np.arange(len(sizes))) & (np.arange(len(sizes)) < mate))
         if not len(lead):
-            return group
+            return
         number = np.arange(len(sizes))
         number[mate[lead]] = lead
         _, number = np.unique(number, return_inverse=True)

@@ -1,0 +1,168 @@
+"""A start for networks of modules: groups of neurons that belong together are placed first, then what they are made of.
+
+Pairs of groups merge by their packets, level by level. The groups of the coarsest level are packed onto cores and
+annealed, each moving as one with the exact change of the cost; then the groups of the next level go on from there, in
+the end single neurons. Cores may hold a little too much on the way, at a price; at last single neurons leave the cores
+that hold too many.
+
+References
+----------
+G. Karypis, R. Aggarwal, V. Kumar, S. Shekhar, "Multilevel hypergraph partitioning", IEEE Transactions on VLSI Systems
+7(1):69 (1999), 10.1109/92.748202: coarsening and refining.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import numpy.typing as npt
+
+from neuromod.mapping.cost import packets_between
+from neuromod.mapping.local_search import groups
+from neuromod.mapping.local_search.core_exchange import anneal_cores, count_packets, relabel
+from neuromod.mapping.local_search.tables import make_tables
+from neuromod.mapping.placers import clusters
+from neuromod.mapping.problem import Effort, Problem
+
+# Packets of packed groups, relative to those of a cut, below which a network has modules: measured are 0.2 to 0.3 where
+# nine tenths of the synapses are in modules, 0.77 and more in networks of short or random synapses.
+_MODULES = 0.5
+# Largest group, as a share of a core's neurons; and how many times fewer neurons the groups of a finer level have.
+_LARGEST, _FINER = 0.25, 3.0
+# Tries for each group of the coarsest level, and of the others.
+_TRIES, _TRIES_FINER = 300, 90
+# First temperatures of the coarsest level and of the others, and the last one of all, in units of the mean loss of the
+# losing tries.
+_HOT, _HOT_FINER, _COLD = 0.6, 0.15, 0.05
+# Segments of a level; share of the tries that go to any core, at most and times the number of cores.
+_SEGMENTS, _ANYWHERE, _ANYWHERE_CORES = 20, 0.2, 4.0
+# Neurons of which the one that loses least leaves a core that holds too many; tries that measure a level's losses.
+_LEAVING, _PROBED = 64, 2_000
+# Cores up to which what whole cores hold is exchanged.
+_MOST_EXCHANGED = 256
+
+
+def has_modules(problem: Problem, core_of: npt.NDArray[np.int32]) -> bool:
+    """Whether groups that belong together, packed onto cores, send far fewer packets than a placement does.
+
+    Parameters
+    ----------
+    problem : Problem
+        The neurons, the grid and the cost.
+    core_of : (n,) int32
+        The placement: a cut of the plane, for instance, that is good where synapses are short.
+    """
+    packed = clusters.pack(clusters.merge(problem, np.random.default_rng(0)), problem).astype(np.int32)
+    return float(packets_between(problem, packed).sum()) < _MODULES * float(packets_between(problem, core_of).sum())
+
+
+def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
+    """Merge neurons into groups, place the groups, then ever smaller ones.
+
+    Parameters
+    ----------
+    problem : Problem
+        The neurons, the grid and the matrix of the cost.
+    rng : Generator
+        Source of randomness.
+    effort : Effort
+        Number of tries, or the time that may be taken.
+
+    Returns
+    -------
+    (n,) int32
+        Core of each neuron; the capacity is kept, other limits are not looked at.
+    """
+    begin = time.monotonic()
+    core_of = np.zeros(problem.n, np.int32)
+    chosen = levels(problem, rng)
+    for number, group in enumerate(chosen):
+        of_group = np.zeros(int(group.max()) + 1, np.int32)
+        of_group[group] = core_of if number else clusters.pack(group, problem)
+        deadline = None if effort.seconds is None else begin + effort.seconds * (number + 1) / len(chosen)
+        tries = int(effort.amount * (_TRIES_FINER if number else _TRIES) * len(of_group))
+        hot = _HOT_FINER if number else _HOT
+        core_of = _anneal(problem, group, of_group, (hot, tries, deadline), rng)[group]
+    return keep_capacity(problem, core_of, rng)
+
+
+def levels(problem: Problem, rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
+    """Group of each neuron, (n,), for every level, the coarsest first."""
+    chosen: list[npt.NDArray[np.int64]] = []
+    size = _FINER
+    for group in clusters.rounds(problem, rng, max(int(problem.capacity * _LARGEST), 1)):
+        mean = problem.n / (int(group.max()) + 1)
+        last = group
+        if mean >= size:
+            chosen.append(group)
+            size = mean * _FINER
+    if not chosen or chosen[-1] is not last:
+        chosen.append(last)
+    return chosen[::-1]
+
+
+def _anneal(
+    problem: Problem,
+    group: npt.NDArray[np.int64],
+    core_of: npt.NDArray[np.int32],
+    schedule: tuple[float, int, float | None],
+    rng: np.random.Generator,
+) -> npt.NDArray[np.int32]:
+    """Anneal the groups of one level from `core_of`, (groups,); `schedule` is first temperature, tries and deadline."""
+    hot, tries, deadline = schedule
+    k = problem.grid.cores
+    largest = int(max(np.bincount(group).max(), 1))
+    over = int((np.bincount(core_of[group], minlength=k) - problem.capacity).max())
+    room = problem.capacity + max(largest, over)
+    t = groups.make_groups(problem, group, core_of, room)
+    random = rng.integers(0, 2**63, 1).astype(np.uint64)
+    state = (t.rows, t.rates, t.ptr, t.touched, t.own)
+    unit = float(groups.probe_groups(*state, t.core_of, problem.cost, _PROBED, random))
+    if not unit:
+        return t.core_of
+    price = unit / float(t.weights.mean())
+    batch = max(tries // _SEGMENTS, 1)
+    for temperature in [*(unit * np.geomspace(hot, _COLD, _SEGMENTS)).tolist(), 0.0]:
+        if k <= _MOST_EXCHANGED:
+            _exchange_cores(problem, t, temperature, random)
+        groups.search_groups(
+            *state, t.weights, t.core_of, t.sizes, t.members, t.slot, t.counts, problem.cost, problem.capacity, room,
+            price, min(_ANYWHERE, _ANYWHERE_CORES / k), random, temperature, 1.0, batch,
+        )  # fmt: skip
+        if deadline is not None and time.monotonic() > deadline:
+            break
+    return t.core_of
+
+
+def _exchange_cores(problem: Problem, t: groups.Groups, temperature: float, random: npt.NDArray[np.uint64]) -> None:
+    k = problem.grid.cores
+    packets = np.empty((k, k))
+    count_packets(t.rows, t.rates, t.first, packets)
+    at = np.arange(k)
+    if anneal_cores(packets, problem.cost, at, temperature, 4 * k * k, random):
+        relabel(t.rows, t.first, at)
+        t.core_of[:] = at[t.core_of]
+        for table in (t.sizes, t.members, t.counts):
+            table[at] = table.copy()
+
+
+def keep_capacity(
+    problem: Problem, core_of: npt.NDArray[np.int32], rng: np.random.Generator
+) -> npt.NDArray[np.int32]:
+    """Move neurons off the cores that hold too many, those that lose least of some that are drawn."""
+    k = problem.grid.cores
+    sizes = np.bincount(core_of, minlength=k).astype(np.int64)
+    if sizes.max() <= problem.capacity:
+        return core_of
+    t = make_tables(problem, core_of)
+    order = np.argsort(core_of, kind="stable")
+    place_there = np.arange(problem.n) - (np.cumsum(sizes) - sizes)[core_of[order]]
+    members = np.full((k, int(sizes.max())), -1, np.int32)
+    members[core_of[order], place_there] = t.first[: problem.n][order]
+    random = rng.integers(0, 2**63, 1).astype(np.uint64)
+    groups.push_out(
+        t.rows, t.rates, t.out_ptr, t.targets, t.in_ptr, t.sources, problem.cost, sizes, problem.capacity, members,
+        _LEAVING, random,
+    )  # fmt: skip
+    return t.core_of(problem.n)
