@@ -106,8 +106,8 @@ def count_usage(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, 
     synapses = np.bincount(core_of, weights=of_neuron["fan_in"], minlength=k).astype(np.int64)
     entries = np.zeros((grid.router_rows, grid.router_columns), np.int64)
     if target.branches:
-        reached = np.zeros((k, k), bool)
-        reached[np.repeat(core_of, np.diff(recurrent.indptr)), core_of[recurrent.indices]] = True
+        pairs = np.repeat(core_of, np.diff(recurrent.indptr)), core_of[recurrent.indices]
+        reached = sparse.coo_array((np.ones(len(pairs[0]), bool), pairs), shape=(k, k)).tocsr()
         entries = count_entries(reached, grid)
     return Usage(
         of_core={
