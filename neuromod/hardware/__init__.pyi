@@ -28,10 +28,13 @@ from .packet_costs import make_ways as make_ways
 from .packet_costs import packet_cost as packet_cost
 from .resources import bits_of_synapse as bits_of_synapse
 from .resources import chip_of_core as chip_of_core
+from .resources import chip_with_borders as chip_with_borders
 from .resources import chips_of as chips_of
 from .resources import chips_used as chips_used
 from .resources import count_terminals as count_terminals
 from .resources import count_usage as count_usage
+from .resources import mesh_of as mesh_of
+from .resources import packets_to_chips as packets_to_chips
 from .resources import synapses_of_neurons as synapses_of_neurons
 from .routing import DENSE as DENSE
 from .routing import DIRECTIONS as DIRECTIONS
@@ -42,6 +45,7 @@ from .routing import route as route
 from .routing import tally as tally
 from .sparse_packets import hops_between_chips as hops_between_chips
 from .sparse_packets import pairs_of as pairs_of
+from .target_files import as_toml as as_toml
 from .target_files import bits_of as bits_of
 from .target_files import load_target as load_target
 from .target_files import parse_target as parse_target

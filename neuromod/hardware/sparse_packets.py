@@ -45,7 +45,7 @@ def hops_between_chips(links: npt.NDArray[np.float64], chip: Grid | None, tile: 
 def add_tree(  # type: ignore[no-untyped-def]  # pragma: no cover
     links, top, bottom, row, column, left, right, found, n_found, row_of, column_of, rate
 ):
-    """Add a packet to the links of its tree: a trunk along the row of the source, in each column a branch up and down."""
+    """Add a packet to the links of its tree: a trunk along the row of its source, in each column a branch each way."""
     for c in range(left, right + 1):
         top[c] = row
         bottom[c] = row
@@ -68,7 +68,7 @@ def add_tree(  # type: ignore[no-untyped-def]  # pragma: no cover
 def count_pairs(  # type: ignore[no-untyped-def]  # pragma: no cover
     indptr, targets, core_of, rates, row_of, column_of, order, links, destinations
 ):
-    """Count as `routing.tally`, core by core; return the packets as compressed rows: where each begins, receivers, loads."""
+    """Count as `routing.tally`, core by core; return compressed rows: where each begins, receivers, packets."""
     cores = len(row_of)
     columns = links.shape[2]
     seen = np.full(cores, -1, np.int64)

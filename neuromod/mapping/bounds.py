@@ -177,7 +177,7 @@ def _assign(costs: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float
 
 
 def _shells(grid: Grid, most: int) -> npt.NDArray[np.float64]:
-    """Least sum of ways to 0, 1, … `most` other cores from any core: no core has more near it than on an endless grid."""
+    """Least sum of ways to 0, 1, … `most` other cores: no core has more near it than one of an endless grid."""
     on_router = grid.tile_rows * grid.tile_columns
     ways = [np.zeros(on_router)]
     held, distance = on_router, 0

@@ -17,7 +17,7 @@ from neuromod.hardware import (
     Objective,
     Target,
     check_objective,
-    chips_of,
+    chip_with_borders,
     core_weights,
     cost_matrix,
     load_target,
@@ -211,13 +211,12 @@ def _search(
     capacity, _ = limits.capacity_of(network, target, grid, case.neurons_per_core)
     if impossible := limits.find_impossible(network, grid, target, capacity):
         return np.zeros(0, np.int32), impossible
-    several = chips_of(grid, target) > 1
-    chip = target.chip if several else None
-    one = packet_cost(goal, target, chips=several)
+    chip = chip_with_borders(grid, target)
+    one = packet_cost(goal, target, chips=chip is not None)
     method = find_placer(case.placer)
     if chip is not None and case.placer == DEFAULT:
         method = partial(levels.place, chip=chip)
-    ways = make_ways(one.price, grid, chip) if several or grid.cores > DENSE else cost_matrix(one.price, grid)
+    ways = make_ways(one.price, grid, chip) if chip or grid.cores > DENSE else cost_matrix(one.price, grid)
     problem = make_problem(
         network, activity.rates, grid, capacity, objective=goal, cost=ways,
         tree=one.price if one.branching else None, limits=limits.limits_of_search(target, grid),

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from neuromod.errors import UsageError
 from neuromod.hardware import Traffic
 from neuromod.mapping import Placement
 from neuromod.plotting import overview
 
 # Cores up to which their numbers are written into them.
 _MOST_LABELLED = 100
+# Cores up to which they are drawn at all.
+_MOST_DRAWN = 16_384
 
 
 def save(path: Path, placement: Placement, traffic: Traffic) -> None:
@@ -35,6 +38,8 @@ def save(path: Path, placement: Placement, traffic: Traffic) -> None:
     from matplotlib.figure import Figure
 
     grid = placement.grid
+    if grid.cores > _MOST_DRAWN:
+        raise UsageError(f"{grid.cores:,} cores are too many to draw, at most {_MOST_DRAWN:,}; leave the figure out")
     sent = traffic.packets.sum(axis=1).reshape(grid.rows, grid.columns)
     side = float(np.clip(0.8 * max(grid.rows, grid.columns), 4, 9))
     figure = Figure(

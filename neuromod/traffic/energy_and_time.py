@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware import Grid, Target, Traffic, chip_of_core, chips_of, core_loads, hops_between_chips, pairs_of
+from neuromod.hardware import (
+    Grid,
+    Target,
+    Traffic,
+    chip_of_core,
+    chip_with_borders,
+    chips_of,
+    core_loads,
+    hops_between_chips,
+    pairs_of,
+)
 from neuromod.metrics import Activity
 from neuromod.network import Network
 
@@ -131,8 +141,7 @@ def estimate_time(
         "latency_packet": packets_sent(traffic, target),
     }
     source, receiver, _ = traffic.pairs()
-    several = chips_of(grid, target) > 1
-    down, across, between = hops_of(source, receiver, grid, target.chip if several else None)
+    down, across, between = hops_of(source, receiver, grid, chip_with_borders(grid, target))
     names = [*loads, "latency_hop_x", "latency_hop_y", "latency_barrier"]
     if between.any():
         names.append("latency_hop_chip")

@@ -19,7 +19,7 @@ from neuromod.hardware import (
     Grid,
     Target,
     Traffic,
-    chips_of,
+    chip_with_borders,
     chips_used,
     count_core_loads,
     count_usage,
@@ -188,7 +188,7 @@ def _on_target(
             traffic,
             events,
             chips=chips_used(core_of, grid, target),
-            chip=target.chip if chips_of(grid, target) > 1 else None,
+            chip=chip_with_borders(grid, target),
         ),
         "time_per_step": energy_and_time.estimate_time(network, core_of, grid, target, traffic, events),
     }

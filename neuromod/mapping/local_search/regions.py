@@ -1,4 +1,4 @@
-"""Trying the neurons core by core where there are so many cores that a call for each would take longer than the tries."""
+"""Trying neurons core by core, where there are so many cores that a call for each would take longer than the tries."""
 
 from __future__ import annotations
 

@@ -8,10 +8,11 @@ row costs one or two cache lines:
     core, cores in the list, number of the source, neighbours on other cores, rate (two places), whether it takes an
     axon to itself, nothing, (core, targets) ...
 
-The cost is told by the dimensions of `cost`, and Numba compiles the cases apart. Two: a matrix between cores. One: what a
-packet costs to send, while `routers` holds the positions whose distance is what its hops cost (`Ways`). Three: packets
-branch, and the cost is the price of the multicast tree that XY routing makes between `routers`; `cost` holds what a packet
-costs to send, and its hops along a row and along a column or, in further rows, what the hops to each column and row cost.
+The cost is told by the dimensions of `cost`, and Numba compiles the cases apart. Two: a matrix between cores. One: what
+a packet costs to send, while `routers` holds the positions whose distance is what its hops cost (`Ways`). Three:
+packets branch, and the cost is the price of the multicast tree that XY routing makes between `routers`; `cost` holds
+what a packet costs to send, and its hops along a row and along a column or, in further rows, what the hops to each
+column and row cost.
 
 An input channel has a row too, with core -1: it sends nothing that is paid for, but takes axons. A self-connection is
 in no list, since it moves along with its neuron; where spikes that stay on their core take axons, the row says so.

@@ -32,6 +32,9 @@ PER_CORE = {
     "load": "Load",
 }
 
+# Cores up to which they are drawn and listed.
+MOST_DRAWN = 16_384
+
 # Where the links of `traffic.json` lead: rows down and columns to the right.
 DIRECTIONS = {"east": (0, 1), "west": (0, -1), "south": (1, 0), "north": (-1, 0)}
 
@@ -103,7 +106,7 @@ def cores_of(findings: Findings) -> Cores | None:
         If the estimate does not fit the placement.
     """
     placement, traffic = findings.placement, findings.traffic
-    if placement is None or traffic is None:
+    if placement is None or traffic is None or placement.grid.cores > MOST_DRAWN:
         return None
     grid = placement.grid
     at = grid.coordinates()
