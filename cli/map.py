@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     help="Grid of cores, rows x columns; if omitted the one trained for, 4x4, or the chip's if that is smaller.",
 )
 @click.option(
+    "--chips",
+    type=CoresType(),
+    help="Mesh of chips, rows x columns; then --cores are those of one chip, all that the target states if omitted.",
+)
+@click.option(
     "--target",
     help="Chip: a name, or the path of a TOML file; if omitted the one trained for, or generic-mesh.",
 )
@@ -68,6 +73,7 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
       neuromod map --cores 8x16 --target loihi1 --neurons-per-core 64
       neuromod map --cores 4x4 --objective max-link --time 10 --plot cores.svg
       neuromod map --cores 4x4 --objective max-core
+      neuromod map --chips 2x2 --cores 8x16 --target loihi1 --neurons-per-core 64
       neuromod map --cores 4x4 --activity spikes
     """
     from neuromod.stages import map_stage
@@ -95,6 +101,10 @@ def describe(result: dict[str, Any]) -> str:
     ]
     if result["cores_used"] == 1 < result["neurons"]:
         rows.append(["note", "one core holds every neuron, so nothing travels; --neurons-per-core N spreads them"])
+    if result["packets_between_chips"] and result["chip_hop"]:
+        hop, sent = result["chip_hop"], f"{result['packets_between_chips']:,.1f} packets per step"
+        rows.append(["between chips", f"{sent}, {result['chips']} chips"])
+        rows.append(["", f"a hop from chip to chip counts as {hop['hops']:g} ({hop['origin']})"])
     width = max(len(text) for _, text in rows)
     return table([[name, text.ljust(width)] for name, text in rows])
 

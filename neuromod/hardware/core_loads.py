@@ -59,6 +59,25 @@ class CoreWeights:
 
 
 @dataclass(frozen=True, eq=False)
+class CoreWork:
+    """What neurons and packets add to the load of a core, for the objective ``max-core``.
+
+    Parameters
+    ----------
+    weights : (4,) float64
+        Of a synaptic event, an update, a packet that is sent and one that is received, of `CoreWeights`.
+    events : (n,) float64
+        Synaptic events at each neuron per step.
+    branching : bool
+        Whether one packet reaches all destinations of a spike, so that it is sent once.
+    """
+
+    weights: npt.NDArray[np.float64]
+    events: npt.NDArray[np.float64]
+    branching: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class CoreLoads:
     """What every core does in a time step.
 

@@ -76,6 +76,14 @@ class Grid:
         """Row and column of every core's router, (cores, 2)."""
         return self.coordinates() // (self.tile_rows, self.tile_columns)
 
+    def hops(self, source: npt.NDArray[np.integer], destination: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """Hops from each source to its destination with XY routing: the Manhattan distance of their routers."""
+        at = self.routers()
+        import numpy as np
+
+        apart: npt.NDArray[np.int64] = np.abs(at[source] - at[destination]).sum(axis=1)
+        return apart
+
     def distances(self) -> npt.NDArray[np.int64]:
         """Hops between every two cores with XY routing, (cores, cores): the Manhattan distance of their routers."""
         import numpy as np
@@ -84,3 +92,12 @@ class Grid:
         hops: npt.NDArray[np.int64] = np.abs(np.subtract.outer(rows, rows))
         hops += np.abs(np.subtract.outer(columns, columns))
         return hops
+
+
+def borders(routers: int, cores: int, tile: int) -> npt.NDArray[np.bool_]:
+    """Which hops from router to router in a line lead to another chip, (routers - 1,)."""
+    import numpy as np
+
+    chip = np.arange(routers) * tile // cores
+    border: npt.NDArray[np.bool_] = chip[1:] != chip[:-1]
+    return border

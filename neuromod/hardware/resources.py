@@ -54,6 +54,45 @@ def chips_of(grid: Grid, target: Target) -> int:
     return -(-grid.rows // target.chip.rows) * -(-grid.columns // target.chip.columns)
 
 
+def chip_with_borders(grid: Grid, target: Target) -> Grid | None:
+    """Cores of one chip, if some hops of a grid lead from chip to chip and some do not.
+
+    None on a single chip, and where a chip has one router: there every hop leads to another chip, and the target's
+    figures of a hop are those of such a hop.
+    """
+    chip = target.chip
+    if chip is None or chips_of(grid, target) == 1:
+        return None
+    return None if (chip.rows, chip.columns) == (grid.tile_rows, grid.tile_columns) else chip
+
+
+def mesh_of(grid: Grid, target: Target) -> str | None:
+    """Rows and columns of the chips that a grid takes, as 2x2; None where the size of a chip is unknown."""
+    if target.chip is None:
+        return None
+    return f"{-(-grid.rows // target.chip.rows)}x{-(-grid.columns // target.chip.columns)}"
+
+
+def packets_to_chips(
+    network: Network, core_of: npt.NDArray[np.integer], rates: npt.NDArray[np.floating], grid: Grid, target: Target
+) -> float | None:
+    """Packets per step if each neuron sent one to every other chip with a target of it: the km1 metric of the chips.
+
+    None where the size of a chip is unknown.
+    """
+    chip = chip_of_core(grid, target)
+    if chip is None:
+        return None
+    home = chip[core_of]
+    by_source = network.w_rec.tocsc()
+    reached = np.zeros(network.n, np.int64)
+    sources = as_indices(by_source.indptr, by_source.indices)
+    each = np.arange(int(chip.max()) + 1, dtype=np.int32)
+    unused = np.zeros((2, len(each)), np.int64)
+    _count_axons(*sources, home, home, each, False, *unused, reached)
+    return float(np.asarray(rates, np.float64) @ reached)
+
+
 def chip_of_core(grid: Grid, target: Target) -> npt.NDArray[np.int32] | None:
     """Chip on which each core lies, (cores,); None where the size of a chip is unknown or without bounds."""
     if target.chip is None:
@@ -106,8 +145,8 @@ def count_usage(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, 
     synapses = np.bincount(core_of, weights=of_neuron["fan_in"], minlength=k).astype(np.int64)
     entries = np.zeros((grid.router_rows, grid.router_columns), np.int64)
     if target.branches:
-        reached = np.zeros((k, k), bool)
-        reached[np.repeat(core_of, np.diff(recurrent.indptr)), core_of[recurrent.indices]] = True
+        pairs = np.repeat(core_of, np.diff(recurrent.indptr)), core_of[recurrent.indices]
+        reached = sparse.coo_array((np.ones(len(pairs[0]), bool), pairs), shape=(k, k)).tocsr()
         entries = count_entries(reached, grid)
     return Usage(
         of_core={

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from neuromod.hardware.grid import Grid
-from neuromod.kernels import compiled
+from neuromod.kernels import as_indices, compiled
 
 
-def count_entries(reached: npt.NDArray[np.bool_], grid: Grid) -> npt.NDArray[np.int64]:
+def count_entries(reached: npt.NDArray[np.bool_] | sparse.csr_array, grid: Grid) -> npt.NDArray[np.int64]:
     """Entries that every router needs, (router rows, router columns), before any compression.
 
     All neurons of a core share one key, so that a core that sends has one tree. A router needs no entry for a packet
@@ -17,7 +20,7 @@ def count_entries(reached: npt.NDArray[np.bool_], grid: Grid) -> npt.NDArray[np.
 
     Parameters
     ----------
-    reached : (cores, cores) bool
+    reached : (cores, cores) bool, dense or sparse
         Whether any neuron of the first core has a target on the second.
     grid : Grid
         The cores and their routers.
@@ -25,27 +28,32 @@ def count_entries(reached: npt.NDArray[np.bool_], grid: Grid) -> npt.NDArray[np.
     at = grid.routers()
     router = at[:, 0] * grid.router_columns + at[:, 1]
     entries = np.zeros((grid.router_rows, grid.router_columns), np.int64)
-    _count(reached, router, entries)
+    _count(*as_indices(*_compressed(reached)), router, entries)
     return entries
 
 
+def _compressed(reached: npt.NDArray[np.bool_] | sparse.csr_array) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    rows = sparse.csr_array(reached)
+    return rows.indptr, rows.indices
+
+
 @compiled
-def _count(reached, router, entries):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _count(begin, receivers, router, entries):  # type: ignore[no-untyped-def]  # pragma: no cover
     rows, columns = entries.shape
     top = np.empty(columns, np.int64)
     bottom = np.empty(columns, np.int64)
     ends = np.zeros((rows, columns), np.bool_)
-    for source in range(len(reached)):
+    for source in range(len(router)):
         row = router[source] // columns
         column = router[source] % columns
         left = column
         right = column
         sends = False
-        ends[:] = False
         top[:] = row
         bottom[:] = row
-        for core in range(len(reached)):
-            if reached[source, core] and core != source:
+        for p in range(begin[source], begin[source + 1]):
+            core = receivers[p]
+            if core != source:
                 sends = True
                 r = router[core] // columns
                 c = router[core] % columns
@@ -64,3 +72,5 @@ def _count(reached, router, entries):  # type: ignore[no-untyped-def]  # pragma:
             for r in range(top[c], bottom[c] + 1):
                 if r != row and (ends[r, c] or r == top[c] or r == bottom[c]):
                     entries[r, c] += 1
+        for p in range(begin[source], begin[source + 1]):
+            ends[router[receivers[p]] // columns, router[receivers[p]] % columns] = False

@@ -11,11 +11,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.hardware.grid import Grid
+from neuromod.hardware.sparse_packets import add_tree, count_pairs, pairs_of, route_pairs
 from neuromod.kernels import as_indices, compiled
 from neuromod.network import Network
+
+# Cores up to which the packets between them are a table of all pairs; beyond, of the pairs that talk.
+DENSE = 4_096
 
 # First index of a table of link loads: where the link leads.
 DIRECTIONS = ("east", "west", "south", "north")
@@ -28,7 +33,7 @@ class Traffic:
     Parameters
     ----------
     packets : (cores, cores) float64
-        Packets from core to core; the diagonal is zero.
+        Packets from core to core; the diagonal is zero. A sparse `csr_array` on more than 4,096 cores.
     hops : float
         Hops of all packets.
     links : (4, router rows, router columns) float64
@@ -43,13 +48,17 @@ class Traffic:
         Packets that each core sends if they branch on their way: one for each spike that leaves it.
     """
 
-    packets: npt.NDArray[np.float64]
+    packets: Any
     hops: float
     links: npt.NDArray[np.float64]
     multicast_hops: float
     multicast_links: npt.NDArray[np.float64]
     destinations: npt.NDArray[np.int64]
     multicast_sent: npt.NDArray[np.float64]
+
+    def pairs(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Cores that talk: the sender, the receiver and the packets of each pair, row by row."""
+        return pairs_of(self.packets)
 
 
 def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rates: npt.NDArray[np.floating]) -> Traffic:
@@ -86,7 +95,7 @@ def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rate
     )
     return Traffic(
         packets=packets,
-        hops=float((packets * grid.distances()).sum()),
+        hops=_hops(packets, grid),
         links=route(packets, grid),
         multicast_hops=float(multicast_links.sum()),
         multicast_links=multicast_links,
@@ -97,26 +106,37 @@ def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rate
     )
 
 
+def _hops(packets: Any, grid: Grid) -> float:
+    if isinstance(packets, np.ndarray):
+        return float((packets * grid.distances()).sum())
+    source, receiver, load = pairs_of(packets)
+    return float(load @ grid.hops(source, receiver))
+
+
 def tally(
     indptr: npt.NDArray[Any],
     targets: npt.NDArray[Any],
     core_of: npt.NDArray[np.integer],
     rates: npt.NDArray[np.float64],
     grid: Grid,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Packets between cores, loads of the multicast trees, destinations of the neurons."""
-    packets = np.zeros((grid.cores, grid.cores))
+) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Packets between cores as in `Traffic`, loads of the multicast trees, destinations of the neurons."""
     links = np.zeros((4, grid.router_rows, grid.router_columns))
     destinations = np.zeros(len(core_of), np.int64)
     row_of, column_of = grid.routers().T.copy()
     # Copies, since kernels are compiled anew for arrays that are read-only.
     core_of, rates = core_of.astype(np.int32), rates.copy()
     sources = as_indices(indptr, targets)
+    if grid.cores > DENSE:
+        order = np.argsort(core_of, kind="stable")
+        begin, receiver, load = count_pairs(*sources, core_of, rates, row_of, column_of, order, links, destinations)
+        return sparse.csr_array((load, receiver, begin), shape=(grid.cores, grid.cores)), links, destinations
+    packets = np.zeros((grid.cores, grid.cores))
     _count(*sources, core_of, rates, row_of, column_of, packets, links, destinations)
     return packets, links, destinations
 
 
-def route(packets: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:
+def route(packets: Any, grid: Grid) -> npt.NDArray[np.float64]:
     """Load of every link if the packets between the cores go along the row first, then along the column.
 
     Parameters
@@ -133,6 +153,10 @@ def route(packets: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float6
     """
     rows, columns = grid.router_rows, grid.router_columns
     at = grid.routers()
+    if isinstance(packets, sparse.csr_array):
+        source, receiver, load = pairs_of(packets)
+        found: npt.NDArray[np.float64] = route_pairs(at[source], at[receiver], load, rows, columns)
+        return found
     router = at[:, 0] * columns + at[:, 1]
     joined = np.zeros((rows * columns, rows * columns))
     np.add.at(joined, (router[:, None], router[None]), packets)
@@ -177,23 +201,7 @@ def _count(  # type: ignore[no-untyped-def]  # pragma: no cover
                 left = min(left, column_of[core])
                 right = max(right, column_of[core])
         destinations[s] = n_found
-        # The tree: a trunk along the row of the source, and in each column a branch up and one down.
-        for c in range(left, right + 1):
-            top[c] = row
-            bottom[c] = row
-        for i in range(n_found):
-            c = column_of[found[i]]
-            top[c] = min(top[c], row_of[found[i]])
-            bottom[c] = max(bottom[c], row_of[found[i]])
-        for c in range(column, right):
-            links[0, row, c] += rates[s]
-        for c in range(left, column):
-            links[1, row, c + 1] += rates[s]
-        for c in range(left, right + 1):
-            for r in range(row, bottom[c]):
-                links[2, r, c] += rates[s]
-            for r in range(top[c], row):
-                links[3, r + 1, c] += rates[s]
+        add_tree(links, top, bottom, row, column, left, right, found, n_found, row_of, column_of, rates[s])
 
 
 def link_loads(links: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:

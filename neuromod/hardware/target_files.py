@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ SCHEMA = "neuromod/target/1"
 # Figures that are always a number, and the largest number that counts; beyond it, "none" is meant.
 _ALWAYS_A_NUMBER = {"grid.tile_rows", "grid.tile_columns", "synapses.weight_bits", "synapses.index_bits"}
 _MOST = 2**53
+_TEXTS = ("name", "title", "about", "routing", "destination")
 
 
 def target_names() -> list[str]:
@@ -108,6 +110,26 @@ def parse_target(text: str, *, where: str) -> Target:
         return _parse(content)
     except UsageError as error:
         raise UsageError(f"cannot use the target {where}: {error}") from error
+
+
+def as_toml(target: Target) -> str:
+    """Text of a target's file: read again, it is the same target."""
+    lines = [f"schema = {json.dumps(SCHEMA)}"]
+    lines += [f"{key} = {json.dumps(getattr(target, key), ensure_ascii=False)}" for key in _TEXTS]
+    lines.append(f"local_axons = {str(target.local_axons).lower()}")
+    for section in dict.fromkeys(meaning.section for meaning in FIGURES.values()):
+        lines += ["", f"[{section}]"]
+        for name, meaning in FIGURES.items():
+            figure = target.figure(name)
+            if meaning.section != section or name not in target.figures:
+                continue
+            if figure.value is None:
+                lines.append(f'{name} = "unknown"')
+                continue
+            value = '"none"' if math.isinf(figure.value) else repr(figure.value)
+            source = json.dumps(figure.source, ensure_ascii=False)
+            lines.append(f'{name} = {{ value = {value}, kind = "{figure.kind}", source = {source} }}')
+    return "\n".join(lines) + "\n"
 
 
 def _parse(content: dict[str, Any]) -> Target:

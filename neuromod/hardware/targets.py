@@ -28,6 +28,8 @@ FIGURES = {
     "chip_rows": Meaning("grid", "cores", "Rows of cores on one chip."),
     "chip_columns": Meaning("grid", "cores", "Columns of cores on one chip."),
     "max_chips": Meaning("grid", "chips", "Chips that can be joined to one grid."),
+    "mesh_rows": Meaning("grid", "chips", "Rows of the largest mesh that chips are joined to."),
+    "mesh_columns": Meaning("grid", "chips", "Columns of the largest mesh that chips are joined to."),
     "tile_rows": Meaning("grid", "cores", "Rows of cores that share one router."),
     "tile_columns": Meaning("grid", "cores", "Columns of cores that share one router."),
     "neurons": Meaning("limits", "per core", "Neurons that a core holds."),
@@ -50,11 +52,16 @@ FIGURES = {
     "energy_packet": Meaning("cost", "pJ", "Energy of one packet that is sent, without its hops."),
     "energy_hop_x": Meaning("cost", "pJ", "Energy of one hop along a row."),
     "energy_hop_y": Meaning("cost", "pJ", "Energy of one hop along a column."),
+    "energy_hop_chip": Meaning(
+        "cost", "pJ", "Energy of one hop from chip to chip, in place of one along a row or column."
+    ),
+    "hops_of_chip_hop": Meaning("cost", "hops", "Hops as which one from chip to chip counts in what is made small."),
     "latency_synaptic_event": Meaning("cost", "ns", "Time of one spike at one synapse."),
     "latency_neuron": Meaning("cost", "ns", "Time of one update of one neuron."),
     "latency_packet": Meaning("cost", "ns", "Time to send one packet, without its hops."),
     "latency_hop_x": Meaning("cost", "ns", "Time of one hop along a row."),
     "latency_hop_y": Meaning("cost", "ns", "Time of one hop along a column."),
+    "latency_hop_chip": Meaning("cost", "ns", "Time of one hop from chip to chip."),
     "latency_barrier": Meaning("cost", "ns", "Time to synchronise all cores at the end of a time step."),
     "static_power": Meaning("cost", "mW per chip", "Power that flows without any event."),
 }
@@ -102,11 +109,14 @@ class PacketPrice:
         To send it, without its hops.
     along_row, along_column : float
         A hop along a row, and one along a column.
+    across : float, optional
+        A hop from chip to chip; as any other if omitted.
     """
 
     sent: float
     along_row: float
     along_column: float
+    across: float | None = None
 
 
 @dataclass(frozen=True)
@@ -161,16 +171,22 @@ class Target:
         """Whether one packet branches in the routers, instead of one copy for each destination."""
         return self.routing == "multicast"
 
-    def energy_of_packet(self) -> PacketPrice:
+    def energy_of_packet(self, *, chips: bool = False) -> PacketPrice:
         """Return the picojoules of a packet and of its hops.
+
+        Parameters
+        ----------
+        chips : bool, default False
+            Whether there are hops from chip to chip, too.
 
         Raises
         ------
         UsageError
             If one of them is unknown.
         """
-        values = [self.value(name) for name in PACKET_ENERGIES]
-        unknown = [name for name, value in zip(PACKET_ENERGIES, values, strict=True) if value is None]
+        names = (*PACKET_ENERGIES, *(("energy_hop_chip",) if chips else ()))
+        values = [self.value(name) for name in names]
+        unknown = [name for name, value in zip(names, values, strict=True) if value is None]
         if unknown:
             raise UsageError(
                 f"the energy of packets on {self.name} is unknown ({', '.join(unknown)}); "

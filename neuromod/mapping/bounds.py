@@ -7,12 +7,13 @@ of these parts on the grid could still win. Nothing is claimed about other ways 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from neuromod.hardware import Grid
+from neuromod.hardware import DENSE, Grid
 
 # Cores up to which the bound is computed, and up to which it is raised by dual ascent: the time grows with the third
 # power of their number, and in each round of the ascent with the fifth.
@@ -44,7 +45,7 @@ class Bounds:
 
 
 def bound_hops(
-    packets: npt.NDArray[np.float64],
+    packets: Any,
     destinations: npt.NDArray[np.integer],
     rates: npt.NDArray[np.floating],
     grid: Grid,
@@ -53,7 +54,7 @@ def bound_hops(
 
     Parameters
     ----------
-    packets : (cores, cores) float64
+    packets : (cores, cores) float64, or sparse as in `Traffic`
         Packets between the parts.
     destinations : (n,) int
         Number of other parts to which each neuron sends.
@@ -67,8 +68,12 @@ def bound_hops(
     Bounds
         Of the rate-weighted packet-hops per step.
     """
-    distances = grid.distances().astype(np.float64)
     arrangement = None
+    if grid.cores > DENSE:
+        return Bounds(
+            None, float(np.asarray(rates, np.float64) @ _shells(grid, int(destinations.max(initial=0)))[destinations])
+        )
+    distances = grid.distances().astype(np.float64)
     if grid.cores <= _MOST_RAISED:
         arrangement = dual_ascent(packets, distances)
     elif grid.cores <= _MOST_CORES:
@@ -169,6 +174,19 @@ def _assign(costs: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float
     row_dual = matched - column_dual[columns]
     left = costs - row_dual[:, None] - column_dual[None]
     return least, np.maximum(left, 0.0)
+
+
+def _shells(grid: Grid, most: int) -> npt.NDArray[np.float64]:
+    """Least sum of ways to 0, 1, … `most` other cores: no core has more near it than one of an endless grid."""
+    on_router = grid.tile_rows * grid.tile_columns
+    ways = [np.zeros(on_router)]
+    held, distance = on_router, 0
+    while held <= most:
+        distance += 1
+        ways.append(np.full(4 * distance * on_router, float(distance)))
+        held += 4 * distance * on_router
+    least: npt.NDArray[np.float64] = np.cumsum(np.concatenate(ways))[: most + 1]
+    return least
 
 
 def route_bound(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware import route, tally
+from neuromod.hardware import Grid, Ways, route, tally
 from neuromod.mapping import Problem
+from neuromod.mapping.problem import check_pairs
 
 
 def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
@@ -16,15 +19,40 @@ def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
     """
     packets, links, destinations = _of_problem(problem, core_of)
     if problem.tree is None:
-        return float((packets * problem.cost).sum())
+        return problem.price(packets)
     sent = float(problem.rates[: problem.n] @ (destinations > 0))
+    if isinstance(problem.cost, Ways):
+        return problem.tree.sent * sent + price_of_links(problem.cost, problem.grid, links)
     east_west, south_north = float(links[:2].sum()), float(links[2:].sum())
     return problem.tree.sent * sent + problem.tree.along_row * east_west + problem.tree.along_column * south_north
 
 
+def price_of_links(ways: Ways, grid: Grid, links: npt.NDArray[np.float64]) -> float:
+    """Sum over the links of their loads times what a hop over them costs."""
+    down, across = (np.diff(line) for line in lines(ways, grid))
+    east_west = links[0, :, :-1] @ across + links[1, :, 1:] @ across
+    south_north = down @ links[2, :-1] + down @ links[3, 1:]
+    return float(east_west.sum() + south_north.sum())
+
+
+def lines(ways: Ways, grid: Grid) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """What the hops from the first to each row of routers cost, and to each column."""
+    at = ways.at.reshape(grid.rows, grid.columns, 2)
+    return at[:: grid.tile_rows, 0, 0].copy(), at[0, :: grid.tile_columns, 1].copy()
+
+
 def packets_between(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """Packets from core to core, (cores, cores), with one packet for each destination."""
-    return _of_problem(problem, core_of)[0]
+    """Packets from core to core, (cores, cores), with one packet for each destination.
+
+    Raises
+    ------
+    UsageError
+        If there are so many cores that the table of all pairs would not fit memory.
+    """
+    check_pairs(problem.grid.cores)
+    packets = _of_problem(problem, core_of)[0]
+    table: npt.NDArray[np.float64] = packets if isinstance(packets, np.ndarray) else packets.toarray()
+    return table
 
 
 def link_table(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
@@ -47,11 +75,11 @@ def core_loads(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[npt.ND
         sent = np.bincount(core_of, weights=problem.rates[: problem.n] * (destinations > 0), minlength=k)
     counts = [np.bincount(core_of, weights=work.events, minlength=k), np.bincount(core_of, minlength=k)]
     loads: npt.NDArray[np.float64] = work.weights @ np.stack([*counts, sent, packets.sum(axis=0)])
-    return loads, float((packets * problem.cost).sum())
+    return loads, problem.price(packets)
 
 
 def _of_problem(
     problem: Problem, core_of: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     n = problem.n
     return tally(problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid)

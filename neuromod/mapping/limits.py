@@ -24,8 +24,10 @@ from neuromod.mapping.problem import CoreLimits
 from neuromod.metrics import channel_names
 from neuromod.network import Network
 
-# Cores of a grid, 128x128: what all pairs of them cost takes some gigabytes there.
-MOST_CORES = 16_384
+# Cores of a grid, 1024x1024: as many as the largest machines have.
+MOST_CORES = 2**20
+# Rows of cores of a larger grid that is advised.
+_MOST_ROWS = 16_384
 # Room that a core has beyond an even share of the neurons, where the target does not say how many it holds.
 _SLACK = 0.05
 
@@ -185,9 +187,15 @@ def find_violations(
     """
     usage = count_usage(network, core_of, grid, target)
     found = _of_outputs(network, target)
-    for core, (row, column) in enumerate(grid.coordinates().tolist()):
+    most = {name: target.limit(name) for name in _OF_A_CORE}
+    most["neurons"] = min(most["neurons"], capacity)
+    full = np.zeros(grid.cores, bool)
+    for resource, limit in most.items():
+        full |= usage.of_core[resource] > limit
+    for core in np.flatnonzero(full).tolist():
+        row, column = divmod(core, grid.columns)
         for resource, text in _OF_A_CORE.items():
-            limit = min(target.limit(resource), capacity) if resource == "neurons" else target.limit(resource)
+            limit = most[resource]
             needed = int(usage.of_core[resource][core])
             if needed > limit:
                 words = text.format(needed=f"{needed:,}", limit=f"{limit:,.0f}")
@@ -246,6 +254,15 @@ def find_impossible(network: Network, grid: Grid, target: Target, capacity: int)
         limit = int(target.limit("max_chips"))
         text = f"a grid of {grid} takes {chips:,} chips, limit {limit:,}"
         found.append(Violation("cores", None, None, chips, limit, 0, text))
+    elif target.chip is not None:
+        for name, size, of_chip in (
+            ("rows", grid.rows, target.chip.rows),
+            ("columns", grid.columns, target.chip.columns),
+        ):
+            most, needed = target.limit(f"mesh_{name}"), -(-size // of_chip)
+            if needed > most:
+                text = f"a grid of {grid} takes {needed:,} {name} of chips, limit {most:,.0f}"
+                found.append(Violation("cores", None, None, needed, int(most), 0, text))
     least = max(cores_needed(network, target, capacity).values(), default=1)
     if least > grid.cores:
         found.append(Violation("total", None, None, least, grid.cores, 0, f"needs at least {least:,} cores"))
@@ -298,7 +315,11 @@ def most_cores(target: Target) -> int:
 
 def is_allowed(grid: Grid, target: Target) -> bool:
     """Whether there can be such a grid of a target's chips, and it can be mapped onto."""
-    return grid.cores <= MOST_CORES and chips_of(grid, target) <= target.limit("max_chips")
+    if grid.cores > MOST_CORES or chips_of(grid, target) > target.limit("max_chips"):
+        return False
+    chip = target.chip or grid
+    rows, columns = -(-grid.rows // chip.rows), -(-grid.columns // chip.columns)
+    return rows <= target.limit("mesh_rows") and columns <= target.limit("mesh_columns")
 
 
 def larger_grid(grid: Grid, cores: int, target: Target) -> Grid | None:
@@ -308,7 +329,8 @@ def larger_grid(grid: Grid, cores: int, target: Target) -> Grid | None:
     """
     shape = math.log(grid.rows / grid.columns)
     options = []
-    for rows in range(1, min(cores, MOST_CORES) + 1):
+    # Grids of more than twice the ratio are taken only if there is no other, up to the number of cores once allowed.
+    for rows in range(1, min(cores, _MOST_ROWS) + 1):
         columns = -(-cores // rows)
         bend = abs(math.log(rows / columns) - shape)
         if is_allowed(replace(grid, rows=rows, columns=columns), target):

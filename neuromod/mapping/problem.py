@@ -5,23 +5,47 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.hardware import (
+    DENSE,
     HOPS,
     PACKETS,
+    CoreWork,
     Grid,
     Objective,
     PacketPrice,
+    Ways,
     core_weights,
     cost_matrix,
     grown_on,
+    make_ways,
+    pairs_of,
     synaptic_events,
 )
 from neuromod.network import Network
+
+# Cores up to which a table of all pairs of them can be had; it takes 2 GiB there.
+_MOST_PAIRED = 16_384
+
+
+def check_pairs(cores: int) -> None:
+    """Refuse a table of all pairs of so many cores.
+
+    Raises
+    ------
+    UsageError
+        If it would not fit memory.
+    """
+    if cores > _MOST_PAIRED:
+        raise UsageError(
+            f"this placer or objective needs a table of all pairs of {cores:,} cores, at most {_MOST_PAIRED:,}; "
+            "choose the placer annealing, bisection, tiles or shuffled, and an objective other than max-link"
+        )
 
 
 def _say_nothing(share: float) -> None:
@@ -87,25 +111,6 @@ class CoreLimits:
 
 
 @dataclass(frozen=True, eq=False)
-class CoreWork:
-    """What neurons and packets add to the load of a core, for the objective ``max-core``.
-
-    Parameters
-    ----------
-    weights : (4,) float64
-        Of a synaptic event, an update, a packet that is sent and one that is received, as in `CoreWeights`.
-    events : (n,) float64
-        Synaptic events at each neuron per step.
-    branching : bool
-        Whether one packet reaches all destinations of a spike, so that it is sent once.
-    """
-
-    weights: npt.NDArray[np.float64]
-    events: npt.NDArray[np.float64]
-    branching: bool = False
-
-
-@dataclass(frozen=True, eq=False)
 class Problem:
     r"""Place `n` neurons so that the traffic is small.
 
@@ -130,8 +135,8 @@ class Problem:
         The cores.
     capacity : int
         Neurons that a core holds.
-    cost : (cores, cores) float64
-        Cost of one packet between two cores, zero on the diagonal.
+    cost : (cores, cores) float64 or Ways
+        Cost of one packet between two cores, zero on the diagonal; in closed form on large grids and several chips.
     objective : str
         What is to be small; any but ``max-link`` and ``max-core`` is in `cost` and `tree` alone.
     synapses : (n,) int64
@@ -162,7 +167,7 @@ class Problem:
     positions: npt.NDArray[np.float64] | None
     grid: Grid
     capacity: int
-    cost: npt.NDArray[np.float64]
+    cost: npt.NDArray[np.float64] | Ways
     objective: Objective
     synapses: npt.NDArray[np.int64]
     limits: CoreLimits
@@ -175,12 +180,37 @@ class Problem:
         k = self.grid.cores
         if self.rates.shape != (len(self.indptr) - 1,) or not np.isfinite(self.rates).all() or (self.rates < 0).any():
             raise UsageError(f"needed one finite rate not below 0 for each of the {self.n} neurons")
-        if self.cost.shape != (k, k) or not np.isfinite(self.cost).all() or (self.cost < 0).any():
+        if isinstance(self.cost, Ways):
+            if self.cost.at.shape != (k, 2):
+                raise UsageError(f"the ways between cores must be of {k} cores, found {len(self.cost.at)}")
+        elif self.cost.shape != (k, k) or not np.isfinite(self.cost).all() or (self.cost < 0).any():
             raise UsageError(f"the cost between cores must be {k} x {k} finite numbers not below 0")
-        if np.diagonal(self.cost).any():
+        elif np.diagonal(self.cost).any():
             raise UsageError("the cost from a core to itself must be zero")
         if self.capacity * k < self.n:
             raise DoesNotFitError(f"{self.n:,} neurons do not fit {k:,} cores of {self.capacity:,}")
+
+    def matrix(self) -> npt.NDArray[np.float64]:
+        """Cost of one packet between every two cores, (cores, cores).
+
+        Raises
+        ------
+        UsageError
+            If there are so many cores that the table of all pairs would not fit memory.
+        """
+        if not isinstance(self.cost, Ways):
+            return self.cost
+        k = self.grid.cores
+        check_pairs(k)
+        every = np.arange(k)
+        return self.cost.between(np.repeat(every, k), np.tile(every, k)).reshape(k, k)
+
+    def price(self, packets: Any) -> float:
+        """Cost of the packets between cores, a table as in `Traffic`, if each goes alone."""
+        if isinstance(self.cost, Ways):
+            source, receiver, load = pairs_of(packets)
+            return float(load @ self.cost.between(source, receiver))
+        return float((packets * self.cost).sum())
 
 
 def make_problem(
@@ -190,7 +220,7 @@ def make_problem(
     capacity: int,
     *,
     objective: Objective = "hops",
-    cost: npt.NDArray[np.floating] | None = None,
+    cost: npt.NDArray[np.floating] | Ways | None = None,
     tree: PacketPrice | None = None,
     limits: CoreLimits | None = None,
 ) -> Problem:
@@ -208,7 +238,7 @@ def make_problem(
         Neurons that a core holds.
     objective : str, default hops
         What is to be small.
-    cost : (cores, cores) float, optional
+    cost : (cores, cores) float or Ways, optional
         Cost of one packet between two cores; its hops if omitted, or 1 for the objective ``packets``.
     tree : PacketPrice, optional
         What a packet costs that branches; its hops for the objective ``multicast``, else none branches, if omitted.
@@ -227,7 +257,8 @@ def make_problem(
     """
     limits = limits or CoreLimits()
     if cost is None:
-        cost = cost_matrix(PACKETS if objective == "packets" else HOPS, grid)
+        price = PACKETS if objective == "packets" else HOPS
+        cost = make_ways(price, grid) if grid.cores > DENSE else cost_matrix(price, grid)
     if tree is None and objective == "multicast":
         tree = HOPS
     sent = np.asarray(rates, np.float64)
@@ -252,7 +283,7 @@ def make_problem(
         positions=None if network.positions is None else network.positions.astype(np.float64),
         grid=grid,
         capacity=capacity,
-        cost=np.asarray(cost, np.float64),
+        cost=cost if isinstance(cost, Ways) else np.asarray(cost, np.float64),
         objective=objective,
         synapses=np.diff(network.w_rec.indptr).astype(np.int64) + w_in.sum(axis=1),
         limits=limits,

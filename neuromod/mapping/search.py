@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import DoesNotFitError, UsageError
 from neuromod.hardware import (
+    DENSE,
+    CoreWork,
+    Figure,
     Grid,
     Objective,
     Target,
     check_objective,
+    chip_with_borders,
     core_weights,
     cost_matrix,
     load_target,
+    make_ways,
     packet_cost,
     synaptic_events,
 )
-from neuromod.mapping import limits, remedies
+from neuromod.mapping import levels, limits, remedies
 from neuromod.mapping.explanation import describe
 from neuromod.mapping.limits import MOST_CORES, Violation
 from neuromod.mapping.placement import Placement
 from neuromod.mapping.placers import DEFAULT, find_placer, fitting
-from neuromod.mapping.problem import CoreWork, Effort, make_problem
+from neuromod.mapping.problem import Effort, make_problem
 from neuromod.metrics import Activity, find_activity, with_second_channels
 from neuromod.network import Network
 
@@ -47,7 +53,7 @@ def choose_grid(target: Target, cores: tuple[int, int] | None = None) -> Grid:
     Raises
     ------
     UsageError
-        If it has more cores than there is room for: the distances between all of them are held in memory.
+        If it has more than 2**20 cores.
     """
     chip, tile = target.chip, target.tile
     if cores is None:
@@ -61,10 +67,43 @@ def choose_grid(target: Target, cores: tuple[int, int] | None = None) -> Grid:
     return grid
 
 
+def join_chips(target: Target, cores: tuple[int, int] | None, chips: tuple[int, int]) -> tuple[Target, tuple[int, int]]:
+    """Return a target whose chips have so many cores, and the grid of all cores of a mesh of chips.
+
+    Parameters
+    ----------
+    target : Target
+        The chip.
+    cores : (int, int) or None
+        Rows and columns of the cores of one chip that are used; all that the target states if None.
+    chips : (int, int)
+        Rows and columns of chips.
+
+    Raises
+    ------
+    UsageError
+        If the target does not state the cores of a chip and none are given, or has fewer than are given.
+    """
+    own = target.chip
+    if cores is None:
+        if own is None:
+            raise UsageError(f"{target.name} does not state the cores of a chip; say how many with `cores=(8, 16)`")
+        cores = (own.rows, own.columns)
+    if own is not None and (cores[0] > own.rows or cores[1] > own.columns):
+        raise UsageError(f"a chip of {target.name} has {own} cores, and {cores[0]}x{cores[1]} of each were asked for")
+    if own is None or cores != (own.rows, own.columns):
+        figures = dict(target.figures)
+        for name, value in zip(("chip_rows", "chip_columns"), cores, strict=True):
+            figures[name] = Figure(float(value), "chosen", "cores of each chip, as asked for")
+        target = replace(target, figures=figures)
+    return target, (chips[0] * cores[0], chips[1] * cores[1])
+
+
 def place(
     network: Network,
     *,
     cores: tuple[int, int] | None = None,
+    chips: tuple[int, int] | None = None,
     target: Target | str = "generic-mesh",
     activity: Activity | None = None,
     neurons_per_core: int | None = None,
@@ -81,7 +120,9 @@ def place(
     network : Network
         The network, with positions or without.
     cores : (rows, columns), optional
-        Grid of cores; 4x4, or the chip's if that is smaller, if omitted.
+        Grid of cores; 4x4, or the chip's if that is smaller, if omitted. With `chips`, those of one chip.
+    chips : (rows, columns), optional
+        Mesh of chips; as many as the cores take if omitted.
     target : Target or str, default generic-mesh
         The target, its name, or the path of its file.
     activity : Activity, optional
@@ -121,6 +162,8 @@ def place(
     [0, 0, 1, 1]
     """
     chip = target if isinstance(target, Target) else load_target(target)
+    if chips is not None:
+        chip, cores = join_chips(chip, cores, chips)
     grid = choose_grid(chip, cores)
     goal = check_objective(objective)
     activity = activity or find_activity(network)
@@ -177,17 +220,20 @@ def _search(
     capacity, _ = limits.capacity_of(network, target, grid, case.neurons_per_core)
     if impossible := limits.find_impossible(network, grid, target, capacity):
         return np.zeros(0, np.int32), impossible
-    one = packet_cost(goal, target)
+    chip = chip_with_borders(grid, target)
+    one = packet_cost(goal, target, chips=chip is not None)
     method = find_placer(case.placer)
+    if chip is not None and case.placer == DEFAULT:
+        method = partial(levels.place, chip=chip)
+    ways = make_ways(one.price, grid, chip) if chip or grid.cores > DENSE else cost_matrix(one.price, grid)
     problem = make_problem(
-        network, activity.rates, grid, capacity, objective=goal, cost=cost_matrix(one.price, grid),
+        network, activity.rates, grid, capacity, objective=goal, cost=ways,
         tree=one.price if one.branching else None, limits=limits.limits_of_search(target, grid),
     )  # fmt: skip
     if goal == "max-core":
         events = synaptic_events(network, activity.rates, activity.input_rates)
-        work = CoreWork(core_weights(target).as_array(), events, target.branches)
-        problem = replace(problem, work=work)
-    core_of = method(problem, np.random.default_rng(seed), effort)
+        problem = replace(problem, work=CoreWork(core_weights(target).as_array(), events, target.branches))
+    core_of = levels.crop(problem, method, np.random.default_rng(seed), effort, whole=chip or target.tile)
     violations = limits.find_violations(network, core_of, grid, target, capacity)
     if violations and case.placer == DEFAULT:
         # Of the entries of routers the search knows nothing.

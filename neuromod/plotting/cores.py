@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from neuromod.errors import UsageError
 from neuromod.hardware import Traffic
 from neuromod.mapping import Placement
 from neuromod.plotting import overview
 from neuromod.reporting import arrange, count
+
+# Cores up to which they are drawn at all.
+_MOST_DRAWN = 16_384
 
 
 def save(
@@ -44,6 +48,8 @@ def save(
     from matplotlib.figure import Figure
 
     grid = placement.grid
+    if grid.cores > _MOST_DRAWN:
+        raise UsageError(f"{grid.cores:,} cores are too many to draw, at most {_MOST_DRAWN:,}; leave the figure out")
     load = traffic.packets.sum(axis=0) + traffic.packets.sum(axis=1)
     cores = arrange(placement, load, traffic.links, clusters=clusters, rates=rates)
     # Inches; the letters below need some width.

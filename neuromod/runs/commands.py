@@ -92,6 +92,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
     ),
     "map": (
         Option("cores", "--cores"),
+        Option("chips", "--chips"),
         Option("target", "--target"),
         Option("neurons_per_core", "--neurons-per-core"),
         Option("placer", "--placer", "annealing"),

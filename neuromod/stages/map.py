@@ -23,6 +23,7 @@ def map_stage(
     *,
     talk: Talk,
     cores: tuple[int, int] | None = None,
+    chips: tuple[int, int] | None = None,
     target: str | None = None,
     neurons_per_core: int | None = None,
     placer: str = "annealing",
@@ -43,17 +44,27 @@ def map_stage(
     """
     from neuromod.errors import DoesNotFitError
     from neuromod.files import write_text
-    from neuromod.hardware import count_core_loads, packet_costs, routing, synaptic_events, target_files
+    from neuromod.hardware import (
+        chip_with_borders,
+        count_core_loads,
+        mesh_of,
+        packet_costs,
+        packets_to_chips,
+        routing,
+        synaptic_events,
+        target_files,
+    )
     from neuromod.mapping import Effort, bounds, limits, placement, placers, precompile, search
     from neuromod.metrics import describe as describe_activity
     from neuromod.runs import commands
-    from neuromod.traffic import core_graph, report
+    from neuromod.traffic import core_graph, packets_between_chips, report
 
     started = time.perf_counter()
     given = commands.as_record(
         "map",
         {
             "cores": cores,
+            "chips": chips,
             "target": target,
             "neurons_per_core": neurons_per_core,
             "placer": placer,
@@ -77,9 +88,13 @@ def map_stage(
 
     work = Effort(effort, seconds, tell)
     name, network, active = network_with_activity(run, talk=talk, source=activity)
-    target, cores = trained_for(network, target, cores)
+    target, cores = trained_for(network, target, cores if chips is None else cores or ())
     target_text = target_files.read_text(target)
     chip = target_files.parse_target(target_text, where=target)
+    if chips is not None:
+        own = chip
+        chip, cores = search.join_chips(chip, cores or None, chips)
+        target_text = target_text if chip is own else target_files.as_toml(chip)
     grid = search.choose_grid(chip, cores)
     capacity, origin = limits.capacity_of(network, chip, grid, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
@@ -89,13 +104,19 @@ def map_stage(
             neurons_per_core=neurons_per_core, placer=placer, objective=objective, seed=seed, effort=work,
         )  # fmt: skip
     except DoesNotFitError as error:
-        as_typed = {**given, "cores": f"{grid.rows}x{grid.columns}" if cores else None}
+        as_typed = {**given, "cores": f"{grid.rows}x{grid.columns}" if cores else None, "chips": None}
         raise _in_commands(error, _Refused(run, network, name, chip, as_typed)) from None
     load = routing.measure(network, found.core_of, grid, active.rates)
     events = synaptic_events(network, active.rates, active.input_rates)
     bound = bounds.bound_hops(load.packets, load.destinations, active.rates, grid).best
     found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
-    core_graph.write_graphml(run.file("cores.graphml"), found, load)
+    graph = ["cores.graphml"] if grid.cores <= report.MOST_LISTED else []
+    if graph:
+        core_graph.write_graphml(run.file("cores.graphml"), found, load)
+    else:
+        run.file("cores.graphml").unlink(missing_ok=True)
+    several = chip_with_borders(grid, chip) is not None
+    hop, origin_of_hop = packet_costs.chip_hop(chip)
     write_text(run.file("target.toml"), target_text)
     shuffled = found.core_of[report.shuffle(network.n, seed)]
     intra, inter = report.synapses_across(network, found.core_of)
@@ -114,6 +135,10 @@ def map_stage(
         "packets": float(load.packets.sum()),
         "hops": load.hops,
         "multicast_hops": load.multicast_hops,
+        "chips": mesh_of(grid, chip),
+        "chip_hop": {"hops": hop, "origin": origin_of_hop} if several else None,
+        "packets_between_chips": packets_between_chips(load.packets, grid, chip),
+        "packets_to_chips": packets_to_chips(network, found.core_of, active.rates, grid, chip),
         "max_link_load": float(load.links.max()),
         "busiest_core": count_core_loads(found.core_of, load, events, chip).busiest(grid),
         "bound": bound,
@@ -126,6 +151,7 @@ def map_stage(
         "map",
         arguments={
             "cores": str(grid),
+            "chips": mesh_of(grid, chip),
             "target": chip.name,
             "neurons_per_core": neurons_per_core,
             "placer": placer,
@@ -139,16 +165,14 @@ def map_stage(
         given={**given, "target": Path(target).name} if Path(target).is_absolute() else given,
         seconds=time.perf_counter() - started,
         inputs=[name, "activity.safetensors"],
-        outputs=["placement.json", "placement.csv", "cores.graphml", "target.toml"],
+        outputs=["placement.json", "placement.csv", *graph, "target.toml"],
         result=result,
     )
     return {**result, "run": str(run.path)}
 
 
-def trained_for(
-    network: Network, target: str | None = None, cores: tuple[int, int] | None = None
-) -> tuple[str, tuple[int, int] | None]:
-    """Complete what was not asked for by what the network was trained for."""
+def trained_for(network: Network, target: str | None = None, cores: tuple[int, ...] | None = None) -> tuple[str, Any]:
+    """Complete what was not asked for by what the network was trained for; cores of a chip, (), are left out."""
     from neuromod.hardware import layout, target_files
 
     found = layout.grown_on(network)
@@ -159,7 +183,7 @@ def trained_for(
     if target is None:
         # A user's own file may be elsewhere by now.
         target = chip["target"] if chip["target"] in target_files.target_names() else "generic-mesh"
-    return target, cores or (grid.rows, grid.columns)
+    return target, (grid.rows, grid.columns) if cores is None else cores
 
 
 @dataclass(frozen=True, eq=False)

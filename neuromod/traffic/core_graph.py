@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from neuromod.files import replacing
 from neuromod.hardware import Traffic
 from neuromod.mapping import Placement
@@ -38,13 +36,9 @@ def write_graphml(path: Path, placement: Placement, traffic: Traffic) -> None:
     graph = nx.DiGraph(grid=str(grid), target=placement.target, placer=placement.placer)
     for name, (row, column), neurons in zip(names, grid.coordinates().tolist(), placement.neurons_on, strict=True):
         graph.add_node(name, row=row, column=column, neurons=int(neurons))
-    hops = grid.distances()
-    for source, destination in np.argwhere(traffic.packets > 0):
-        graph.add_edge(
-            names[source],
-            names[destination],
-            packets_per_step=float(traffic.packets[source, destination]),
-            hops=int(hops[source, destination]),
-        )
+    source, receiver, load = traffic.pairs()
+    hops = grid.hops(source, receiver)
+    for edge in zip(source.tolist(), receiver.tolist(), load.tolist(), hops.tolist(), strict=True):
+        graph.add_edge(names[edge[0]], names[edge[1]], packets_per_step=edge[2], hops=edge[3])
     with replacing(path) as temporary:
         nx.write_graphml(graph, temporary)

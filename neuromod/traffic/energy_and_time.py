@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware import Grid, Target, Traffic, chip_of_core, chips_of, core_loads
+from neuromod.hardware import (
+    Grid,
+    Target,
+    Traffic,
+    chip_of_core,
+    chip_with_borders,
+    chips_of,
+    core_loads,
+    hops_between_chips,
+    pairs_of,
+)
 from neuromod.metrics import Activity
 from neuromod.network import Network
 
@@ -33,6 +43,7 @@ def estimate_energy(
     events: npt.NDArray[np.float64],
     *,
     chips: int | None = 1,
+    chip: Grid | None = None,
 ) -> dict[str, Any]:
     """Energy of a step in picojoules, split into synaptic events, neurons, packets and hops.
 
@@ -50,6 +61,8 @@ def estimate_energy(
         Of `synaptic_events`.
     chips : int or None, default 1
         Chips that hold neurons, of `neuromod.hardware.resources.chips_used`; None if unknown.
+    chip : Grid, optional
+        Cores of one chip, where the grid spans several: hops from chip to chip are charged apart.
 
     Returns
     -------
@@ -59,11 +72,12 @@ def estimate_energy(
     """
     links = traffic.multicast_links if target.branches else traffic.links
     spikes = float(activity.rates.sum())
+    across, down, between = hops_between_chips(links, chip, target.tile)
     parts = {
         "synaptic_event": _part(target, {"energy_synaptic_event": float(events.sum())}),
         "neuron": _part(target, {"energy_neuron": float(network.n), "energy_spike": spikes}, count=network.n),
         "packet": _part(target, {"energy_packet": float(packets_sent(traffic, target).sum())}),
-        "hop": _part(target, {"energy_hop_x": float(links[:2].sum()), "energy_hop_y": float(links[2:].sum())}),
+        "hop": _part(target, {"energy_hop_x": across, "energy_hop_y": down, "energy_hop_chip": between}),
     }
     known = [part["pj"] for part in parts.values()]
     static = target.value("static_power")
@@ -126,13 +140,14 @@ def estimate_time(
         "latency_synaptic_event": np.bincount(core_of, weights=events, minlength=k),
         "latency_packet": packets_sent(traffic, target),
     }
-    at = grid.routers()
-    down, across = np.abs(at[:, None] - at[None]).transpose(2, 0, 1)
-    used = traffic.packets > 0
+    source, receiver, _ = traffic.pairs()
+    down, across, between = hops_of(source, receiver, grid, chip_with_borders(grid, target))
     names = [*loads, "latency_hop_x", "latency_hop_y", "latency_barrier"]
+    if between.any():
+        names.append("latency_hop_chip")
     figures = {name: target.figure(name) for name in names}
     unknown = [name for name, figure in figures.items() if figure.value is None]
-    if not used.any():
+    if not len(source):
         unknown = [name for name in unknown if not name.startswith("latency_hop") and name != "latency_packet"]
 
     def sum_of(table: dict[str, Any]) -> Any:
@@ -141,10 +156,11 @@ def estimate_time(
         return sum((figures[name].value or 0.0) * load for name, load in table.items())
 
     core = sum_of(loads)
-    way = sum_of({"latency_hop_x": across * used, "latency_hop_y": down * used})
+    hops = {"latency_hop_x": across, "latency_hop_y": down}
+    way = sum_of(hops | ({"latency_hop_chip": between} if between.any() else {}))
     times = {
         "core_ns": None if core is None else float(core.max()),
-        "way_ns": None if way is None else float(way.max()),
+        "way_ns": None if way is None else float(np.max(way, initial=0.0)),
         "barrier_ns": target.value("latency_barrier"),
     }
     known = list(times.values())
@@ -156,11 +172,26 @@ def estimate_time(
     }
 
 
-def packets_between_chips(packets: npt.NDArray[np.float64], grid: Grid, target: Target) -> float | None:
+def hops_of(
+    source: npt.NDArray[np.integer], receiver: npt.NDArray[np.integer], grid: Grid, chip: Grid | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Hops along columns, along rows and from chip to chip between pairs of cores; `chip` is None for a single one."""
+    at = grid.routers()
+    down, across = np.abs(at[source] - at[receiver]).T
+    none = np.zeros(len(source), np.int64)
+    if chip is None:
+        return down, across, none
+    place = grid.coordinates() // (chip.rows, chip.columns)
+    rows, columns = np.abs(place[source] - place[receiver]).T
+    return down - rows, across - columns, rows + columns
+
+
+def packets_between_chips(packets: Any, grid: Grid, target: Target) -> float | None:
     """Packets per step that leave their chip; None where the size of a chip is unknown, 0 on a single chip."""
     if target.value("chip_rows") is None or target.value("chip_columns") is None:
         return None
     chip = chip_of_core(grid, target)
     if chip is None or chips_of(grid, target) == 1:
         return 0.0
-    return float(packets[chip[:, None] != chip[None]].sum())
+    source, receiver, load = pairs_of(packets)
+    return float(load[chip[source] != chip[receiver]].sum())

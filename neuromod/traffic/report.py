@@ -19,6 +19,7 @@ from neuromod.hardware import (
     Grid,
     Target,
     Traffic,
+    chip_with_borders,
     chips_used,
     count_core_loads,
     count_usage,
@@ -34,6 +35,9 @@ from neuromod.notebook import html_table
 from neuromod.traffic import energy_and_time
 
 SCHEMA = "neuromod/traffic/1"
+
+# Cores up to which all of them and their links are listed; beyond, only the cores that hold neurons.
+MOST_LISTED = 16_384
 
 # Says how cores are counted where no target does.
 _BARE = Target("", "", "", "unicast", "core", False, {})
@@ -178,7 +182,13 @@ def _on_target(
     return {
         "packets_off_chip_per_step": energy_and_time.packets_between_chips(traffic.packets, grid, target),
         "energy_per_step": energy_and_time.estimate_energy(
-            network, activity, target, traffic, events, chips=chips_used(core_of, grid, target)
+            network,
+            activity,
+            target,
+            traffic,
+            events,
+            chips=chips_used(core_of, grid, target),
+            chip=chip_with_borders(grid, target),
         ),
         "time_per_step": energy_and_time.estimate_time(network, core_of, grid, target, traffic, events),
     }
@@ -208,15 +218,11 @@ def _summarise(
         "updates_per_step": work.counts[1],
         "load": work.total,
     }
-    per_core = [
-        {
-            "row": int(row),
-            "column": int(column),
-            **{name: int(values[core]) for name, values in counts.items()},
-            **{name: float(values[core]) for name, values in rates.items()},
-        }
-        for core, (row, column) in enumerate(grid.coordinates())
-    ]
+    cores = np.arange(grid.cores) if grid.cores <= MOST_LISTED else np.flatnonzero(counts["neurons"])
+    row, column = np.divmod(cores, grid.columns)
+    table = {"row": row, "column": column, **{name: values[cores] for name, values in {**counts, **rates}.items()}}
+    lines = zip(*(values.tolist() for values in table.values()), strict=True)
+    per_core = [dict(zip(table, line, strict=True)) for line in lines]
     intra, inter = synapses_across(network, core_of)
     length = None if positions is None else wiring.lengths(network, positions, rates=activity.rates)
     listens = _listening_cores(network, core_of, grid)
@@ -237,7 +243,9 @@ def _summarise(
         "readout_packets_per_step": float(activity.rates @ (network.w_out != 0).any(axis=0)),
         "intra_core_synapses": intra,
         "inter_core_synapses": inter,
-        "links": {name: traffic.links[i].tolist() for i, name in enumerate(DIRECTIONS)},
+        "links": {name: traffic.links[i].tolist() for i, name in enumerate(DIRECTIONS)}
+        if grid.cores <= MOST_LISTED
+        else None,
         "busiest_core": work.busiest(grid),
         "per_core": per_core,
     }

@@ -376,3 +376,22 @@ def test_a_stale_placement_is_mended_with_the_options_that_it_had(run, neuromod,
     mended = shlex.split(advice("--target", str(tmp_path / "mine.toml")))
     assert mended == ["map", "--target", str(run.file("target.toml")), "--effort", "0.01"]
     assert neuromod(*mended)[0] == 0
+
+
+def test_chips_are_joined_to_one_grid(run, neuromod):
+    code, out, err = neuromod("map", "--chips", "1x2", "--cores", "2x2", "--neurons-per-core", "9", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert (result["grid"], result["chips"]) == ("2x4", "1x2")
+    assert result["chip_hop"]["hops"] == 10
+    assert 0 < result["packets_to_chips"] <= result["packets_between_chips"] < result["packets"]
+    # Later commands know the chips from the run.
+    code, out, err = neuromod("estimate", "--json")
+    assert code == 0, err
+    assert json.loads(out)["packets_off_chip_per_step"] == pytest.approx(result["packets_between_chips"])
+    assert target_files.load_target(run.file("target.toml")).chip is not None
+    code, out, _ = neuromod("map", "--chips", "2x1", "--target", "loihi1", "--cores", "9x9")
+    assert code == 2
+    code, out, err = neuromod("map", "--cores", "2x4", "--json")
+    assert json.loads(out)["chips"] is None
+    assert json.loads(out)["chip_hop"] is None

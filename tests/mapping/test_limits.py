@@ -147,7 +147,7 @@ def test_larger_grids_are_those_that_the_chips_can_make():
     assert larger_grid(Grid(2, 2), 5, target(chip_rows=2, chip_columns=3, max_chips=1)) == Grid(2, 3)
     assert larger_grid(Grid(2, 2), 12, two_chips) in (Grid(2, 6), Grid(4, 3))
     assert larger_grid(Grid(2, 2), 13, two_chips) is None
-    assert larger_grid(Grid(1, 1), 17_000, target()) is None
+    assert larger_grid(Grid(1, 1), 2**20 + 1, target()) is None
     assert is_allowed(Grid(4, 3), two_chips)
     assert not is_allowed(Grid(3, 4), two_chips)
 

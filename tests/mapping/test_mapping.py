@@ -90,7 +90,7 @@ def test_the_grid_of_a_chip():
     assert choose_grid(load_target("generic-mesh")) == Grid(4, 4)
     assert choose_grid(load_target("dynapse2")) == Grid(2, 2, 2, 2)
     assert choose_grid(load_target("loihi1"), (2, 8)) == Grid(2, 8, 2, 2)
-    with pytest.raises(UsageError, match=r"a grid of 4096x4096 has 16,777,216 cores, at most 16,384"):
+    with pytest.raises(UsageError, match=r"a grid of 4096x4096 has 16,777,216 cores, at most 1,048,576"):
         choose_grid(load_target("generic-mesh"), (4096, 4096))
 
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 import neuromod
 from neuromod import Network
 from neuromod.exporting import sanafe
-from neuromod.hardware import Grid, core_loads, load_target, measure
+from neuromod.hardware import CoreWork, Grid, core_loads, load_target, measure
 from neuromod.hardware.targets import Figure, Target
 from neuromod.mapping import Effort, Placement
 from neuromod.mapping.cost import core_loads as loads_of
 from neuromod.mapping.local_search import core_balance, core_changes, moves, tables
 from neuromod.mapping.placers import find_placer, make_problem
-from neuromod.mapping.problem import CoreLimits, CoreWork
+from neuromod.mapping.problem import CoreLimits
 from neuromod.metrics import Activity
 
 LATENCIES = {"latency_synaptic_event": 2.0, "latency_neuron": 5.0, "latency_packet": 7.0}

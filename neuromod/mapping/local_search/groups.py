@@ -61,9 +61,7 @@ class Groups:
     counts: npt.NDArray[np.int64]
 
 
-def make_groups(
-    problem: Problem, group: npt.NDArray[np.int64], core_of: npt.NDArray[np.int32], room: int
-) -> Groups:
+def make_groups(problem: Problem, group: npt.NDArray[np.int64], core_of: npt.NDArray[np.int32], room: int) -> Groups:
     """Count the tables of groups.
 
     Parameters

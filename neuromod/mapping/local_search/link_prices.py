@@ -37,7 +37,7 @@ def reprice(
     if busiest == 0:
         return 0.0, cost
     new = way_costs(_FLOOR + (links / busiest) ** (_POWER - 1), problem.grid)
-    new *= problem.cost.mean() / new.mean()
+    new *= problem.matrix().mean() / new.mean()
     return busiest, (1 - _RENEWED) * cost + _RENEWED * new
 
 

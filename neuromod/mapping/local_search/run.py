@@ -14,7 +14,8 @@ from neuromod.mapping.local_search.core_exchange import anneal_cores, count_pack
 from neuromod.mapping.local_search.link_prices import reprice
 from neuromod.mapping.local_search.moves import chips, count_usage, excess, make_limits
 from neuromod.mapping.local_search.proposals import find_border, probe, search
-from neuromod.mapping.local_search.tables import Tables, cost_tables, make_tables
+from neuromod.mapping.local_search.regions import search_regions
+from neuromod.mapping.local_search.tables import MOST_EXCHANGED, Tables, cost_tables, make_tables
 from neuromod.mapping.problem import Problem
 
 # First temperature, in units of the mean loss of the losing tries at the start; that of the objective max-link, which
@@ -27,11 +28,13 @@ _STUBBORN = 0.15
 # Share of the tries at the end that accept no loss.
 _QUENCH = 0.1
 # Segments into which a run is cut: between them progress is told, time looked at, links are priced (more often), and
-# whole cores exchanged, if there are not more than the last number.
-_SEGMENTS, _SEGMENTS_MAX_LINK, _MOST_EXCHANGED = 40, 200, 256
+# whole cores exchanged.
+_SEGMENTS, _SEGMENTS_MAX_LINK = 40, 200
 # Share of tries that go to the core of any neuron: at most the first number, falling with this many cores; and neurons
 # beyond which tries go core by core.
 _ANYWHERE, _ANYWHERE_CORES, _REGIONS = 0.2, 4.0, 50_000
+# Cores beyond which all of them are gone through in machine code.
+_MANY_CORES = 16_384
 
 
 @dataclass(eq=False)
@@ -179,7 +182,7 @@ class Search:
 
     def _exchange_cores(self, temperature: float) -> None:
         k = self.problem.grid.cores
-        if self.routers is not None or k > _MOST_EXCHANGED or self.problem.limits.chip_of is not None:
+        if self.routers is not None or k > MOST_EXCHANGED or self.problem.limits.chip_of is not None:
             return
         t, first = self.tables, self.tables.first[: self.problem.n]
         packets = np.empty((k, k))
@@ -199,9 +202,24 @@ class Search:
             return
         # Core by core, so that what is needed stays in the processor's caches.
         sizes = self.sizes.copy()
+        if k > _MANY_CORES:
+            self._try_regions(temperature, cooling, tries, anywhere)
+            return
         for core in np.random.default_rng(self.random).permutation(k):
             share = int(tries * sizes[core] / self.problem.n)
             self._try(temperature, cooling ** (tries / max(share, 1)), share, anywhere, core)
+
+    def _try_regions(self, temperature: float, cooling: float, tries: int, anywhere: float) -> None:
+        t, limits = self.tables, self.problem.limits
+        order = np.random.default_rng(self.random).permutation(self.problem.grid.cores)
+        shares = (tries * self.sizes / self.problem.n).astype(np.int64)
+        search_regions(
+            t.rows, t.rates, t.first[: self.problem.n], t.out_ptr, t.targets, t.in_ptr, t.sources,
+            self.cost, self.routers, self.sizes, self.problem.capacity,
+            self.members, self.slot, self.border, self.border_place, self.counters,
+            self.problem.synapses, self.usage, self.limits, limits.local_axons, self.chips,
+            self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, order, shares,
+        )  # fmt: skip
 
     def _try(self, temperature: float, cooling: float, tries: int, anywhere: float, region: int) -> None:
         t, limits = self.tables, self.problem.limits

@@ -8,9 +8,11 @@ row costs one or two cache lines:
     core, cores in the list, number of the source, neighbours on other cores, rate (two places), whether it takes an
     axon to itself, nothing, (core, targets) ...
 
-The cost is that of a matrix between cores or, where the kernels are given the routers of the cores, the price of the
-multicast tree that XY routing makes; then `cost` is one row: what a packet costs to send, and its hops along a row and
-along a column. (Numba compiles the two cases apart; without routers it leaves the trees out.)
+The cost is told by the dimensions of `cost`, and Numba compiles the cases apart. Two: a matrix between cores. One: what
+a packet costs to send, while `routers` holds the positions whose distance is what its hops cost (`Ways`). Three:
+packets branch, and the cost is the price of the multicast tree that XY routing makes between `routers`; `cost` holds
+what a packet costs to send, and its hops along a row and along a column or, in further rows, what the hops to each
+column and row cost.
 
 An input channel has a row too, with core -1: it sends nothing that is paid for, but takes axons. A self-connection is
 in no list, since it moves along with its neuron; where spikes that stay on their core take axons, the row says so.
@@ -19,15 +21,20 @@ in no list, since it moves along with its neuron; where spikes that stay on thei
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neuromod.errors import UsageError
+from neuromod.hardware import Ways
 from neuromod.kernels import compiled
+from neuromod.mapping.cost import lines
 from neuromod.mapping.problem import Problem
 
 # Places in a row; the rate takes two, and so that it lies on a multiple of eight bytes, one place stays empty.
+# (Cores up to which what whole cores hold is exchanged, for which the cost is a matrix.)
+MOST_EXCHANGED = 256
 CORE, USED, ID, AWAY, RATE, OWN, HEAD = 0, 1, 2, 3, 4, 6, 8
 
 
@@ -62,12 +69,23 @@ class Tables:
         return self.rows[self.first[:n] + CORE]
 
 
-def cost_tables(problem: Problem) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64] | None]:
-    """Return `cost` and `routers` as the kernels take them: the matrix and None, or the prices and the routers."""
-    if problem.tree is None:
-        return problem.cost.copy(), None
-    tree = problem.tree
-    return np.array([[tree.sent, tree.along_row, tree.along_column]]), problem.grid.routers()
+def cost_tables(problem: Problem) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any] | None]:
+    """Return `cost` and `routers` as the kernels take them, see the module's text."""
+    tree, ways = problem.tree, problem.cost
+    if tree is None:
+        if not isinstance(ways, Ways):
+            return ways.copy(), None
+        if problem.grid.cores <= MOST_EXCHANGED or problem.objective == "max-link":
+            return problem.matrix(), None
+        return np.array([ways.sent]), ways.at.copy()
+    prices = np.zeros((1, 1, 3))
+    prices[0, 0] = tree.sent, tree.along_row, tree.along_column
+    if isinstance(ways, Ways):
+        down, across = lines(ways, problem.grid)
+        prices = np.zeros((1, 3, max(len(down), len(across), 3)))
+        prices[0, 0, 0] = tree.sent
+        prices[0, 1, : len(across)], prices[0, 2, : len(down)] = across, down
+    return prices, problem.grid.routers()
 
 
 def make_tables(problem: Problem, core_of: npt.NDArray[np.int32]) -> Tables:
@@ -140,14 +158,26 @@ def _count_away(rows, first, out_ptr, targets, in_ptr, sources):  # type: ignore
 
 
 @compiled
+def between(cost, routers, a, b):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Cost of one packet from core a to core b."""
+    if cost.ndim == 1:
+        if a == b:
+            return 0.0
+        return cost[0] + abs(routers[a, 0] - routers[b, 0]) + abs(routers[a, 1] - routers[b, 1])
+    return cost[a, b]
+
+
+@compiled
 def tree(rows, u, home, drop, add, cost, routers):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Price of the multicast tree of row u if its core were `home`, without the core `drop`, with the core `add`.
 
     The tree has a trunk along the row of the source and, in each column, one branch up and one down.
     """
+    lined = cost.shape[1] == 3
     row = routers[home, 0]
     left = right = routers[home, 1]
     along_column = 0
+    branches = 0.0
     remote = False
     end = u + HEAD + 2 * rows[u + USED]
     for p in range(u + HEAD, end + 2, 2):
@@ -171,7 +201,11 @@ def tree(rows, u, home, drop, add, cost, routers):  # type: ignore[no-untyped-de
             if -deeper > up or (-deeper == up and q < p):
                 up = 0
         along_column += down + up
-    return cost[0, 0] * remote + cost[0, 1] * (right - left) + cost[0, 2] * along_column
+        if lined:
+            branches += cost[0, 2, row + down] - cost[0, 2, row - up]
+    if lined:
+        return cost[0, 0, 0] * remote + cost[0, 1, right] - cost[0, 1, left] + branches
+    return cost[0, 0, 0] * remote + cost[0, 0, 1] * (right - left) + cost[0, 0, 2] * along_column
 
 
 @compiled
@@ -189,16 +223,16 @@ def of_source(rows, rates, cost, routers, u, a, b):  # type: ignore[no-untyped-d
     if home < 0 or not (leaves or enters):
         return 0.0
     change = 0.0
-    if routers is None:
-        if leaves:
-            change -= cost[home, a]
-        if enters:
-            change += cost[home, b]
-    else:
+    if cost.ndim == 3:
         drop = a if leaves else np.int64(-1)
         add = b if enters else np.int64(-1)
         before = tree(rows, u, home, np.int64(-1), np.int64(-1), cost, routers)
         change = tree(rows, u, home, drop, add, cost, routers) - before
+    else:
+        if leaves:
+            change -= between(cost, routers, home, a)
+        if enters:
+            change += between(cost, routers, home, b)
     return change * rates[(u + RATE) // 2]
 
 
@@ -214,17 +248,16 @@ def of_itself(rows, rates, cost, routers, v, b, linked):  # type: ignore[no-unty
         to_a = to_a or core == a
         if linked and core == b and rows[p + 1] == 1:
             drop = b
-        if routers is None:
-            change -= cost[a, core]
+        if cost.ndim != 3:
+            change -= between(cost, routers, a, core)
             if core != drop:
-                change += cost[b, core]
+                change += between(cost, routers, b, core)
     add = a if linked and not to_a else np.int64(-1)
-    if routers is None:
-        if add >= 0:
-            change += cost[b, a]
-    else:
+    if cost.ndim == 3:
         before = tree(rows, v, a, np.int64(-1), np.int64(-1), cost, routers)
         change = tree(rows, v, b, drop, add, cost, routers) - before
+    elif add >= 0:
+        change += between(cost, routers, b, a)
     return change * rates[(v + RATE) // 2]
 
 

@@ -82,7 +82,9 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         # A good placement of copied packets is half the way to both.
         effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
         found = [place(replace(problem, objective="hops", tree=None), rng, effort)]
-        hot = _HOT_MODULES if problem.objective != "max-link" and multilevel.has_modules(problem, _cut(problem)) else None
+        hot = (
+            _HOT_MODULES if problem.objective != "max-link" and multilevel.has_modules(problem, _cut(problem)) else None
+        )
         starts = [Start(found[0], hot)] * 2
     else:
         starts = _starts(problem, rng, effort)
@@ -182,14 +184,15 @@ def _anneal_all(
 
 def _balance(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
     """Find few hops first, then as little as possible on the busiest core."""
-    effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
+    # With the whole effort, so that it is the placement for hops, of which only a few more are taken.
+    effort = replace(effort, seconds=effort.seconds and effort.seconds / 2)
     best = place(replace(problem, objective="hops", work=None), rng, effort)
     if rank(problem, best)[0]:
         return best
     number = int(np.clip(_NEURONS_STARTED // problem.n, *_STARTS))
     some = min(problem.n, _MANY_NEURONS)
     growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
-    tries = max(int(effort.amount * _TRIES * growth / number), 10_000)
+    tries = max(int(effort.amount / 2 * _TRIES * growth / number), 10_000)
     starts = [best if i % 2 == 0 or problem.n > FEW else shuffled.place(problem, rng, effort) for i in range(number)]
     return balance_all(problem, starts, rng.integers(0, 2**63, number), tries, effort)
 

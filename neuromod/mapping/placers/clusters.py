@@ -129,5 +129,5 @@ def arrange(problem: Problem, part: npt.NDArray[np.int32], rng: np.random.Genera
     random = rng.integers(0, 2**63, 1).astype(np.uint64)
     segments = max(int(_SEGMENTS * min((_CORES / k) ** 3, 1.0)), 1)
     for temperature in [*np.geomspace(_HOT, _COLD, segments).tolist(), 0.0]:
-        anneal_cores(packets, problem.cost, at, temperature * unit, 4 * k * k, random)
+        anneal_cores(packets, problem.matrix(), at, temperature * unit, 4 * k * k, random)
     return at

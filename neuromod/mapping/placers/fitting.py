@@ -12,13 +12,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware import HOPS, cost_matrix
+from neuromod.hardware import DENSE, HOPS, cost_matrix, make_ways
 from neuromod.mapping.local_search.run import Search
 from neuromod.mapping.placers import bisection, clusters, tiles
 from neuromod.mapping.placers.components import pack_components
 from neuromod.mapping.problem import Effort, Problem
 
-# Neurons beyond which nothing is searched.
+# Cores up to which groups of neurons are arranged; neurons beyond which nothing is searched.
+_PAIRED = 16_384
 MOST = 20_000
 # Segments of a search, those without less excess after which it is given up, and the work of each: synapses of the
 # neurons that are tried, each try counting as some more.
@@ -44,7 +45,7 @@ def find(problem: Problem) -> npt.NDArray[np.int32] | None:
         problem,
         rates=np.concatenate([np.ones(problem.n), np.zeros(len(problem.rates) - problem.n)]),
         objective="hops",
-        cost=cost_matrix(HOPS, problem.grid),
+        cost=make_ways(HOPS, problem.grid) if problem.grid.cores > DENSE else cost_matrix(HOPS, problem.grid),
         tree=None,
     )
     searches = []
@@ -69,7 +70,7 @@ def _starts(problem: Problem) -> list[npt.NDArray[np.int32]]:
     starts = [
         pack_components(problem),
         problem.grown,
-        clusters.place(problem, rng),
+        clusters.place(problem, rng) if problem.grid.cores <= _PAIRED else None,
         *(bisection.place(each, rng, effort) for each in (problem, spread)),
         tiles.place(spread, rng, effort),
     ]

@@ -51,7 +51,7 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         core_of[piece] = core
     core_at = np.arange(problem.grid.cores)
     _exchange_neighbours(
-        packets_between(problem, core_of), problem.cost, core_at, problem.grid.rows, problem.grid.columns
+        packets_between(problem, core_of), problem.matrix(), core_at, problem.grid.rows, problem.grid.columns
     )
     return core_at[core_of].astype(np.int32)
 

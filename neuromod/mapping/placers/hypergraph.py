@@ -123,11 +123,12 @@ def assign(problem: Problem, part: npt.NDArray[np.int32], rng: np.random.Generat
         Core of each neuron.
     """
     packets = packets_between(problem, part)
+    cost = problem.matrix()
     best, least = np.arange(problem.grid.cores), np.inf
     for _ in range(_STARTS):
-        rough = quadratic_assignment(packets, problem.cost, method="faq", options={"P0": "randomized", "rng": rng})
+        rough = quadratic_assignment(packets, cost, method="faq", options={"P0": "randomized", "rng": rng})
         guess = np.stack([np.arange(len(packets)), rough.col_ind], axis=1)
-        fine = quadratic_assignment(packets, problem.cost, method="2opt", options={"partial_guess": guess, "rng": rng})
+        fine = quadratic_assignment(packets, cost, method="2opt", options={"partial_guess": guess, "rng": rng})
         if fine.fun < least:
             best, least = fine.col_ind, fine.fun
     core_of: npt.NDArray[np.int32] = best[part].astype(np.int32)

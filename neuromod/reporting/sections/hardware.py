@@ -33,6 +33,9 @@ PER_CORE = {
     "load": "Load",
 }
 
+# Cores up to which they are drawn and listed.
+MOST_DRAWN = 16_384
+
 
 def placed(findings: Findings) -> Section | None:
     """Return what the placement is, in words; None without one."""
@@ -103,7 +106,7 @@ def cores_of(findings: Findings) -> Cores | None:
         If the estimate does not fit the placement.
     """
     placement, traffic = findings.placement, findings.traffic
-    if placement is None or traffic is None:
+    if placement is None or traffic is None or placement.grid.cores > MOST_DRAWN:
         return None
     grid = placement.grid
     try:
