@@ -111,7 +111,17 @@ def of_bits(figures: Mapping[str, Any], weight_bits: int | None) -> Row:
 
 
 def read_goals(text: str | None) -> tuple[str, ...]:
-    """Read names of columns, separated by commas, that a Pareto front is about; `GOALS` if omitted.
+    """Read the columns that a Pareto front is about.
+
+    Parameters
+    ----------
+    text : str, optional
+        Their names, separated by commas; `GOALS` if omitted.
+
+    Returns
+    -------
+    tuple of str
+        The names, each once.
 
     Raises
     ------

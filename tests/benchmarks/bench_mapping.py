@@ -55,9 +55,13 @@ def measured(network: Network, core_of: np.ndarray, grid: Grid, rates: np.ndarra
 
 
 def compare(
-    network: Network, rates: np.ndarray, grid: Grid, capacity: int, seed: int, peers: Path, methods: tuple = ()
-) -> dict:
-    """Place by every library, or by some `methods`, and by ours; return every measure and time."""
+    network: Network, rates: np.ndarray, grid: Grid, capacity: int, seed: int, peers: Path, *,
+    methods: tuple[str, ...] = (), objectives: tuple[str, ...] = MEASURES, placed: dict | None = None,
+) -> dict:  # fmt: skip
+    """Place by every library, or by some `methods`, and by ours for `objectives`; return every measure and time.
+
+    Our placements go into `placed`, by their objective.
+    """
     problem = make_problem(network, rates, grid, capacity)
     first = "tiles" if network.positions is not None else "bisection"
     tiles = find_placer(first)(problem, np.random.default_rng(seed), Effort())
@@ -83,11 +87,13 @@ def compare(
                 **json.loads(done.stdout.splitlines()[-1]),
                 "neurons_beyond_capacity": max(over, 0),
             }
-    for objective in MEASURES:
+    for objective in objectives:
         wall, cpu = time.perf_counter(), time.process_time()
         core_of = place_neurons(network, rates, grid, capacity, seed=seed, objective=objective)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         assert np.bincount(core_of, minlength=grid.cores).max() <= capacity
+        if placed is not None:
+            placed[objective] = core_of
         found[f"ours, {objective}"] = {
             **measured(network, core_of, grid, rates), "seconds": wall, "cpu_seconds": cpu
         }  # fmt: skip

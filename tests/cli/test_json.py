@@ -65,6 +65,8 @@ def printed(tmp_path_factory) -> dict[str, list[object]]:
         ["export", "--format", "all", "--quantize", "int8", "--substeps", "3", "--tune", "never", "--run", run],
         ["verify", "--trials", "20", "--run", run],
         ["analyze", "--trials", "4", "--run", run],
+        ["explore", "--cores", "2x2", "--weight-bits", "4", "--placer", "tiles", "--plot", str(folder / "e.svg"),
+         "--run", run],
         ["report", "--run", run],
         ["import", str(folder / "w.mtx"), "--run", str(folder / "other")],
         ["report", "--compare", run, str(folder / "other"), "--out", str(folder / "c.html")],
@@ -112,7 +114,7 @@ def test_every_key_is_documented(command: str, printed) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "import", "prune", "map", "sweep", "tasks", "data", "targets", "runs", "report"]
+    "command", ["train", "import", "prune", "map", "explore", "sweep", "tasks", "data", "targets", "runs", "report"]
 )
 def test_every_documented_key_is_printed(command: str, printed) -> None:
     text = (DOCS / "json.md").read_text(encoding="utf-8").split(f"## neuromod {command}\n")[1].split("\n## ")[0]

@@ -12,7 +12,7 @@ from neuromod.reporting.numbers import tidy
 Row = Mapping[str, Any]
 
 _WIDTH, _HEIGHT = 420.0, 290.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 16.0, 14.0, 42.0
+_LEFT, _RIGHT, _TOP, _BOTTOM, _LINE = 66.0, 16.0, 14.0, 42.0, 16.0
 
 
 def columns_of(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -71,8 +71,13 @@ def draw(table: Mapping[str, Any], x: str, y: str) -> Element:
     """
     columns, rows = columns_of(table), known_in(table["points"], x, y)
     titles = [axis_of(columns[key]) for key in (x, y)]
+    names = list(dict.fromkeys(str(row["target"]) for row in rows))
     root = figure(
-        _WIDTH, _HEIGHT, f"{titles[1]} against {titles[0]}", f"{len(rows)} points with their front", class_="pareto"
+        _WIDTH,
+        _HEIGHT + _LINE * len(names),
+        f"{titles[1]} against {titles[0]}",
+        f"{len(rows)} points with their front",
+        class_="pareto",
     )
     bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     (low_x, high_x), (low_y, high_y) = (_range([float(row[key]) for row in rows]) for key in (x, y))
@@ -93,7 +98,10 @@ def draw(table: Mapping[str, Any], x: str, y: str) -> Element:
     front = front_of(rows, columns[x], columns[y])
     line = " ".join(f"{number(across(row[x]))},{number(up(row[y]))}" for row in front)
     element(root, "polyline", points=line, class_="front")
-    names = list(dict.fromkeys(str(row["target"]) for row in rows))
+    for kind, name in enumerate(names):
+        below = _HEIGHT + _LINE * kind + 10
+        element(root, "path", d=shape(kind, _LEFT + 5, below - 4), class_=f"f{kind % 8}")
+        element(root, "text", name, x=_LEFT + 17, y=below)
     for row in rows:
         kind = names.index(str(row["target"]))
         at = (across(float(row[x])), up(float(row[y])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from neuromod.errors import UsageError
@@ -38,7 +39,7 @@ def explored(findings: Findings) -> dict[str, Any] | None:
             "words": f"The same network, {count(table['neurons'])} neurons, on {len(rows)} combinations of grid, "
             f"target, capacity and bits: {len(fitting)} fit, {best} of them lie on the Pareto front of {names}.",
             "planes": [document(figures.draw(table, x, y)) for x, y in figures.planes_of(table)],
-            "header": ["Point", *(columns[key]["title"] for key in _SHOWN), "Front"],
+            "header": ["Point", *(_heading(columns[key]) for key in _SHOWN), "Front"],
             "rows": [
                 [figures.label(row), *(_text(key, row[key]) for key in _SHOWN), "yes" if row["front"] else ""]
                 for row in fitting
@@ -47,6 +48,11 @@ def explored(findings: Findings) -> dict[str, Any] | None:
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"the table of the exploration cannot be shown ({error!r}); explore again") from error
+
+
+def _heading(column: Mapping[str, Any]) -> str:
+    unit = str(column["unit"]).partition(" ")[0]
+    return f"{column['title']}, {unit}" if unit in ("pJ", "ns", "bit") else str(column["title"])
 
 
 def _text(key: str, value: float | None) -> str:
