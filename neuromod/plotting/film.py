@@ -14,7 +14,7 @@ from neuromod.errors import UsageError
 from neuromod.files import replacing
 from neuromod.plotting import overview
 from neuromod.plotting.overview import CORE_COLOURS, INK, MUTED, OKABE_ITO, PAPER
-from neuromod.reporting import core_colour, count
+from neuromod.reporting import core_colour, count, squares_of
 from neuromod.training import Film, Frame
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _plane(axes: Axes, film: Film) -> tuple[LineCollection, LineCollection, Path
     at = np.concatenate([frame.positions for frame in film.frames])
     low, high = at.min(axis=0) - 0.8, at.max(axis=0) + 0.8
     if film.grid is not None and film.block is not None:
-        overview.outline_cores(axes, film.grid, film.block)
+        overview.draw_squares(axes, squares_of(film.grid, film.block))
         low = np.minimum(low, -0.7)
         high = np.maximum(high, np.multiply(film.grid, film.block)[::-1] - 0.3)
     axes.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), aspect="equal")
