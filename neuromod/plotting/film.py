@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 MOST_BYTES = 4_000_000
 _RATE, _HOLD_S = 15, 2.0
 # The strongest connections of a frame are drawn, those that would be fainter than paper are not.
-_MOST_LINES, _FAINTEST = 1500, 0.02
+_MOST_LINES, _FAINTEST = 800, 0.02
 _RULE, _NONE = "#dddcd5", "#b9b7ae"
 # Colours of a GIF and every how many frames are kept, until it is small enough; qualities of an MP4.
-_SMALLER = ((64, 1), (32, 1), (24, 1), (32, 2), (24, 2), (16, 3), (16, 5))
+_SMALLER = ((48, 1), (32, 1), (20, 1), (32, 2), (20, 2), (16, 3), (16, 5))
 _WORSE = (20, 26, 32, 38, 45)
 
 
