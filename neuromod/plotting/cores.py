@@ -55,7 +55,9 @@ def save(
     # Inches; the letters below need some width.
     side = float(np.clip(0.95 * max(grid.rows, grid.columns), 4.4, 9)) / max(grid.rows, grid.columns)
     figure = Figure(
-        figsize=(max(side * grid.columns, 4.4), side * grid.rows + 1), facecolor=overview.PAPER, layout="constrained"
+        figsize=(max(side * grid.columns, 3.6) + 0.2, side * grid.rows + 0.85),
+        facecolor=overview.PAPER,
+        layout="constrained",
     )
     axes = figure.add_subplot()
     overview.draw_cores(axes, cores, inside=True)
@@ -69,12 +71,12 @@ def save(
     dots = ""
     if cores.inside is not None:
         known = bool((cores.inside.cluster >= 0).any())
-        dots = f"dots: neurons, {'by functional cluster' if known else 'the darker, the more active'}; "
+        dots = f"\ndots: neurons, {'by functional cluster' if known else 'the darker, the more active'}"
     axes.text(
         0.5,
         -0.01,
-        f"colour: packets sent and received per step (at most {count(float(cores.load.max()))})\n{dots}"
-        f"arrows: link load (at most {count(float(cores.link_load.max(initial=0)))} packets per step)",
+        f"colour: packets sent and received per step (at most {count(float(cores.load.max()))})\n"
+        f"arrows: link load (at most {count(float(cores.link_load.max(initial=0)))} packets per step){dots}",
         transform=axes.transAxes,
         ha="center",
         va="top",

@@ -14,7 +14,7 @@ from neuromod.errors import UsageError
 from neuromod.files import replacing
 from neuromod.plotting import overview
 from neuromod.plotting.overview import CORE_COLOURS, INK, MUTED, OKABE_ITO, PAPER
-from neuromod.reporting import core_colour, count
+from neuromod.reporting import core_colour, count, squares_of
 from neuromod.training import Film, Frame
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 MOST_BYTES = 4_000_000
 _RATE, _HOLD_S = 15, 2.0
 # The strongest connections of a frame are drawn, those that would be fainter than paper are not.
-_MOST_LINES, _FAINTEST = 1500, 0.02
+_MOST_LINES, _FAINTEST = 800, 0.02
 _RULE, _NONE = "#dddcd5", "#b9b7ae"
 # Colours of a GIF and every how many frames are kept, until it is small enough; qualities of an MP4.
-_SMALLER = ((64, 1), (32, 1), (24, 1), (32, 2), (24, 2), (16, 3), (16, 5))
+_SMALLER = ((48, 1), (32, 1), (20, 1), (32, 2), (20, 2), (16, 3), (16, 5))
 _WORSE = (20, 26, 32, 38, 45)
 
 
@@ -174,7 +174,7 @@ def _plane(axes: Axes, film: Film) -> tuple[LineCollection, LineCollection, Path
     at = np.concatenate([frame.positions for frame in film.frames])
     low, high = at.min(axis=0) - 0.8, at.max(axis=0) + 0.8
     if film.grid is not None and film.block is not None:
-        overview.outline_cores(axes, film.grid, film.block)
+        overview.draw_squares(axes, squares_of(film.grid, film.block))
         low = np.minimum(low, -0.7)
         high = np.maximum(high, np.multiply(film.grid, film.block)[::-1] - 0.3)
     axes.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), aspect="equal")

@@ -24,7 +24,7 @@ FORMATS = (".png", ".svg", ".pdf")
 CORE_COLOURS = ("#2b47b2", "#c36008", "#1c928f", "#792956")
 # Okabe and Ito's colours, which colour-blind eyes tell apart: blue, vermilion, green, purple, orange, sky blue, black.
 OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-INK, MUTED, PAPER = "#1c1f22", "#5a6068", "#fdfdfb"
+INK, MUTED, PAPER, GROUND = "#1c1f22", "#5a6068", "#fdfdfb", "#eeeee8"
 # Cores a side up to which links have arrowheads, and all that is drawn are lines and not pixels.
 _MOST_HEADS, _MOST_VECTORS = 16, 32
 _LOADS, _LINKS = ("#e6ecf2", "#14538c"), ("#ecd8cb", "#b5460f")
@@ -44,6 +44,8 @@ def draw_plane(ax: Axes, plane: Plane) -> None:
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Curve
 
+    if plane.squares is not None:
+        draw_squares(ax, plane.squares)
     source, target = plane.at[plane.source], plane.at[plane.target]
     step = target - source
     bend = source + 0.5 * step + 0.13 * np.stack([step[:, 1], -step[:, 0]], axis=1)
@@ -69,31 +71,23 @@ def draw_plane(ax: Axes, plane: Plane) -> None:
     ax.set_axis_off()
 
 
-def outline_cores(ax: Axes, grid: tuple[int, int], block: tuple[int, int]) -> None:
-    """Draw the cores as squares of the plane: each holds a block of places.
+def draw_squares(ax: Axes, squares: Points) -> None:
+    """Draw the cores as faint squares of the plane.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Whose unit is a pitch of the places.
-    grid, block : (int, int)
-        Rows and columns of cores, and of the places of one.
+        Where to draw.
+    squares : (cores, 4) float64
+        Left, top, width and height of each, in units of the axes.
     """
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import FancyBboxPatch
 
-    rows, columns = block
-    boxes = [
-        FancyBboxPatch(
-            (column * columns - 0.44, row * rows - 0.44),
-            columns - 0.12,
-            rows - 0.12,
-            boxstyle="round,pad=0,rounding_size=0.3",
-        )
-        for row in range(grid[0])
-        for column in range(grid[1])
-    ]
-    ax.add_collection(PatchCollection(boxes, facecolors="#eeeee8", edgecolors="none", zorder=0))
+    corner = 0.07 * float(squares[:, 2:].min())
+    style = f"round,pad=0,rounding_size={corner:.4g}"
+    boxes = [FancyBboxPatch((x, y), across, down, boxstyle=style) for x, y, across, down in squares.tolist()]
+    ax.add_collection(PatchCollection(boxes, facecolors=GROUND, edgecolors="none", zorder=0, label="squares"))
 
 
 def draw_cores(ax: Axes, cores: Cores, *, inside: bool = False) -> None:
@@ -127,7 +121,7 @@ def draw_cores(ax: Axes, cores: Cores, *, inside: bool = False) -> None:
         ink, number = ink_on(loads(share[core])), count(int(cores.neurons[core]))
         if shown is None:
             ax.text(x, y, number, ha="center", va="center", fontsize=8, color=ink)
-        elif cores.neurons[core]:
+        else:
             ax.text(x - 0.29, y - 0.22, number, ha="left", va="center", fontsize=6, color=ink)
     if shown is not None:
         _draw_inside(ax, shown, at)
@@ -175,7 +169,7 @@ def _draw_inside(ax: Axes, inside: Inside, at: Points) -> None:
             size * (bottom - top) + 0.03,
             boxstyle="round,pad=0,rounding_size=0.02",
         )
-        for x, y in corner[np.unique(inside.core)].tolist()
+        for x, y in corner.tolist()
     ]
     ax.add_collection(PatchCollection(panels, facecolors=PAPER, edgecolors="none", label="panels"))
     rates = LinearSegmentedColormap.from_list("", ["#d9d8d2", INK])

@@ -12,6 +12,7 @@ from .figures.explored import planes_of as planes_of
 from .figures.plane import Plane as Plane
 from .figures.plane import core_colour as core_colour
 from .figures.plane import plane_of as plane_of
+from .figures.plane import squares_of as squares_of
 from .figures.task_variance import clusters_of as clusters_of
 from .findings import gather as gather
 from .findings import read_metrics as read_metrics

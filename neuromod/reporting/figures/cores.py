@@ -150,12 +150,13 @@ def _inside(
     rank[order] = np.arange(n) - np.searchsorted(core_of[order], core_of[order])
     left, top, right, bottom = PANEL
     columns = int(np.ceil(np.sqrt(most * (right - left) / (bottom - top))))
-    pitch = min((right - left) / columns, (bottom - top) / -(-most // columns))
+    across, down = (right - left) / columns, (bottom - top) / -(-most // columns)
     row, column = np.divmod(rank, columns)
-    spare = (right - left - columns * pitch) / 2
-    at = np.stack([left + spare + pitch * (column + 0.5), top + pitch * (row + 0.5)], axis=1)
+    at = np.stack([left + across * (column + 0.5), top + down * (row + 0.5)], axis=1)
     rate = np.ones(n) if rates is None else np.asarray(rates, np.float64)
-    return Inside(core_of, at, min(0.36 * pitch, 0.05), cluster, rate / max(float(rate.max(initial=0)), 1e-12))
+    return Inside(
+        core_of, at, min(0.36 * min(across, down), 0.06), cluster, rate / max(float(rate.max(initial=0)), 1e-12)
+    )
 
 
 def draw_cores(cores: Cores) -> Element:
@@ -195,8 +196,6 @@ def draw_cores(cores: Cores) -> Element:
 def _draw_inside(parent: Element, inside: Inside, core: int, x: float, y: float) -> None:
     """Draw the neurons of a core; each carries its number as ``data-i``, as in the plane."""
     here = np.flatnonzero(inside.core == core)
-    if not len(here):
-        return
     left, top, right, bottom = (_CELL * part for part in PANEL)
     room = 4.0
     group = element(parent, "g", class_="inside")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware import Grid, synapses_of_neurons
+from neuromod.hardware import Grid, grown_on, synapses_of_neurons
 from neuromod.mapping import Placement
 from neuromod.network import Network
 from neuromod.reporting.figures.svg import Element, element, figure
@@ -55,6 +55,8 @@ class Plane:
         Where the places come from: ``trained``, ``core`` or ``number``.
     n_connections : int
         Connections of the network, drawn or not.
+    squares : (cores, 4) float64, or None
+        Left, top, width and height of each core in the plane, where the network was trained for cores.
     """
 
     at: Array
@@ -69,6 +71,7 @@ class Plane:
     grid: Grid | None
     where: str
     n_connections: int
+    squares: Array | None = None
 
     @property
     def n(self) -> int:
@@ -103,7 +106,7 @@ def plane_of(
     """
     core = np.full(network.n, -1) if placement is None else placement.core_of.astype(np.int64)
     rate = np.full(network.n, np.nan) if rates is None else np.asarray(rates, np.float64)
-    at, where = _places(network, placement)
+    at, where, squares = _places(network, placement)
     weights = network.w_rec.tocoo()
     source, target = weights.col.astype(np.int64), weights.row.astype(np.int64)
     weight: Array = weights.data.astype(np.float64)
@@ -142,7 +145,22 @@ def plane_of(
     )
     order = order[-MOST_CONNECTIONS:]
     source, target, weight = source[order], target[order], weight[order]
-    return Plane(at, core, cluster, rate, members, label, source, target, weight, grid, where, network.n_synapses)
+    n = network.n_synapses
+    return Plane(at, core, cluster, rate, members, label, source, target, weight, grid, where, n, squares)
+
+
+def squares_of(grid: tuple[int, int], block: tuple[int, int]) -> Array:
+    """Left, top, width and height, (cores, 4), of cores that are blocks of places; in pitches of these.
+
+    Parameters
+    ----------
+    grid, block : (int, int)
+        Rows and columns of cores, and of the places of one.
+    """
+    row, column = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
+    ones = np.ones(len(row))
+    left, top = column * block[1] - 0.44, row * block[0] - 0.44
+    return np.stack([left, top, (block[1] - 0.12) * ones, (block[0] - 0.12) * ones], axis=1)
 
 
 def _label(name: str, core: int, cluster: int, rate: float, fan_in: int, fan_out: int, grid: Grid | None) -> str:
@@ -157,10 +175,15 @@ def _label(name: str, core: int, cluster: int, rate: float, fan_in: int, fan_out
     return " · ".join(parts)
 
 
-def _places(network: Network, placement: Placement | None) -> tuple[Array, str]:
+def _places(network: Network, placement: Placement | None) -> tuple[Array, str, Array | None]:
+    squares = None
     if network.positions is not None:
         at = network.positions.astype(np.float64)
         where = "trained"
+        grown = grown_on(network)
+        if grown is not None:
+            rows, columns = network.info["chip"]["block"]
+            squares = squares_of((grown[0].rows, grown[0].columns), (int(rows), int(columns)))
     elif placement is not None:
         # In the order of their numbers, row by row, inside the square of their core.
         where = "core"
@@ -175,8 +198,12 @@ def _places(network: Network, placement: Placement | None) -> tuple[Array, str]:
         where = "number"
         side = int(np.ceil(np.sqrt(network.n)))
         at = np.stack([np.arange(network.n) % side, np.arange(network.n) // side], axis=1).astype(np.float64)
-    at = at - at.min(axis=0)
-    return at / max(at.max(), 1e-9), where
+    if squares is None:
+        at = at - at.min(axis=0)
+        return at / max(at.max(), 1e-9), where, None
+    low, size = squares[:, :2].min(axis=0), float((squares[:, :2] + squares[:, 2:]).max())
+    size = max(size - float(low.min()), 1e-9)
+    return (at - low) / size, where, (squares - (*low, 0, 0)) / size
 
 
 def _cells(at: Array, core: Index, most: int) -> Index:
@@ -194,6 +221,8 @@ def draw_plane(plane: Plane) -> Element:
     source as ``data-s`` and their targets as ``data-t``. Style sheet and script of the page do the rest.
     """
     extent = plane.at.max(axis=0)
+    if plane.squares is not None:
+        extent = np.maximum(extent, (plane.squares[:, :2] + plane.squares[:, 2:]).max(axis=0))
     radius = float(np.clip(0.26 * np.sqrt(extent.max() * max(extent.min(), 0.05) / plane.n) * _SIDE, 2.5, 17))
     margin = 2 * radius
     inner = _SIDE - 2 * margin
@@ -208,6 +237,9 @@ def draw_plane(plane: Plane) -> Element:
         f"{count(len(plane.weight))} connections; the arrow keys go from one to the next and tell about it",
         class_="plane",
     )
+    for x, y, across, down in [] if plane.squares is None else plane.squares.tolist():
+        element(root, "rect", x=x * inner + margin, y=y * inner + margin, width=across * inner, height=down * inner,
+                rx=0.6 * radius)  # fmt: skip
     _draw_connections(root, plane, xy)
     looped = np.zeros(plane.n, bool)
     looped[plane.source[plane.source == plane.target]] = True

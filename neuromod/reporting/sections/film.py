@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from neuromod.hardware import Grid
 from neuromod.reporting.figures.curves import draw_curve
-from neuromod.reporting.figures.plane import CLUSTER_COLOURS, MOST_NEURONS, core_colour
+from neuromod.reporting.figures.plane import CLUSTER_COLOURS, MOST_NEURONS, core_colour, squares_of
 from neuromod.reporting.figures.svg import Element, document, element, figure
 from neuromod.reporting.figures.task_variance import clusters_of
 from neuromod.reporting.findings import Findings
@@ -23,7 +23,7 @@ from neuromod.training import Film, Frame
 # Neurons times frames, frames, and connections of each: a quarter of a megabyte.
 _MOST_PLACES, _MOST_FRAMES, _FEWEST_FRAMES, _MOST_LINES = 16_000, 40, 12, 500
 # Classes of a connection by |weight| over the largest; fainter ones are left out.
-_CLASSES, _FAINTEST = (0.12, 0.35), 0.02
+_CLASSES, _FAINTEST = (0.2, 0.5), 0.02
 _SIDE = 640.0
 
 Array = npt.NDArray[Any]
@@ -45,7 +45,7 @@ def film(findings: Findings) -> dict[str, Any] | None:
     shown = np.unique(np.linspace(0, len(found.frames) - 1, min(most, len(found.frames))).round().astype(int))
     frames = [found.frames[k] for k in shown]
     classes = _classes(found, _group(findings, found))[neurons]
-    places, at = _places([frame.positions[neurons] for frame in frames])
+    places, at = _places([frame.positions[neurons] for frame in frames], _scale([f.positions for f in found.frames]))
     lines = _lines(frames, neurons, n)
     curves, points = _curves(found, shown)
     words = [_words(frame, found.steps) for frame in frames]
@@ -92,13 +92,18 @@ def _classes(found: Film, group: Array | None) -> Array:
     return np.array([f"f{k % CLUSTER_COLOURS}" if k >= 0 else "" for k in group.tolist()])
 
 
-def _places(positions: Sequence[Array]) -> tuple[Array, Array]:
+def _places(positions: Sequence[Array], scaled: tuple[Array, float]) -> tuple[Array, Array]:
     """All places, (m, 2) whole numbers of the drawing, and the place of each neuron in each frame, (frames, n)."""
-    everything = np.concatenate(positions).astype(np.float64)
-    low, wide = everything.min(axis=0), max(float(np.ptp(everything, axis=0).max()), 1e-9)
-    pixels = np.rint((everything - low) / wide * _SIDE).astype(np.int64)
+    low, scale = scaled
+    pixels = np.rint((np.concatenate(positions).astype(np.float64) - low) * scale).astype(np.int64)
     places, which = np.unique(pixels, axis=0, return_inverse=True)
     return places, which.reshape(len(positions), -1)
+
+
+def _scale(positions: Sequence[Array]) -> tuple[Array, float]:
+    """Where the drawing begins in the plane, (2,), and how many units of it a pitch has."""
+    everything = np.concatenate(positions).astype(np.float64)
+    return everything.min(axis=0), _SIDE / max(float(np.ptp(everything, axis=0).max()), 1e-9)
 
 
 def _moves(before: Array, now: Array) -> list[int]:
@@ -166,17 +171,20 @@ def _caption(found: Film, frames: int, neurons: int) -> str:
 
 def _draw(found: Film, classes: Array, at: Array, lines: Sequence[str]) -> Element:
     """Draw a frame; the script of the page moves its circles and replaces its lines."""
-    n = len(classes)
-    pitch = _SIDE / max(float(np.sqrt(n)) - 1, 1)
-    margin = 0.8 * pitch
-    low, high = at.min(axis=0) - margin, np.maximum(at.max(axis=0), 1) + margin
-    root = figure(
-        float(high[0] - low[0]), float(high[1] - low[1]), "Plane of neurons while training",
-        "the slider below it goes through the steps", class_="film",
-    )  # fmt: skip
-    root.set("viewBox", " ".join(f"{part:.0f}" for part in (*low, *(high - low))))
+    pitch = _SIDE / max(float(np.sqrt(len(classes))) - 1, 1)
+    low, high = at.min(axis=0) - 0.8 * pitch, np.maximum(at.max(axis=0), 1) + 0.8 * pitch
+    squares = np.zeros((0, 4))
     if found.grid is not None and found.block is not None:
-        _draw_cores(root, found)
+        start, scale = _scale([frame.positions for frame in found.frames])
+        squares = (squares_of(found.grid, found.block) - (*start, 0, 0)) * scale
+        low = np.minimum(low, squares[:, :2].min(axis=0) - 2)
+        high = np.maximum(high, (squares[:, :2] + squares[:, 2:]).max(axis=0) + 2)
+    root = figure(
+        *(high - low).tolist(), "Plane of neurons while training", "the slider goes through it", class_="film"
+    )
+    root.set("viewBox", " ".join(f"{part:.0f}" for part in (*low, *(high - low))))
+    for x, y, across, down in squares.tolist():
+        element(root, "rect", x=x, y=y, width=across, height=down, rx=0.25 * pitch)
     wires = element(root, "g", class_="wires")
     for level, text in enumerate(lines):
         ends = np.frombuffer(base64.b64decode(text), "<u2").reshape(-1, 2)
@@ -189,17 +197,3 @@ def _draw(found: Film, classes: Array, at: Array, lines: Sequence[str]) -> Eleme
     for (x, y), look in zip(at.tolist(), classes.tolist(), strict=True):
         element(root, "circle", cx=x, cy=y, r=radius, class_=look or None)
     return root
-
-
-def _draw_cores(root: Element, found: Film) -> None:
-    assert found.grid is not None
-    assert found.block is not None
-    everything = np.concatenate([frame.positions for frame in found.frames]).astype(np.float64)
-    low, wide = everything.min(axis=0), max(float(np.ptp(everything, axis=0).max()), 1e-9)
-    scale = _SIDE / wide
-    rows, columns = found.block
-    for core in range(found.grid[0] * found.grid[1]):
-        row, column = divmod(core, found.grid[1])
-        x, y = (np.array([column * columns - 0.44, row * rows - 0.44]) - low) * scale
-        element(root, "rect", x=float(x), y=float(y), width=(columns - 0.12) * scale, height=(rows - 0.12) * scale,
-                rx=0.25 * scale)  # fmt: skip
