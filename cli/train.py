@@ -45,7 +45,8 @@ def describe(result: dict[str, Any]) -> str:
 @click.option(
     "--readout",
     type=click.Choice(["last", "mean", "every"]),
-    help="Data: where the answer is read; at the last step, as the mean over steps, or at every step.",
+    help="Data: where the answer is read; at the last step, as the mean over steps, or at every step.  [default: the "
+    "better of mean and last in validation]",
 )
 @data_options
 @click.option("--neurons", type=int, help="Neurons, on a square grid.  [default: 256; 100 for data]")
