@@ -54,8 +54,8 @@ def _format_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "formats",
     type=click.Choice([*FORMATS, "all"]),
     multiple=True,
-    help="What to write; may be given more than once.  [default: onnx and snn; of a network without tasks onnx; of one "
-    "from NIR nir]",
+    help="What to write; may be given more than once. all: but the folders of chips that the placement is not on.  "
+    "[default: onnx and snn; of a network without tasks onnx; of one from NIR nir]",
 )
 @_format_options
 @spiking_options
@@ -68,8 +68,7 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
 
     wanted = tuple(name for name in FORMATS if name in formats) or None
     if "all" in formats:
-        placed = run.step("map") is not None
-        wanted = tuple(name for name, format in FORMATS.items() if placed or not format.needs_placement)
+        wanted = _all(run, formats, talk)
     result = export_stage(run, formats=wanted, talk=talk, **options)
     if plot is not None:
         from neuromod.plotting import overview, stages
@@ -79,6 +78,23 @@ def command(formats: tuple[str, ...], plot: Path | None, run: Run, talk: Talk, *
         result["plot"] = str(plot)
     lines = table([[file["path"], f"{file['bytes']:,} bytes"] for file in result["files"]], header=["file", "size"])
     talk.result(result, "\n".join([lines, *_costs(result), *_next(run, result)]))
+
+
+def _all(run: Run, formats: tuple[str, ...], talk: Talk) -> tuple[str, ...]:
+    """Every format but those of other chips than the placement's, unless they are named, too."""
+    placed = run.step("map")
+    target = "" if placed is None else placed["arguments"].get("target") or ""
+    others = [name for name, format in FORMATS.items() if format.chips and not target.startswith(format.chips)]
+    left = [name for name in others if name not in formats]
+    if left:
+        talk.say(
+            f"Of a chip's own, {' and '.join(left)} are left out: the placement is on none; name them with --format."
+        )
+    return tuple(
+        name
+        for name, format in FORMATS.items()
+        if name not in left and (placed is not None or not format.needs_placement)
+    )
 
 
 def _next(run: Run, result: dict[str, Any]) -> list[str]:

@@ -100,6 +100,8 @@ class Format:
         Whether it is written unless something is asked for. The others take packages or time that not everybody has.
     proof : str
         What proves it, if nothing here can run it.
+    chips : str
+        How the names of the targets begin that it is for alone; empty if it is for more than one family of chips.
     """
 
     title: str
@@ -113,6 +115,7 @@ class Format:
     needs_placement: bool = False
     default: bool = False
     proof: str = ""
+    chips: str = ""
 
 
 _SPIKES = "it is calibrated on trials of tasks, and the network names none"
@@ -182,6 +185,7 @@ FORMATS: dict[str, Format] = {
         write_xylo,
         variants={"xylo": Variant("Xylo", ("xylo",), "xylo", "xylo.safetensors", kind="neuromod.chips.XyloNetwork")},
         needs_tasks=True,
+        chips="xylo",
     ),
     "loihi": Format(
         "Loihi",
@@ -192,6 +196,7 @@ FORMATS: dict[str, Format] = {
         },
         converts=True,
         needs_tasks=True,
+        chips="loihi1",
     ),
     "loihi2": Format(
         "Loihi 2",
@@ -203,6 +208,7 @@ FORMATS: dict[str, Format] = {
             )
         },
         needs_tasks=True,
+        chips="loihi2",
     ),
 }
 

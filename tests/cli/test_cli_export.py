@@ -157,3 +157,13 @@ def test_inputs_as_spikes_can_be_had_and_are_verified(solver, run_of):
     limits = ("--min-agreement", 0, "--max-accuracy-gap", 1)
     verified = json.loads(invoke("verify", "--trials", 50, *limits, "--run", run.path, "--json").stdout)["snn"]
     assert (verified["input"], verified["passed"]) == ("counts", True)
+
+
+def test_all_leaves_out_other_chips_and_says_so(solver, run_of):
+    run = run_of(solver)
+    short = ("--substeps", 3, "--tune", "never", "--run", run.path)
+    done = invoke("export", "--format", "all", *short)
+    assert "xylo and loihi and loihi2 are left out" in done.output
+    result = json.loads(invoke("export", "--format", "all", "--format", "loihi2", *short, "--json").stdout)
+    assert {"onnx", "snn", "loihi2"} <= set(result["formats"])
+    assert not {"xylo", "loihi"} & set(result["formats"])

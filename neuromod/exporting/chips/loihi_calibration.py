@@ -24,6 +24,9 @@ FINER = (0, 1, 2)
 # weights the threshold is a smaller number, and so is what inhibition drives the membrane to.
 COARSER = (0, 1, 2, 3)
 
+# Largest number of substeps of which the biases' channel has one spike.
+RAREST = 8.0
+
 # Trials that candidates are compared on.
 _COMPARED = 64
 
@@ -116,6 +119,10 @@ def _integers(
     peaks = peak * np.append(np.where(largest > 0, largest, 1), 1)
     if spiking.input == "counts":
         peaks[:-1] = spiking.input_peak
+    # Biases add up in membranes that keep them, so they are said as finely as the inputs' weights allow: by fewer
+    # spikes of more weight.
+    loudest = float(np.abs(spiking.w_in * peaks[:-1]).max(initial=0)) / (float(np.abs(spiking.bias).max()) or 1.0)
+    peaks[-1] = min(max(peak, loudest), RAREST)
     w_rec = spiking.w_rec.toarray().astype(np.float64)
     w_in = np.concatenate([spiking.w_in, spiking.bias[:, None]], axis=1).astype(np.float64) * peaks
     step = _step(w_rec) if spiking.step_in is None else float(np.median(spiking.step_in))
