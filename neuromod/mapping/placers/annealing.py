@@ -44,7 +44,7 @@ _CLUSTERED, _CORES_CLUSTERED = 5_000, 256
 _COLD = 0.05
 # First and last temperature where the start has found the network's modules: hotter ones undo it. Number of starts of
 # that kind, the share of the tries that is enough for them, and of the time, if time is given, that they take.
-_HOT_MODULES, _COLD_MODULES, _STARTS_MODULES, _TRIES_MODULES, _TIME_MODULES = 0.1, 0.02, 2, 0.4, 0.25
+_HOT_MODULES, _COLD_MODULES, _STARTS_MODULES, _TRIES_MODULES, _TIME_MODULES = 0.04, 0.01, 2, 0.4, 0.4
 _WORKERS = os.cpu_count() or 1
 # Further rounds, where the first found nothing that keeps the limits, as long as each leaves no more than this share of
 # the excess.
