@@ -4,10 +4,10 @@
     python tests/benchmarks/bench_modular.py --peers peers-env/bin/python [--only WORD]
 
 Modules of about 60 neurons (30 in the smallest network), a tenth of the synapses anywhere, 5 % slack. The library is
-Mt-KaHyPar with its presets default and quality: km1, then FAQ and 2-opt for the parts, see `peers.py`; the better of the
-two counts, for each measure and seed apart. Ours is placed for hops, packets and multicast hops, with its default effort.
-What is done stands in `docs/tables/modular.json` and is not done again; one row is one placement, so that a run can be
-cut short anywhere.
+Mt-KaHyPar with its presets default and quality: km1, then FAQ and 2-opt for the parts, see `peers.py`; the better of
+the two counts, for each measure and seed apart. Ours is placed for hops, packets and multicast hops, with its default
+effort. What is done stands in `docs/tables/modular.json` and is not done again; one row is one placement, so that a
+run can be cut short anywhere.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def write_table() -> bool:
     if of_hops:
         passed &= mean(of_hops) <= ALL
         header = ["network", "measure", "seeds", "library", "its CPU s", "ours", "our CPU s", "ours / library", "bar"]
-        said = f"Mean of the hops of the first four networks, relative to the library's: {mean(of_hops):.3f}; bar {ALL}."
+        said = f"Mean hops of the first four networks, relative to the library's: {mean(of_hops):.3f} (bar {ALL})."
         TABLE.write(markdown(header, lines), said)
         draw_modular(drawn)
     return passed

@@ -1,4 +1,4 @@
-"""The figures of `docs/mapping.md`, out of the JSON files of its tables; the benchmarks draw them when they write tables.
+"""The figures of `docs/mapping.md`, out of the JSON files of its tables; the benchmarks draw them too.
 
     python tests/benchmarks/mapping_plots.py
 

@@ -80,7 +80,9 @@ def make_modular_net(n: int, size: int, *, degree: float = 14.0, anywhere: float
     )  # fmt: skip
 
 
-def make_nested_net(n: int, sizes: tuple[int, ...], shares: tuple[float, ...], *, degree: float = 14.0, seed: int = 0) -> Network:
+def make_nested_net(
+    n: int, sizes: tuple[int, ...], shares: tuple[float, ...], *, degree: float = 14.0, seed: int = 0
+) -> Network:
     """Draw a network of modules within modules, without positions.
 
     Parameters

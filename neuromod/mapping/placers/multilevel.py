@@ -91,7 +91,7 @@ def levels(problem: Problem, rng: np.random.Generator) -> list[npt.NDArray[np.in
     """Group of each neuron, (n,), for every level, the coarsest first."""
     chosen: list[npt.NDArray[np.int64]] = []
     size = _FINER
-    for group in clusters.rounds(problem, rng, problem.capacity):
+    for group in clusters.rounds(problem, rng):
         mean = problem.n / (int(group.max()) + 1)
         last = group
         if mean >= size:
@@ -147,9 +147,7 @@ def _exchange_cores(problem: Problem, t: groups.Groups, temperature: float, rand
             table[at] = table.copy()
 
 
-def keep_capacity(
-    problem: Problem, core_of: npt.NDArray[np.int32], rng: np.random.Generator
-) -> npt.NDArray[np.int32]:
+def keep_capacity(problem: Problem, core_of: npt.NDArray[np.int32], rng: np.random.Generator) -> npt.NDArray[np.int32]:
     """Move neurons off the cores that hold too many, those that lose least of some that are drawn."""
     k = problem.grid.cores
     sizes = np.bincount(core_of, minlength=k).astype(np.int64)
