@@ -12,9 +12,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+
+if TYPE_CHECKING:
+    from neuromod.mapping.problem import Problem
 
 
 def begin() -> None:
@@ -47,6 +51,7 @@ def compile_late() -> None:
     core_exchange.anneal_cores(one, one, at, 0.0, 0, np.zeros(1, np.uint64))
     core_exchange.relabel(rows, first, at)
     compile_counts()
+    compile_groups()
 
 
 def compile_counts() -> None:
@@ -63,16 +68,39 @@ def compile_counts() -> None:
     resources.count_usage(net, core_of, grid, target_files.load_target("generic-mesh"))
 
 
+def compile_groups() -> None:
+    """Compile what moves groups, which networks of modules need."""
+    from neuromod.mapping.local_search import groups
+    from neuromod.mapping.placers import multilevel
+
+    problem, rng = _two_pairs(), np.random.default_rng(0)
+    # One core holds too many.
+    multilevel.keep_capacity(problem, np.zeros(4, np.int32), rng)
+    t = groups.make_groups(problem, np.array([0, 0, 1, 1]), np.array([0, 1], np.int32), 4)
+    state, random = (t.rows, t.rates, t.ptr, t.touched, t.own), np.zeros(1, np.uint64)
+    groups.probe_groups(*state, t.core_of, problem.cost, 0, random)
+    groups.search_groups(
+        *state, t.weights, t.core_of, t.sizes, t.members, t.slot, t.counts, problem.cost, 3, 4, 1.0, 0.2, random, 0.0,
+        1.0, 0,
+    )  # fmt: skip
+
+
 def compile_early() -> None:
-    """Compile the search itself, on two pairs of neurons with a synapse between them: moves must lose something."""
-    from neuromod.hardware import Grid
+    """Compile the search itself."""
     from neuromod.mapping.placers import find_placer
-    from neuromod.mapping.problem import CoreLimits, Effort, Problem
+    from neuromod.mapping.problem import Effort
+
+    find_placer("annealing")(_two_pairs(), np.random.default_rng(0), Effort(0.001))
+
+
+def _two_pairs() -> Problem:
+    """Two pairs of neurons with a synapse between them: moves must lose something."""
+    from neuromod.hardware import Grid
+    from neuromod.mapping.problem import CoreLimits, Problem
 
     indptr, targets = np.array([0, 1, 3, 4, 5]), np.array([1, 0, 2, 3, 2], np.int32)
     grid, cost = Grid(1, 2), 1.0 - np.eye(2)
-    problem = Problem(4, indptr, targets, np.ones(4), None, grid, 3, cost, "hops", np.ones(4, np.int64), CoreLimits())
-    find_placer("annealing")(problem, np.random.default_rng(0), Effort(0.001))
+    return Problem(4, indptr, targets, np.ones(4), None, grid, 3, cost, "hops", np.ones(4, np.int64), CoreLimits())
 
 
 if __name__ == "__main__":

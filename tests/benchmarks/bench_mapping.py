@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
+from mapping_plots import draw_mapping
 from nets import make_net
 from tables import Table, markdown
 from trained import trained_network
@@ -154,7 +155,18 @@ def write_tables() -> bool:
     if trained:
         parts.append(markdown(header, trained))
     TABLE.write(*parts)
+    draw_mapping(ratios(content))
     return passed
+
+
+def ratios(content: dict) -> dict[str, dict[str, list[float]]]:
+    """Ours relative to the best library: network -> measure -> the ratio of each row."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for key, row in content.items():
+        of = found.setdefault(key.rsplit(", seed", 1)[0], {})
+        for objective in MEASURES:
+            of.setdefault(objective, []).append(1 - gain(row, objective))
+    return found
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from mapping_plots import draw_scale
 from nets import make_net
 from tables import Table, markdown
 
@@ -115,6 +116,7 @@ def write_table() -> bool:
             and 1 - last["hops"] / last["tiles_hops"] >= FEWER
         )
     TABLE.write(*parts)
+    draw_scale()
     return passed
 
 

@@ -94,3 +94,22 @@ def test_late_kernels_run_on_a_network_of_one_neuron():
     rows = np.zeros(6, np.int32)
     count_packets(rows, rows.view(np.float64), np.zeros(1, np.int32), np.zeros((1, 1)))
     assert len(count_packets.signatures) == before
+
+
+def test_groups_are_compiled_with_the_types_that_are_used():
+    from neuromod.hardware import Grid
+    from neuromod.mapping.local_search import groups
+    from neuromod.mapping.placers import Effort, make_problem, multilevel
+    from neuromod.network import Network
+
+    kernels_of_groups = (groups.search_groups, groups.probe_groups, groups.push_out)
+    precompile.compile_groups()
+    before = [len(kernel.signatures) for kernel in kernels_of_groups]
+    w = np.kron(np.eye(4), np.ones((6, 6))) + np.eye(24, k=7)
+    net = Network(
+        w_rec=w, w_in=np.zeros((24, 1)), w_out=np.zeros((1, 24)), bias=np.zeros(24), bias_out=np.zeros(1), dt_s=0.1,
+        tau_s=0.1,
+    )  # fmt: skip
+    problem = make_problem(net, np.ones(24), Grid(2, 3), 5)
+    multilevel.place(problem, np.random.default_rng(0), Effort(0.01))
+    assert [len(kernel.signatures) for kernel in kernels_of_groups] == before

@@ -234,7 +234,10 @@ def search_groups(  # type: ignore[no-untyped-def]  # pragma: no cover
     rows, rates, ptr, touched, own, weights, core_of, sizes, members, slot, counts, cost, capacity, room, price,
     anywhere, random, temperature, cooling, tries,
 ):  # fmt: skip
-    """Try moves and swaps of groups; a neuron beyond the `capacity` of a core costs `price`, more than `room` is not."""
+    """Try moves and swaps of groups.
+
+    A neuron beyond the `capacity` of a core costs `price`, and no core gets more than `room`.
+    """
     n_groups = len(core_of)
     for _ in range(tries):
         temperature *= cooling
@@ -283,7 +286,8 @@ def push_out(  # type: ignore[no-untyped-def]  # pragma: no cover
 ):
     """Move single neurons off the cores that hold too many, each time the one of `tries` that loses least."""
     k = len(sizes)
-    for a in range(k):
+    for core in range(k):
+        a = np.int64(core)
         while sizes[a] > capacity:
             least = np.inf
             at = np.int64(0)
@@ -295,9 +299,9 @@ def push_out(  # type: ignore[no-untyped-def]  # pragma: no cover
                 b = np.int64(rows[w + CORE]) if w >= 0 else a
                 if sizes[b] >= capacity:
                     # The first core with room, from anywhere on.
-                    b = below(draw(random), k)
+                    b = np.int64(below(draw(random), k))
                     while sizes[b] >= capacity:
-                        b = (b + 1) % k
+                        b = np.int64((b + 1) % k)
                 change = move_change(rows, rates, in_ptr, sources, cost, None, v, b)
                 if change < least:
                     least, at, to = change, p, b

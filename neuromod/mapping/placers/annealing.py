@@ -42,10 +42,10 @@ _RENUMBERED = 50_000
 # Neurons and cores up to which groups of neurons, each kept whole on a core, are tried beside the search.
 _CLUSTERED, _CORES_CLUSTERED = 5_000, 256
 # Last temperature, in units of the mean loss of the losing tries at the start.
-_COLD = 0.05
+COLD = 0.05
 # First and last temperature where the start has found the network's modules: hotter ones undo it. Number of starts of
 # that kind, the share of the tries that is enough for them, and of the time, if time is given, that they take.
-_HOT_MODULES, _COLD_MODULES, _STARTS_MODULES, _TRIES_MODULES, _TIME_MODULES = 0.1, 0.02, 2, 0.4, 0.25
+HOT_MODULES, COLD_MODULES, _STARTS_MODULES, _TRIES_MODULES, _TIME_MODULES = 0.04, 0.01, 2, 0.4, 0.4
 _WORKERS = os.cpu_count() or 1
 # Further rounds, where the first found nothing that keeps the limits, as long as each leaves no more than this share of
 # the excess.
@@ -56,8 +56,9 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     """Anneal from several starts and keep the best placement.
 
     The starts are the placement that training grew, if there is one, cuts of the plane of neurons and, for small
-    networks, random ones. The result is never worse than the first of them, nor, in networks of at most 5,000 neurons,
-    than `neuromod.mapping.placers.clusters`.
+    networks, random ones; where neurons form modules that a cut does not follow, `neuromod.mapping.placers.multilevel`,
+    whose starts are refined at lower temperatures with fewer tries. The result is never worse than the first of them,
+    nor, in networks of at most 5,000 neurons, than `neuromod.mapping.placers.clusters`.
 
     Parameters
     ----------
@@ -81,15 +82,13 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     if problem.tree is not None or problem.objective == "max-link":
         # A good placement of copied packets is half the way to both.
         effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
-        found = [place(replace(problem, objective="hops", tree=None), rng, effort)]
-        hot = (
-            _HOT_MODULES if problem.objective != "max-link" and multilevel.has_modules(problem, _cut(problem)) else None
-        )
-        starts = [Start(found[0], hot)] * 2
+        good = place(replace(problem, objective="hops", tree=None), rng, effort)
+        seen = problem.tree is not None and _sees_modules(problem, _cut(problem))
+        starts = [Start(good, HOT_MODULES if seen else None)] * 2
     else:
         starts = _starts(problem, rng, effort)
-        found = [starts[0].core_of] if problem.grown is None else [problem.grown, starts[0].core_of]
-    tries = _count_tries(problem, starts, effort)
+    found = [starts[0].core_of] if problem.grown is None else [problem.grown, starts[0].core_of]
+    tries = count_tries(problem, starts, effort)
     beyond = min(rank(problem, start.core_of)[0] for start in starts)
     fitting = find(problem) if beyond else None
     # Where even that found nothing, a search that gets no nearer to the limits is not worth its time.
@@ -129,7 +128,7 @@ class Start:
     hot: float | None = None
 
 
-def _count_tries(problem: Problem, starts: list[Start], effort: Effort) -> int:
+def count_tries(problem: Problem, starts: list[Start], effort: Effort) -> int:
     """Tries of each start."""
     some = min(problem.n, _MANY_NEURONS)
     growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
@@ -168,7 +167,7 @@ def _anneal_all(
         hot = starts[i].hot
         core_of = np.empty(problem.n, np.int32)
         core_of[order] = searches[i].run(
-            tries, (_COLD if hot is None else _COLD_MODULES) * coldest, seconds=deadline, hot=hot, give_up=give_up,
+            tries, (COLD if hot is None else COLD_MODULES) * coldest, seconds=deadline, hot=hot, give_up=give_up,
             on_progress=tell,
         )  # fmt: skip
         return core_of
@@ -215,16 +214,24 @@ def rank(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[float, ...]:
 
 
 def _cut(problem: Problem, rng: np.random.Generator | None = None) -> npt.NDArray[np.int32]:
-    """Placement out of coordinates: the neurons' own, or distances in the graph."""
-    placer = tiles if problem.positions is not None else bisection
-    return placer.place(problem, rng or np.random.default_rng(0), Effort())
+    """Placement that training grew, or out of coordinates: the neurons' own, or distances in the graph."""
+    if problem.grown is not None:
+        return problem.grown
+    place_by = tiles.place if problem.positions is not None else bisection.place
+    return place_by(problem, rng or np.random.default_rng(0), Effort())
+
+
+def _sees_modules(problem: Problem, first: npt.NDArray[np.int32]) -> bool:
+    """Whether starts that see modules are worth their time, beside the cut `first`."""
+    looked_at = problem.positions is None or problem.n <= _ONE_START
+    return looked_at and problem.grid.cores > 1 and multilevel.has_modules(problem, first)
 
 
 def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[Start]:
-    first = _cut(problem, rng) if problem.grown is None else problem.grown
+    first = _cut(problem, rng)
     starts = [Start(first)]
     number = int(np.clip(_NEURONS_STARTED // problem.n, *_STARTS)) if problem.n <= _ONE_START else 1
-    if (problem.positions is None or problem.n <= _ONE_START) and multilevel.has_modules(problem, first):
+    if _sees_modules(problem, first):
         starts = _modules(problem, rng, effort)
         if problem.n > _NEURONS_STARTED and not any(rank(problem, start.core_of)[0] for start in starts):
             return starts
@@ -232,7 +239,7 @@ def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[
     if rank(problem, first)[0] and cores_needed(problem) < problem.grid.cores:
         # What is too much for a few full cores may do on many.
         spread = replace(problem, capacity=-(-problem.n // problem.grid.cores))
-        starts.append(Start(_cut(spread, rng)))
+        starts.append(Start(_cut(replace(spread, grown=None), rng)))
     # Cuts of the plane are what local networks need; random starts find what no cut would.
     for i in range(len(starts), number):
         cut = problem.n > _NEURONS_STARTED or i % 2 == 0
@@ -245,4 +252,4 @@ def _modules(problem: Problem, rng: np.random.Generator, effort: Effort) -> list
     effort = replace(effort, seconds=effort.seconds and effort.seconds * _TIME_MODULES)
     with ThreadPoolExecutor(min(_STARTS_MODULES, _WORKERS)) as pool:
         placed = pool.map(lambda seed: multilevel.place(problem, seed, effort), rng.spawn(_STARTS_MODULES))
-        return [Start(core_of, _HOT_MODULES) for core_of in placed]
+        return [Start(core_of, HOT_MODULES) for core_of in placed]

@@ -28,13 +28,13 @@ from neuromod.mapping.problem import Effort, Problem
 # Packets of packed groups, relative to those of a cut, below which a network has modules: measured are 0.2 to 0.3 where
 # nine tenths of the synapses are in modules, 0.77 and more in networks of short or random synapses.
 _MODULES = 0.5
-# Largest group, as a share of a core's neurons; and how many times fewer neurons the groups of a finer level have.
-_LARGEST, _FINER = 0.25, 3.0
-# Tries for each group of the coarsest level, and of the others.
-_TRIES, _TRIES_FINER = 300, 90
+# How many times fewer neurons the groups of a finer level have, also than which no group is finer.
+_FINER = 3.0
+# Tries of the coarsest level times the root of the number of groups, and of the others.
+_TRIES, _TRIES_FINER = 25_000, 8_000
 # First temperatures of the coarsest level and of the others, and the last one of all, in units of the mean loss of the
 # losing tries.
-_HOT, _HOT_FINER, _COLD = 0.6, 0.15, 0.05
+_HOT, _HOT_FINER, _COLD = 0.4, 0.12, 0.04
 # Segments of a level; share of the tries that go to any core, at most and times the number of cores.
 _SEGMENTS, _ANYWHERE, _ANYWHERE_CORES = 20, 0.2, 4.0
 # Neurons of which the one that loses least leaves a core that holds too many; tries that measure a level's losses.
@@ -81,7 +81,7 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         of_group = np.zeros(int(group.max()) + 1, np.int32)
         of_group[group] = core_of if number else clusters.pack(group, problem)
         deadline = None if effort.seconds is None else begin + effort.seconds * (number + 1) / len(chosen)
-        tries = int(effort.amount * (_TRIES_FINER if number else _TRIES) * len(of_group))
+        tries = int(effort.amount * (_TRIES_FINER if number else _TRIES) * len(of_group) ** 0.5)
         hot = _HOT_FINER if number else _HOT
         core_of = _anneal(problem, group, of_group, (hot, tries, deadline), rng)[group]
     return keep_capacity(problem, core_of, rng)
@@ -91,7 +91,7 @@ def levels(problem: Problem, rng: np.random.Generator) -> list[npt.NDArray[np.in
     """Group of each neuron, (n,), for every level, the coarsest first."""
     chosen: list[npt.NDArray[np.int64]] = []
     size = _FINER
-    for group in clusters.rounds(problem, rng, max(int(problem.capacity * _LARGEST), 1)):
+    for group in clusters.rounds(problem, rng):
         mean = problem.n / (int(group.max()) + 1)
         last = group
         if mean >= size:
