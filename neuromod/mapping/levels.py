@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.hardware import Grid, PacketPrice, Ways, cost_matrix
+from neuromod.mapping.cost import lines
 from neuromod.mapping.local_search.run import Search
 from neuromod.mapping.placers import annealing
 from neuromod.mapping.placers.bisection import cut_plane, embed
@@ -30,6 +31,9 @@ _CROPPED, _ROOM, _SMALLER = 16_384, 1.25, 0.8
 _FEW_CHIPS, _FAR = 16, 0.001
 # Share of the effort that goes into the chips; first temperature of the refinement, relative to that of a search.
 _CHIPS, _COOL = 0.5, 0.25
+# Price of a hop from chip to chip, in those of others, from which on few chips each keeps its neurons; and neurons up to
+# which the whole grid is searched at once where they are not kept.
+_DEAR, _AT_ONCE = 4.0, 5_000
 # Tries of the refinement for each neuron, at the full effort, and last temperature as in `annealing`.
 _TRIES, _COLD = 60, 0.05
 
@@ -86,16 +90,23 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort, *, chip: G
     if problem.positions is None:
         problem = replace(problem, positions=embed(problem, rng))
     mesh = Grid(grid.rows // chip.rows, grid.columns // chip.columns)
-    few = mesh.cores <= _FEW_CHIPS
+    few = mesh.cores <= _FEW_CHIPS and _is_dear(problem)
     chip_of = _onto_chips(problem, mesh, chip, rng, _part(effort, 0.0, _CHIPS, 2 * _CHIPS if few else _CHIPS))
     start = _onto_cores(problem, chip_of, mesh, chip)
     of_core = (grid.coordinates() // (chip.rows, chip.columns) @ (mesh.columns, 1)).astype(np.int32) if few else None
     found = [start, _refine(problem, start, rng, _part(effort, _CHIPS, 1.0), of_core)]
     best = min(found, key=lambda core_of: annealing.rank(problem, core_of))
-    if annealing.rank(problem, best)[0]:
+    if annealing.rank(problem, best)[0] or (problem.n <= _AT_ONCE and not few):
         # What the chips can hold in all may not go onto their cores.
         best = min(best, annealing.place(given, rng, effort), key=lambda core_of: annealing.rank(problem, core_of))
     return best
+
+
+def _is_dear(problem: Problem) -> bool:
+    """Whether a hop from chip to chip costs so much more than others that nothing else outweighs it."""
+    assert isinstance(problem.cost, Ways)
+    hops = np.concatenate([np.diff(line) for line in lines(problem.cost, problem.grid)])
+    return bool(hops.max(initial=0.0) >= _DEAR * hops.min(initial=np.inf))
 
 
 def _part(effort: Effort, begin: float, end: float, amount: float | None = None) -> Effort:
