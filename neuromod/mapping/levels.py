@@ -31,8 +31,8 @@ _CROPPED, _ROOM, _SMALLER = 16_384, 1.25, 0.8
 _FEW_CHIPS, _FAR = 16, 0.001
 # Share of the effort that goes into the chips; first temperature of the refinement, relative to that of a search.
 _CHIPS, _COOL = 0.5, 0.25
-# Price of a hop from chip to chip, in those of others, from which on few chips each keeps its neurons; and neurons up to
-# which the whole grid is searched at once where they are not kept.
+# Price of a hop from chip to chip, in those of others, from which on each of a few chips keeps its neurons; and neurons
+# up to which the whole grid is searched at once where they are not kept.
 _DEAR, _AT_ONCE = 4.0, 5_000
 # Tries of the refinement for each neuron, at the full effort, and last temperature as in `annealing`.
 _TRIES, _COLD = 60, 0.05
