@@ -2,7 +2,8 @@
 
 What a hop from chip to chip costs outweighs what happens within a chip, so that neurons are first shared out over the
 chips, as over cores as large as a chip. Within each chip its neurons are cut by their coordinates, and one search over
-all cores refines the whole, borders included, at a temperature that leaves the chips as they are.
+all cores refines the whole: it counts what goes over the borders, too, but on few chips each neuron stays on its own,
+so that as few packets go from chip to chip as the first search found.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neuromod.hardware import Grid, PacketPrice, Ways, cost_matrix
+from neuromod.mapping.cost import lines
 from neuromod.mapping.local_search.run import Search
 from neuromod.mapping.placers import annealing
 from neuromod.mapping.placers.bisection import cut_plane, embed
@@ -26,13 +28,14 @@ Method = Callable[[Problem, np.random.Generator, Effort], npt.NDArray[np.int32]]
 # Cores of a grid beyond which only the corner is searched that holds the neurons with some room, if that is smaller.
 _CROPPED, _ROOM, _SMALLER = 16_384, 1.25, 0.8
 # Chips up to which packets between them count more than how far they go: the ways are short.
-_FEW_CHIPS, _FAR = 16, 0.02
+_FEW_CHIPS, _FAR = 16, 0.001
 # Share of the effort that goes into the chips; first temperature of the refinement, relative to that of a search.
 _CHIPS, _COOL = 0.5, 0.25
+# Price of a hop from chip to chip, in those of others, from which on each of a few chips keeps its neurons; and neurons
+# up to which the whole grid is searched at once where they are not kept.
+_DEAR, _AT_ONCE = 4.0, 5_000
 # Tries of the refinement for each neuron, at the full effort, and last temperature as in `annealing`.
 _TRIES, _COLD = 60, 0.05
-# Neurons up to which the whole grid is searched at once, too.
-_AT_ONCE = 5_000
 
 
 def crop(
@@ -87,23 +90,33 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort, *, chip: G
     if problem.positions is None:
         problem = replace(problem, positions=embed(problem, rng))
     mesh = Grid(grid.rows // chip.rows, grid.columns // chip.columns)
-    chip_of = _onto_chips(problem, mesh, chip, rng, _part(effort, 0.0, _CHIPS))
+    few = mesh.cores <= _FEW_CHIPS and _is_dear(problem)
+    chip_of = _onto_chips(problem, mesh, chip, rng, _part(effort, 0.0, _CHIPS, 2 * _CHIPS if few else _CHIPS))
     start = _onto_cores(problem, chip_of, mesh, chip)
-    found = [start, _refine(problem, start, rng, _part(effort, _CHIPS, 1.0))]
+    of_core = (grid.coordinates() // (chip.rows, chip.columns) @ (mesh.columns, 1)).astype(np.int32) if few else None
+    found = [start, _refine(problem, start, rng, _part(effort, _CHIPS, 1.0), of_core)]
     best = min(found, key=lambda core_of: annealing.rank(problem, core_of))
-    if problem.n <= _AT_ONCE or annealing.rank(problem, best)[0]:
+    if annealing.rank(problem, best)[0] or (problem.n <= _AT_ONCE and not few):
+        # What the chips can hold in all may not go onto their cores.
         best = min(best, annealing.place(given, rng, effort), key=lambda core_of: annealing.rank(problem, core_of))
     return best
 
 
-def _part(effort: Effort, begin: float, end: float) -> Effort:
-    """Return a part of an effort, with its progress as that part of the whole."""
+def _is_dear(problem: Problem) -> bool:
+    """Whether a hop from chip to chip costs so much more than others that nothing else outweighs it."""
+    assert isinstance(problem.cost, Ways)
+    hops = np.concatenate([np.diff(line) for line in lines(problem.cost, problem.grid)])
+    return bool(hops.max(initial=0.0) >= _DEAR * hops.min(initial=np.inf))
+
+
+def _part(effort: Effort, begin: float, end: float, amount: float | None = None) -> Effort:
+    """Return a part of an effort, with its progress as that part of the whole; `amount` of it, if that differs."""
     share = end - begin
 
     def tell(done: float) -> None:
         effort.on_progress(begin + share * done)
 
-    return Effort(effort.amount * share, effort.seconds and effort.seconds * share, tell)
+    return Effort(effort.amount * (amount or share), effort.seconds and effort.seconds * share, tell)
 
 
 def _onto_chips(
@@ -144,12 +157,16 @@ def _onto_cores(problem: Problem, chip_of: npt.NDArray[np.int32], mesh: Grid, ch
 
 
 def _refine(
-    problem: Problem, start: npt.NDArray[np.int32], rng: np.random.Generator, effort: Effort
+    problem: Problem,
+    start: npt.NDArray[np.int32],
+    rng: np.random.Generator,
+    effort: Effort,
+    within: npt.NDArray[np.int32] | None,
 ) -> npt.NDArray[np.int32]:
-    """Search over all cores from a start."""
+    """Search over all cores from a start; neurons stay on the chip of their core, `within`, if that is given."""
     # Neighbours lie close in memory.
     order = np.argsort(start, kind="stable")
-    search = Search(renumbered(problem, order), start[order], int(rng.integers(0, 2**63)))
+    search = Search(renumbered(problem, order), start[order], int(rng.integers(0, 2**63)), within)
     search.unit *= _COOL
     tries = max(int(2 * effort.amount * _TRIES * problem.n), 10_000)
     core_of = np.empty(problem.n, np.int32)

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/bench_many_chips.py [--only chips|large|million]
 
-Networks of 12 synapses a neuron on 2x2 chips of 8x16 cores: packets to other chips, one for each neuron and chip, beside
-the km1 metric of four parts of the same capacity. Then grids of 256x256 and 1024x1024 cores, and a million neurons with
-20 synapses each on 24x48 chips of 8x16 cores, 7 to a core; that one by the commands, with their time and memory.
+Networks of 12 synapses a neuron on 2x2 chips of 8x16 cores: packets to other chips, one for each neuron and chip,
+beside the km1 metric of four parts of the same capacity. Then grids of 256x256 and 1024x1024 cores, and a million
+neurons with 20 synapses each on 24x48 chips of 8x16 cores, 7 to a core; that one by the commands, with their time and
+memory.
 """
 
 from __future__ import annotations

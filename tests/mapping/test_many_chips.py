@@ -30,6 +30,7 @@ from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.local_search import run as local_run
 from neuromod.mapping.local_search import tables
 from neuromod.mapping.placers import find_placer, make_problem
+from neuromod.mapping.problem import check_pairs
 from neuromod.mapping.search import join_chips
 from neuromod.metrics import Activity
 from neuromod.traffic import packets_between_chips
@@ -170,8 +171,14 @@ def test_large_grids_are_mapped_onto(side):
     assert told["hops_per_step"] < 0.6 * neuromod.estimate(net, found).shuffled_summary["hops_per_step"]
     assert len(told["per_core"]) == 300
     assert told["links"] is None
-    with pytest.raises(UsageError, match="needs a table of all pairs"):
-        neuromod.place(net, cores=(side, side), placer="hilbert")
+    # Methods that need a table of all pairs get the corner that the neurons take.
+    assert neuromod.place(net, cores=(side, side), placer="hilbert").neurons_on.max() == 1
+
+
+def test_tables_of_all_pairs_end_where_they_would_not_fit():
+    check_pairs(16_384)
+    with pytest.raises(UsageError, match="table of all pairs of 16,385 cores, at most 16,384; choose the placer"):
+        check_pairs(16_385)
 
 
 def test_regions_in_machine_code_find_what_the_loop_finds(monkeypatch):

@@ -81,11 +81,12 @@ def probe(  # type: ignore[no-untyped-def]  # pragma: no cover
 def search(  # type: ignore[no-untyped-def]  # pragma: no cover
     rows, rates, first, out_ptr, targets, in_ptr, sources, cost, routers, sizes, capacity,
     members, slot, border, place, counters, synapses, usage, limits, local, chip_of,
-    random, temperature, cooling, tries, penalty, anywhere, region,
+    random, temperature, cooling, tries, penalty, anywhere, region, within,
 ):  # fmt: skip
     """Try moves and swaps: of the neurons at a border between cores or, if `region` is a core, of its neurons alone.
 
-    `anywhere` is the share of tries that go to the core of any neuron.
+    `anywhere` is the share of tries that go to the core of any neuron. If `within` is given, it is the chip of each
+    core, and neurons stay on theirs.
     """
     n = len(first)
     n_border = counters[0]
@@ -117,6 +118,8 @@ def search(  # type: ignore[no-untyped-def]  # pragma: no cover
         a = np.int64(rows[v + CORE])
         b = np.int64(rows[w + CORE])
         if a == b:
+            continue
+        if within is not None and within[a] != within[b]:
             continue
         bits = draw(random)
         swap = sizes[b] >= capacity or share(bits >> np.uint64(32)) < _SWAPS

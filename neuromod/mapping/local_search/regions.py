@@ -10,7 +10,7 @@ from neuromod.mapping.local_search.proposals import search
 def search_regions(  # type: ignore[no-untyped-def]  # pragma: no cover
     rows, rates, first, out_ptr, targets, in_ptr, sources, cost, routers, sizes, capacity,
     members, slot, border, place, counters, synapses, usage, limits, local, chip_of,
-    random, temperature, cooling, tries, penalty, anywhere, order, shares,
+    random, temperature, cooling, tries, penalty, anywhere, order, shares, within,
 ):  # fmt: skip
     """Search each of the cores in an order, with as many tries as it has in `shares`; as `proposals.search`."""
     for i in range(len(order)):
@@ -19,5 +19,5 @@ def search_regions(  # type: ignore[no-untyped-def]  # pragma: no cover
             search(
                 rows, rates, first, out_ptr, targets, in_ptr, sources, cost, routers, sizes, capacity,
                 members, slot, border, place, counters, synapses, usage, limits, local, chip_of,
-                random, temperature, cooling ** (tries / share), share, penalty, anywhere, order[i],
+                random, temperature, cooling ** (tries / share), share, penalty, anywhere, order[i], within,
             )  # fmt: skip

@@ -49,11 +49,14 @@ class Search:
         Placement to begin with; it must keep the capacity.
     seed : int
         Seed of the tries.
+    within : (cores,) int32, optional
+        Chip of each core, if neurons are to stay on theirs.
     """
 
     problem: Problem
     start: npt.NDArray[np.int32]
     seed: int
+    within: npt.NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         problem = self.problem
@@ -182,7 +185,12 @@ class Search:
 
     def _exchange_cores(self, temperature: float) -> None:
         k = self.problem.grid.cores
-        if self.routers is not None or k > MOST_EXCHANGED or self.problem.limits.chip_of is not None:
+        if (
+            self.routers is not None
+            or k > MOST_EXCHANGED
+            or self.problem.limits.chip_of is not None
+            or self.within is not None
+        ):
             return
         t, first = self.tables, self.tables.first[: self.problem.n]
         packets = np.empty((k, k))
@@ -218,7 +226,7 @@ class Search:
             self.cost, self.routers, self.sizes, self.problem.capacity,
             self.members, self.slot, self.border, self.border_place, self.counters,
             self.problem.synapses, self.usage, self.limits, limits.local_axons, self.chips,
-            self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, order, shares,
+            self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, order, shares, self.within,
         )  # fmt: skip
 
     def _try(self, temperature: float, cooling: float, tries: int, anywhere: float, region: int) -> None:
@@ -228,7 +236,7 @@ class Search:
             self.cost, self.routers, self.sizes, self.problem.capacity,
             self.members, self.slot, self.border, self.border_place, self.counters,
             self.problem.synapses, self.usage, self.limits, limits.local_axons, self.chips,
-            self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, region,
+            self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, region, self.within,
         )  # fmt: skip
 
 
