@@ -156,8 +156,8 @@ def page() -> str:
         "# Gallery",
         "",
         "All pictures that `--plot` and `--film` draw, each below the command that makes it. They are of one small",
-        "run, a network of 100 neurons that was trained for the traffic between 16 cores (seed 0). Figures are PNG, SVG",
-        "or PDF by the end of the file's name, films GIF or MP4. `python tests/benchmarks/draw_gallery.py` draws",
+        "run, a network of 100 neurons that was trained for the traffic between 16 cores (seed 0). Figures are PNG,",
+        "SVG or PDF by the end of the file's name, films GIF or MP4. `python tests/benchmarks/draw_gallery.py` draws",
         "all of them and writes this page. What a sweep draws is in [](reproduction.md).",
         "",
     ]

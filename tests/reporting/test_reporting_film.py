@@ -27,7 +27,7 @@ def told(page):
 def test_a_run_without_frames_has_no_film(run):
     reporting.write(run)
     page = run.file(reporting.FILE).read_text()
-    assert "film-data" not in page
+    assert 'id="film-data"' not in page
     assert "The training as a film" not in page
 
 
