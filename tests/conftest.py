@@ -96,7 +96,7 @@ def _film_of(n_side: int, n_frames: int, *, grouping: str = "function") -> Film:
     taken = []
     for k in range(n_frames):
         strength = 0.4 * k / max(n_frames - 1, 1)
-        w = np.where(np.abs(w) > 2 * strength, w, 0).astype(np.float32)
+        w = np.where(np.abs(w) > 6 * strength, w, 0).astype(np.float32)
         one, other = rng.choice(n, 2, replace=False)
         at[[one, other]] = at[[other, one]]
         taken.append(frames.take(10 * k, w, at, strength=strength, accuracy=np.nan if k == 0 else k / n_frames))
