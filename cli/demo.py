@@ -77,7 +77,7 @@ def command(cores: str, target: str | None, python: str | None, seed: int, run_p
             talk.say(f"[{clock(time.monotonic() - begun)}] {name}: {words}")
 
         stage("train", f"{settings.network.neurons} neurons on {', '.join(settings.tasks.names)}")
-        result["train"] = train_stage(run, settings, talk=talk)
+        result["train"] = train_stage(run, settings, talk=talk, film="")
         stage("prune", "as many synapses as the accuracy allows")
         result["prune"] = prune_stage(run, talk=talk, seed=seed)
         stage("map", f"onto {cores} cores")

@@ -13,6 +13,7 @@ import pytest
 from neuromod import Network
 from neuromod.runs import run as rundir
 from neuromod.runs.run import Run
+from neuromod.training import Film, frames
 
 
 def pytest_configure() -> None:
@@ -79,6 +80,29 @@ def full_run() -> Callable[..., Run]:
     What training and pruning report is made up; everything after them is done by the commands' own functions.
     """
     return _full_run
+
+
+@pytest.fixture(scope="session")
+def film_of() -> Callable[..., Film]:
+    """Make a film of neurons on a square grid that swap places while connections go: ``film_of(side, frames)``."""
+    return _film_of
+
+
+def _film_of(n_side: int, n_frames: int, *, grouping: str = "function") -> Film:
+    rng = np.random.default_rng(0)
+    n = n_side**2
+    at = np.stack([np.arange(n) % n_side, np.arange(n) // n_side], axis=1).astype(np.float32)
+    w = rng.normal(size=(n, n)).astype(np.float32)
+    taken = []
+    for k in range(n_frames):
+        strength = 0.4 * k / max(n_frames - 1, 1)
+        w = np.where(np.abs(w) > 6 * strength, w, 0).astype(np.float32)
+        one, other = rng.choice(n, 2, replace=False)
+        at[[one, other]] = at[[other, one]]
+        taken.append(frames.take(10 * k, w, at, strength=strength, accuracy=np.nan if k == 0 else k / n_frames))
+    order = np.lexsort((at[:, 0], at[:, 1]))
+    cores = {"grid": (2, 2), "block": (-(-n_side // 2), -(-n_side // 2))} if grouping == "core" else {}
+    return Film(tuple(taken), 10 * (n_frames - 1), order, np.arange(n) % 4, grouping, **cores)
 
 
 def _local_network(n_side: int = 10, *, seed: int = 0, reach: float = 1.6, **changes: Any) -> Network:

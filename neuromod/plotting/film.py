@@ -77,7 +77,8 @@ def pictures(film: Film) -> Iterator[Image]:
     from PIL import Image
 
     figure = Figure(figsize=(6.4, 4.0), dpi=100, facecolor=PAPER)
-    canvas = FigureCanvasAgg(figure)
+    # Matplotlib's canvas has no types.
+    canvas: Any = FigureCanvasAgg(figure)
     stage = _Stage(film, figure)
     # Axes and their letters are drawn once.
     for artist in stage.moving:
@@ -106,13 +107,12 @@ class _Stage:
         self.title: Text = figure.text(0.02, 0.945, "", fontsize=9, color=INK)
         self.dots: list[tuple[Line2D, Sequence[float]]] = []
         step = [frame.step for frame in film.frames]
-        for k, (name, values, logarithmic) in enumerate(
-            (
-                ("λ, weight of the wiring cost", [frame.strength for frame in film.frames], False),
-                ("accuracy on the batch", [frame.accuracy for frame in film.frames], False),
-                ("recurrent connections", [frame.synapses for frame in film.frames], True),
-            )
-        ):
+        curves: tuple[tuple[str, list[float], bool], ...] = (
+            ("λ, weight of the wiring cost", [frame.strength for frame in film.frames], False),
+            ("accuracy on the batch", [frame.accuracy for frame in film.frames], False),
+            ("recurrent connections", [float(frame.synapses) for frame in film.frames], True),
+        )
+        for k, (name, values, logarithmic) in enumerate(curves):
             axes = figure.add_axes((0.70, 0.715 - 0.31 * k, 0.28, 0.2))
             self.dots.append((_curve(axes, step, values, name, logarithmic), values))
         self.moving: list[Artist] = [self.lines, self.trails, self.neurons, self.title, *(dot for dot, _ in self.dots)]
@@ -213,11 +213,13 @@ def _curve(axes: Axes, step: Sequence[int], values: Sequence[float], name: str, 
 
 
 def _write_gif(images: Sequence[Image], path: Path) -> None:
+    from PIL.Image import Dither
+
     for colours, every in _SMALLER:
         # The last picture is always there; it is what training made.
         chosen = [*images[:-1][::every], images[-1]]
         palette = _palette(chosen, colours)
-        reduced = [image.quantize(palette=palette, dither=0) for image in chosen]
+        reduced = [image.quantize(palette=palette, dither=Dither.NONE) for image in chosen]
         duration = [round(1000 * every / _RATE)] * (len(reduced) - 1) + [round(1000 * _HOLD_S)]
         reduced[0].save(
             path, format="GIF", save_all=True, append_images=reduced[1:], duration=duration, loop=0, disposal=1
@@ -237,7 +239,7 @@ def _palette(images: Sequence[Image], colours: int) -> Image:
     for image in some:
         sheet.paste(image, (0, top))
         top += image.height
-    return sheet.quantize(colours, dither=0)
+    return sheet.quantize(colours, dither=Image.Dither.NONE)
 
 
 def _write_mp4(images: Sequence[Image], path: Path) -> None:

@@ -128,7 +128,7 @@ def draw_cores(ax: Axes, cores: Cores, *, inside: bool = False) -> None:
     arrows, strength = _arrows(cores, at)
     many = max(cores.grid.rows, cores.grid.columns) > _MOST_VECTORS
     ax.add_collection(
-        PolyCollection(arrows, facecolors=links(strength), edgecolors="none", label="links", rasterized=many)
+        PolyCollection(list(arrows), facecolors=links(strength), edgecolors="none", label="links", rasterized=many)
     )
     ax.set_xlim(-0.5, cores.grid.columns - 0.5)
     ax.set_ylim(cores.grid.rows - 0.5, -0.5)

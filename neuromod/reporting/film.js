@@ -85,14 +85,9 @@
       if (next === told.frames.length - 1) stop();
     }, 220);
   });
-  // Nothing moves by itself where a person asked for that; the slider is for everyone.
+  // Nothing moves by itself where a person asked for that, and the style sheet hides the button.
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const settle = () => {
-    if (still.matches) stop();
-    play.hidden = still.matches;
-  };
-  still.addEventListener("change", settle);
-  settle();
+  still.addEventListener("change", () => still.matches && stop());
   reel.hidden = false;
   addEventListener("beforeprint", () => {
     stop();

@@ -31,8 +31,8 @@ def train_stage(
 ) -> dict[str, Any]:
     """Train into `run`: network.safetensors, metrics.jsonl, checkpoint.pt, and data.safetensors if there are `data`.
 
-    `start` is the network that training goes on with. With `film`, the name of a file that is to be drawn from them,
-    pictures of the training are kept in frames.safetensors; a run that goes on keeps them if it has some.
+    `start` is the network that training goes on with. With `film`, the name of a file that is to be drawn from them or
+    empty, pictures of the training are kept in frames.safetensors; a run that goes on keeps them if it has some.
 
     Returns
     -------
@@ -70,7 +70,9 @@ def train_stage(
         talk.say(f"resuming {run.path} after step {state.step} of {settings.training.steps}")
     plan = plan_training(settings, data=data, neurons_per_core=state.neurons_per_core if state else None)
     kept = _lines_until(metrics, state.step) if state else []
-    pictures = _film_until(run, state.step if state else 0, settings, resume=resume) if film or resume else None
+    pictures = (
+        _film_until(run, state.step if state else 0, settings, resume=resume) if film is not None or resume else None
+    )
     if state is None and start is not None:
         state = checkpoints.start(settings, data=data, network=start)
     write_text(metrics, "".join(kept))
@@ -157,7 +159,7 @@ def train_stage(
     run.record(
         "train",
         arguments=config.to_dict(settings),
-        given=commands.as_record("train", {"film": film}),
+        given=commands.as_record("train", {"film": film or None}),
         seconds=seconds,
         inputs=[],
         outputs=["network.safetensors", *([] if data is None else [storage.FILE])],

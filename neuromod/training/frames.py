@@ -161,7 +161,7 @@ def save(path: Path, film: Film) -> None:
         parts = [getattr(frame, name) for frame in frames]
         return np.concatenate(parts) if parts else np.zeros(0, kind)
 
-    tensors = {
+    tensors: dict[str, Array] = {
         "step": np.array([frame.step for frame in frames], np.int64),
         "strength": np.array([frame.strength for frame in frames], np.float64),
         "accuracy": np.array([frame.accuracy for frame in frames], np.float64),
@@ -223,8 +223,8 @@ def _film(tensors: dict[str, Array], told: dict[str, Any]) -> Film:
         for k in range(count)
     )
     named = {name: tensors.get(name) for name in ("order", "group")}
-    for name, value in named.items():
-        if value is not None and (value.shape != (n,) or value.min(initial=0) < -1):
+    for name, numbers in named.items():
+        if numbers is not None and (numbers.shape != (n,) or numbers.min(initial=0) < -1):
             raise ValueError(name)
     if named["order"] is not None and not np.array_equal(np.sort(named["order"]), np.arange(n)):
         raise ValueError("order")

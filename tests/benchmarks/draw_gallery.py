@@ -12,15 +12,26 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images" / "gallery"
 PAGE = ROOT / "docs" / "gallery.md"
+
+
+# Trials of three classes: waves of two channels, with noise.
+SIGNALS = """\
+import numpy as np
+
+rng = np.random.default_rng(0)
+t, targets = np.arange(60), np.arange(90) % 3
+phase = rng.uniform(0, 2 * np.pi, (90, 1))
+waves = [np.sin(np.where(targets == k, 0.6, 0.2)[:, None] * t + phase) for k in (1, 2)]
+inputs = np.stack(waves, axis=2) + rng.normal(0, 0.2, (90, 60, 2))
+np.savez("signals.npz", inputs=inputs, targets=targets)
+print(inputs.shape)
+"""
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,8 @@ class Picture:
         What it writes, under the folder of the images.
     of_run : bool
         Whether it works on the run.
+    before : str
+        Python that makes what it reads.
     """
 
     title: str
@@ -44,6 +57,7 @@ class Picture:
     command: tuple[str, ...]
     files: tuple[str, ...]
     of_run: bool = True
+    before: str = ""
 
 
 TRAINING = (
@@ -68,6 +82,7 @@ PICTURES = (
         ("data", "signals.npz", "--plot", "data.svg"),
         ("data.svg",),
         of_run=False,
+        before=SIGNALS,
     ),
     Picture(
         "Training",
@@ -122,20 +137,10 @@ PICTURES = (
 )
 
 
-def write_signals(path: Path) -> None:
-    """Write trials of three classes: waves of two channels, of other shapes, with noise."""
-    rng = np.random.default_rng(0)
-    t, targets = np.arange(60), np.arange(90) % 3
-    phase = rng.uniform(0, 2 * np.pi, (90, 1))
-    slow, fast = np.sin(0.2 * t + phase), np.sin(0.6 * t + phase)
-    channels = np.stack(
-        [np.where(targets[:, None] == 1, fast, slow), np.where(targets[:, None] == 2, fast, slow)], axis=2
-    )
-    np.savez(path, inputs=channels + rng.normal(0, 0.2, channels.shape), targets=targets)
-
-
 def draw(picture: Picture, folder: Path, run: Path) -> None:
     """Run the command of a picture in a folder, on a run."""
+    if picture.before:
+        subprocess.run([sys.executable, "-c", picture.before], cwd=folder, check=True)
     words = list(picture.command)
     if words[0] == "train" and (run / "checkpoint.pt").exists():
         words = ["train", "--resume", *words[-4:]]
@@ -150,31 +155,22 @@ def page() -> str:
     lines = [
         "# Gallery",
         "",
-        "All pictures that `--plot` and `--film` draw, each below the command that makes it. They are of one small run,",
-        "a network of 100 neurons that was trained for the traffic between 16 cores (seed 0). Figures are PNG, SVG or PDF",
-        "by the end of the file's name, films GIF or MP4. `python tests/benchmarks/draw_gallery.py` draws all of them and",
-        "writes this page. What a sweep draws is in [](reproduction.md).",
+        "All pictures that `--plot` and `--film` draw, each below the command that makes it. They are of one small",
+        "run, a network of 100 neurons that was trained for the traffic between 16 cores (seed 0). Figures are PNG,",
+        "SVG or PDF by the end of the file's name, films GIF or MP4. `python tests/benchmarks/draw_gallery.py` draws",
+        "all of them and writes this page. What a sweep draws is in [](reproduction.md).",
         "",
     ]
     for picture in PICTURES:
-        lines += [f"## {picture.title}", "", picture.words, "", "```console", *_typed(picture.command), "```", ""]
+        lines += [f"## {picture.title}", "", picture.words, ""]
+        lines += ["```python", picture.before.rstrip(), "```", ""] if picture.before else []
+        lines += ["```console", f"$ neuromod {' '.join(picture.command)}", "```", ""]
         for name in picture.files:
             stem = name.rpartition(".")[0].replace("_", " ")
             width = "48%" if len(picture.files) > 2 else "100%" if name in ("film.gif", "overview.svg") else "70%"
             told = (f":alt: {picture.title}, {stem}", f":width: {width}")
             lines += [f"```{{image}} images/gallery/{name}", *told, "```", ""]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _typed(command: Sequence[str]) -> list[str]:
-    """Lines of a command, broken before an option where they would be too long."""
-    lines = ["$ neuromod"]
-    for word in command:
-        if word.startswith("--") and len(lines[-1]) > 80:
-            lines[-1] += " \\"
-            lines.append("   ")
-        lines[-1] += f" {word}"
-    return lines
 
 
 def main() -> None:
@@ -186,7 +182,6 @@ def main() -> None:
         folder = Path(temporary)
         os.environ["NEUROMOD_RUNS"] = str(folder / "runs")
         run = (options.run or folder / "run").resolve()
-        write_signals(folder / "signals.npz")
         for picture in PICTURES:
             draw(picture, folder, run)
         IMAGES.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,8 @@ PAGES = [
 ELSEWHERE = (
     "neuromod demo",
     "neuromod train",
+    "neuromod train --tasks go,anti,rtgo,rtanti,dlygo,dlyanti --neurons 100 --steps 1500 --wiring-cost hops "
+    "--cores 4x4 --film film.gif --plot training.svg",
     "pip install . && neuromod demo",
     "pip install .",
     "pip install -e '.[test]' && pytest",

@@ -107,10 +107,12 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, full_run):
+def report(tmp_path_factory, full_run, film_of):
     run = full_run(tmp_path_factory.mktemp("runs") / "run")
     from neuromod import reporting
+    from neuromod.training import frames
 
+    frames.save(run.file(frames.FILE), film_of(10, 6))
     reporting.write(run)
     return run.file(reporting.FILE)
 
@@ -304,3 +306,78 @@ def test_a_table_that_is_wider_than_the_window_does_not_widen_the_page(browser, 
     )
     assert browser.value("Math.max(...[...document.querySelectorAll('.scroll')].map((part) => part.scrollWidth))") > 360
     assert browser.value("document.documentElement.scrollWidth") <= 360
+
+
+FILM = """JSON.stringify({
+  words: document.querySelector('.frame').textContent,
+  told: document.querySelector('.reel input').getAttribute('aria-valuetext'),
+  at: [...document.querySelectorAll('svg.film circle')].map((c) => [c.getAttribute('cx'), c.getAttribute('cy')]),
+  lines: [...document.querySelectorAll('svg.film path')].map((p) => p.getAttribute('class') + p.getAttribute('d')),
+})"""
+
+
+def test_the_film_is_gone_through_with_the_keyboard(browser, report):
+    browser.open(report)
+    last = json.loads(browser.value(FILM))
+    assert last["words"].startswith("Step 50 of 50 · λ 0.4 · ")
+    browser.value("document.querySelector('.reel input').focus()")
+    for kind in ("keyDown", "keyUp"):
+        browser("Input.dispatchKeyEvent", type=kind, key="Home", code="Home", windowsVirtualKeyCode=36)
+    first = json.loads(browser.value(FILM))
+    assert first["words"] == first["told"]
+    assert first["words"].startswith("Step 0 of 50 · λ 0 · ")
+    assert sorted(first["at"]) == sorted(last["at"])
+    assert first["at"] != last["at"]
+    assert len("".join(first["lines"])) > len("".join(last["lines"]))
+    for kind in ("keyDown", "keyUp"):
+        browser("Input.dispatchKeyEvent", type=kind, key="End", code="End", windowsVirtualKeyCode=35)
+    # What the script draws is what was drawn without it.
+    again = json.loads(browser.value(FILM))
+    assert {**again, "lines": sorted(again["lines"])} == {**last, "lines": sorted(last["lines"])}
+
+
+def test_the_film_plays_to_its_end_and_stays_still_where_that_is_wished(browser, report):
+    browser.open(report)
+    play = "document.querySelector('.reel button')"
+    assert browser.value(f"{play}.textContent") == "Play"
+    browser.value(f"{play}.click()")
+    assert browser.value(f"{play}.textContent") == "Pause"
+    assert json.loads(browser.value(FILM))["words"].startswith("Step 0 ")
+    ended = f"""new Promise((done) => {{
+      const wait = setInterval(() => {play}.textContent === 'Play' && (clearInterval(wait), done(true)), 50);
+    }})"""
+    assert browser.value(ended)
+    assert json.loads(browser.value(FILM))["words"].startswith("Step 50 ")
+    browser("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+    assert browser.value(f"getComputedStyle({play}).display") == "none"
+    assert browser.value("getComputedStyle(document.querySelector('svg.film circle')).transitionDuration") == "0s"
+    browser("Emulation.setEmulatedMedia", features=[])
+
+
+def test_the_film_prints_its_last_picture(browser, report):
+    browser.open(report)
+    last = json.loads(browser.value(FILM))
+    browser.value(
+        "{const s = document.querySelector('.reel input'); s.value = 1; s.dispatchEvent(new Event('input'));}"
+    )
+    assert json.loads(browser.value(FILM))["words"] != last["words"]
+    browser("Emulation.setEmulatedMedia", media="print", features=[])
+    browser.value("dispatchEvent(new Event('beforeprint'))")
+    assert json.loads(browser.value(FILM))["words"] == last["words"]
+    assert browser.value("getComputedStyle(document.querySelector('.reel')).display") == "none"
+    browser("Emulation.setEmulatedMedia", media="", features=[])
+
+
+def test_neurons_are_drawn_inside_their_cores(browser, report):
+    browser.open(report)
+    inside = browser.value(
+        "[...document.querySelectorAll('.cores .core')].every((core) => [...core.querySelectorAll('circle')].every("
+        '(dot) => document.querySelector(`.plane circle[data-i="${dot.dataset.i}"]`).dataset.c === core.dataset.c))'
+    )
+    assert inside
+    assert browser.value("document.querySelectorAll('.cores .inside circle').length") == 100
+    shown = "[...document.querySelectorAll('.cores .inside, .cores .value')].map((n) => getComputedStyle(n).display)"
+    assert set(browser.value(shown)) == {"none", "inline", "block"} - {"block"}
+    before = browser.value(shown)
+    browser.value("document.querySelector('#by-number').click()")
+    assert browser.value(shown) != before

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from neuromod.cli.output import Talk
 
 from neuromod import cli
 from neuromod.analysis import functional_clusters
-from neuromod.cli.output import Talk
 from neuromod.errors import StageError, UsageError
 from neuromod.hardware import grown_on
 from neuromod.network import Network
@@ -25,7 +25,7 @@ TINY = {"tasks.names": "go,anti", "network.neurons": 16, "training.steps": 40, "
         "training.log_every": 7, "wiring.swap_every": 5, "wiring.ramp_from": 0.1, "wiring.ramp_to": 0.3}  # fmt: skip
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -35,7 +35,7 @@ def train(path, *, until=None, resume=False, film="film.gif", **changes):
     class Watched(Talk):
         def progress(self, message, *, done=False):
             if until is not None and int(message.split("/")[0].split()[-1]) >= until:
-                raise Killed
+                raise KilledError
 
     run = rundir.Run(path) if resume else rundir.create("tiny", path)
     settings = config.load(None, (), {**TINY, **changes})
@@ -46,7 +46,9 @@ def same(one, other):
     a, b = dataclasses.asdict(one), dataclasses.asdict(other)
     for key in ("strength", "accuracy"):
         np.testing.assert_equal(a[key], b[key])
-    return all(np.array_equal(a[key], b[key]) for key in ("step", "synapses", "positions", "source", "target", "weight"))
+    return all(
+        np.array_equal(a[key], b[key]) for key in ("step", "synapses", "positions", "source", "target", "weight")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +124,7 @@ def test_frames_change_nothing(whole, tmp_path):
 # After the first step of all; between checkpoints; when all frames are taken.
 @pytest.mark.parametrize("until", [7, 21, 40])
 def test_a_training_that_goes_on_has_all_frames(whole, tmp_path, until):
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tmp_path / "run", until=until)
     run, _ = train(tmp_path / "run", resume=True, film=None)
     one, other = (frames.load(part.file(frames.FILE)) for part in (whole, run))
@@ -153,7 +155,13 @@ def test_data_may_end_a_training_early(tmp_path):
     targets = np.arange(60) % 2
     inputs = rng.normal(0, 0.1, (60, 8, 2)) + targets[:, None, None]
     data = Trials.from_arrays(inputs, targets)
-    given_settings = {**TINY, "tasks.names": "yang19", "data.patience": 5, "training.steps": 60, "training.log_every": 2}
+    given_settings = {
+        **TINY,
+        "tasks.names": "yang19",
+        "data.patience": 5,
+        "training.steps": 60,
+        "training.log_every": 2,
+    }
     run = rundir.create("tiny", tmp_path / "run")
     settings = config.load(None, (), given_settings)
     result = train_stage(run, settings, talk=Talk(quiet=True), data=data, film="a.gif")

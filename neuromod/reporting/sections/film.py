@@ -179,9 +179,8 @@ def _draw(found: Film, classes: Array, at: Array, lines: Sequence[str]) -> Eleme
         squares = (squares_of(found.grid, found.block) - (*start, 0, 0)) * scale
         low = np.minimum(low, squares[:, :2].min(axis=0) - 2)
         high = np.maximum(high, (squares[:, :2] + squares[:, 2:]).max(axis=0) + 2)
-    root = figure(
-        *(high - low).tolist(), "Plane of neurons while training", "the slider goes through it", class_="film"
-    )
+    wide, tall = (float(part) for part in high - low)
+    root = figure(wide, tall, "Plane of neurons while training", "the slider goes through it", class_="film")
     root.set("viewBox", " ".join(f"{part:.0f}" for part in (*low, *(high - low))))
     for x, y, across, down in squares.tolist():
         element(root, "rect", x=x, y=y, width=across, height=down, rx=0.25 * pitch)
