@@ -157,9 +157,10 @@ def measure(network: Network, chip: Chip, peers: Path) -> dict:
 
 def lines() -> Iterator[list[str]]:
     """Rows of the table."""
-    last = ""
-    for key, row in TABLE.read()["rows"].items():
-        name, _, chip = key.partition(" on ")
+    last, order = "", list(NETWORKS)
+    rows = TABLE.read()["rows"]
+    for key in sorted(rows, key=lambda key: order.index(key.partition(" on ")[0])):
+        row, (name, _, chip) = rows[key], key.partition(" on ")
         for objective in (row["measure"], "packets"):
             which, best = best_library(row, objective)
             ours = row[f"ours, {objective}"]
