@@ -6,6 +6,7 @@ import csv
 import importlib
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,27 @@ def test_the_table_of_advice_is_what_its_refusals_came_to():
     assert sum(row["refusals"] for row in rows) == 500
     ends = {key.rsplit(": ")[-1] for row in rows for key in row["ends"]}
     assert ends <= {"fits", "nothing"}
+
+
+def test_the_table_of_connectomes_is_that_of_its_rows():
+    made = script("bench_connectomes")
+    text = (made.FOLDER / "connectomes.md").read_text(encoding="utf-8")
+    assert text == made.TABLE.text(made.table())
+    for row in made.TABLE.read()["rows"].values():
+        assert row["beyond_limits"] == []
+
+
+def test_connectomes_are_read_as_senders_and_receivers(tmp_path):
+    made = script("bench_connectomes")
+    assert [read(tmp_path) for read in made.NETWORKS.values()] == [None] * 3
+    # Two neurons and a muscle, which sends nothing and is left out.
+    held = {"nodes": ["A", "M", "B"], "connections": {"Generic_CS": [[0, 2, 3], [0, 0, 0], [0, 1, 4]]}}
+    with zipfile.ZipFile(tmp_path / "cect-0.3.5-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("cect/cache/Cook2019HermReader.json", json.dumps(held))
+    # Row = receiver, column = sender.
+    assert made.worm(tmp_path).w_rec.toarray().tolist() == [[0, 0], [3, 4]]
+    (tmp_path / "unmatched_full_edgelist.csv").write_text("29,7,9.0\n7,31,2.0\n")
+    assert made.larva(tmp_path).w_rec.toarray().tolist() == [[0, 0, 0], [9, 0, 0], [0, 2, 0]]
+    (tmp_path / "graspologic" / "datasets" / "drosophila").mkdir(parents=True)
+    (tmp_path / "graspologic" / "datasets" / "drosophila" / "right_adjacency.csv").write_text("0 5\n0 0\n")
+    assert made.mushroom_body(tmp_path).w_rec.toarray().tolist() == [[0, 0], [5, 0]]
