@@ -100,7 +100,7 @@ def draw_traces() -> None:
         least = min(min(row["hops"]) for row in lines)
         for number, row in enumerate(lines):
             axes.plot(row["seconds"], [hops / least for hops in row["hops"]], color=f"C{number}", label=row["start"])
-        axes.set(xlabel="CPU seconds of one search", ylabel="hops / least of all", title=network, xscale="log")
+        axes.set(xlabel="CPU seconds of one search", ylabel="hops / least of all", title=network, xlim=(0, None))
         axes.set_ylim(0.98, 1.6)
         axes.title.set_fontsize(8)
         axes.legend(fontsize=6)

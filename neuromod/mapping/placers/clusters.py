@@ -56,13 +56,13 @@ def place(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int32]:
 
 def merge(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Group of each neuron, (n,): pairs that are each other's most connected merge, up to the capacity of a core."""
-    for group in rounds(problem, rng):
+    for group in rounds(problem, rng, problem.capacity):
         last = group
     return last
 
 
-def rounds(problem: Problem, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
-    """Group of each neuron, (n,), after each round of merging: first all alone, at last up to the capacity together."""
+def rounds(problem: Problem, rng: np.random.Generator, most: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Group of each neuron, (n,), after each round of merging: first all alone, at last up to `most` together."""
     n = problem.n
     within = problem.indptr[n]
     source = np.repeat(np.arange(n), np.diff(problem.indptr[: n + 1]))
@@ -74,7 +74,7 @@ def rounds(problem: Problem, rng: np.random.Generator) -> Iterator[npt.NDArray[n
         yield group
         graph = sparse.coo_array((weights, (one, two)), shape=(len(sizes), len(sizes))).tocsr().tocoo()
         one, two, weights = graph.row, graph.col, graph.data
-        fits = sizes[one] + sizes[two] <= problem.capacity
+        fits = sizes[one] + sizes[two] <= most
         one, two, weights = one[fits], two[fits], weights[fits]
         score = weights / (sizes[one] * sizes[two]) * (1 + 1e-3 * rng.random(len(one)))
         # Of each group the best of its pairs: the last one when sorted by score.

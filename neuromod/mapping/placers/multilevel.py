@@ -30,6 +30,8 @@ from neuromod.mapping.problem import Effort, Problem
 _MODULES = 0.5
 # How many times fewer neurons the groups of a finer level have, also than which no group is finer.
 _FINER = 3.0
+# Neurons of the largest group: larger ones take long to try and leave holes in the cores.
+_LARGEST = 100
 # Tries of the coarsest level times the root of the number of groups, and of the others.
 _TRIES, _TRIES_FINER = 25_000, 8_000
 # First temperatures of the coarsest level and of the others, and the last one of all, in units of the mean loss of the
@@ -91,7 +93,7 @@ def levels(problem: Problem, rng: np.random.Generator) -> list[npt.NDArray[np.in
     """Group of each neuron, (n,), for every level, the coarsest first."""
     chosen: list[npt.NDArray[np.int64]] = []
     size = _FINER
-    for group in clusters.rounds(problem, rng):
+    for group in clusters.rounds(problem, rng, min(problem.capacity, _LARGEST)):
         mean = problem.n / (int(group.max()) + 1)
         last = group
         if mean >= size:
