@@ -123,6 +123,11 @@ def core_weights(target: Target | None) -> CoreWeights:
     ----------
     target : Target or None
         A packet weighs what it takes to send one, at both ends; None stands for a target that states nothing.
+
+    Returns
+    -------
+    CoreWeights
+        The weights, and where they come from.
     """
     values = {name: None if target is None else target.value(name) for name in _LATENCIES}
     unknown = [name for name, value in values.items() if value is None]
@@ -162,6 +167,11 @@ def count_core_loads(
         Of `synaptic_events`.
     target : Target or None
         Says whether packets branch in the routers, and what events weigh.
+
+    Returns
+    -------
+    CoreLoads
+        Counts and loads of all cores.
     """
     k = traffic.packets.shape[0]
     branches = target is not None and target.branches

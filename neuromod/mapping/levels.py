@@ -91,7 +91,7 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort, *, chip: G
         problem = replace(problem, positions=embed(problem, rng))
     mesh = Grid(grid.rows // chip.rows, grid.columns // chip.columns)
     few = mesh.cores <= _FEW_CHIPS and _is_dear(problem)
-    chip_of = _onto_chips(problem, mesh, chip, rng, _part(effort, 0.0, _CHIPS, 2 * _CHIPS if few else _CHIPS))
+    chip_of = _onto_chips(given, mesh, chip, rng, _part(effort, 0.0, _CHIPS, 2 * _CHIPS if few else _CHIPS))
     start = _onto_cores(problem, chip_of, mesh, chip)
     of_core = (grid.coordinates() // (chip.rows, chip.columns) @ (mesh.columns, 1)).astype(np.int32) if few else None
     found = [start, _refine(problem, start, rng, _part(effort, _CHIPS, 1.0), of_core)]

@@ -53,9 +53,15 @@ def main() -> None:
     for path in arguments.trained:
         name, network = trained_network(path)
         cases[name] = (network, count_active_steps(network, trials_for(network, 60, seed=0)), 0)
-    rows = []
     for name, case in cases.items():
-        row = TABLE.row(name, lambda case=case: measure(*case))
+        TABLE.row(name, lambda case=case: measure(*case))
+    write_table()
+
+
+def write_table() -> None:
+    """Write the Markdown table of the rows that there are."""
+    rows = []
+    for name, row in TABLE.read()["rows"].items():
         ours, before = row["max-core"], row["hops"]
         rows.append(
             [name, f"{before['load']:,.2f}", f"{ours['load']:,.2f}", f"{ours['load'] / before['load'] - 1:+.1%}",
