@@ -141,8 +141,7 @@ def command(
     from neuromod.runs import locks
     from neuromod.runs import run as rundir
     from neuromod.stages import plan_training, train_stage
-    from neuromod.training import chosen_words, config, read_for, settings_for
-    from neuromod.training.frames import FILE as FRAMES
+    from neuromod.training import chosen_words, config, frames, read_for, settings_for
 
     flags = {
         "tasks.names": tasks,
@@ -172,7 +171,7 @@ def command(
         if not run.file("config.toml").exists():
             raise StageError(f"{run.path} has nothing to resume: no training began in it; run `neuromod train`")
         settings = config.load(run.file("config.toml"), (), {"device": device}, config.BEFORE)
-        if film is not None and not run.file(FRAMES).exists():
+        if film is not None and not run.file(frames.FILE).exists():
             raise StageError(f"{run.path} keeps no pictures of its training; begin again with `neuromod train --film`")
         if run.state("train")[0] == "fresh":
             talk.say(f"{run.path} is already trained to its last step")

@@ -112,6 +112,11 @@ def arrange(
         Functional cluster of each neuron, -1 for none.
     rates : (n,) float, optional
         Spikes (active steps) per step.
+
+    Returns
+    -------
+    Cores
+        With the neurons inside, where these are not too many.
     """
     grid = placement.grid
     at, router = grid.coordinates(), grid.routers()
