@@ -17,8 +17,8 @@ from neuromod.spiking import HEADROOM, SpikingNetwork
 # inputs, large ones let them change fast.
 PEAKS = (1.5, 2.0, 4.0)
 
-# Where weights of inputs are finer than recurrent ones, bits that they may be so, and bits of all weights that are given
-# up: the first that suffice are taken. With coarser weights the threshold is a smaller number, and so is what
+# Where weights of inputs are finer than recurrent ones, bits that they may be so, and bits of all weights that are
+# given up: the first that suffice are taken. With coarser weights the threshold is a smaller number, and so is what
 # inhibition drives the membrane to, which must stay within its 24 bits.
 FINER = (2, 1, 0)
 COARSER = (0, 1, 2, 3)
