@@ -63,6 +63,8 @@ def exported(
             placement=placement,
             simulated=simulated,
             pythons=pythons,
+            # On a busy machine, too.
+            time_limit=3600.0,
         )
         return {key: found[key] for key in SHOWN} | {
             "neurons": network.n,

@@ -98,9 +98,10 @@ def read_network(folder: Path, family: str, kind: type[Integers], title: str) ->
 
     arrays, said = read_folder(folder, family)
     try:
-        return kind.of_parts(arrays, said)
+        found: Integers = kind.of_parts(arrays, said)
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise VerificationError(f"{folder} does not hold a {title} network: {error}") from error
+    return found
 
 
 def schema_of(family: str) -> str:

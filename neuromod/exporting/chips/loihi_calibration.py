@@ -17,12 +17,14 @@ from neuromod.spiking import HEADROOM, SpikingNetwork
 # inputs, large ones let them change fast.
 PEAKS = (1.5, 2.0, 4.0)
 
-# Tried, where weights of inputs are finer than recurrent ones: bits that they may be so.
-FINER = (0, 1, 2)
-
-# Bits of the weights that are given up, the first that suffice, where membranes would leave 24 bits: with coarser
-# weights the threshold is a smaller number, and so is what inhibition drives the membrane to.
+# Where weights of inputs are finer than recurrent ones, bits that they may be so, and bits of all weights that are
+# given up: the first that suffice are taken. With coarser weights the threshold is a smaller number, and so is what
+# inhibition drives the membrane to, which must stay within its 24 bits.
+FINER = (2, 1, 0)
 COARSER = (0, 1, 2, 3)
+
+# Share of the bits that may be taken on the trials of the calibration; others may take more.
+ROOM = 0.9
 
 # Largest number of substeps of which the biases' channel has one spike.
 RAREST = 8.0
@@ -61,7 +63,7 @@ def calibrate_loihi(
     core: Array | None = None,
     peaks: Sequence[float] = PEAKS,
 ) -> LoihiCalibration:
-    """Turn a spiking network into integers whose readout is nearest to its own.
+    """Turn a spiking network into integers, with the finest weights with which it stays within the chip's bits.
 
     Parameters
     ----------
@@ -95,18 +97,16 @@ def calibrate_loihi(
     if spiking.input == "counts":
         peaks = (HEADROOM,)
     for coarser in COARSER:
-        found: dict[tuple[float, int], LoihiCalibration] = {}
-        for peak in peaks:
-            for finer in FINER:
+        for finer in FINER:
+            found = []
+            for peak in peaks:
                 integers = _integers(spiking, x, peak, finer, coarser, core)
-                if (peak, integers.weight_exp_rec) in found:
-                    continue
                 response = integers.run(integers.encode(few))
-                error = float(np.sqrt(np.mean((response.y - wanted)[mask] ** 2))) / size
-                found[peak, integers.weight_exp_rec] = LoihiCalibration(integers, peak, response.used, error)
-        within = [item for item in found.values() if item.used < 1]
-        if within:
-            return min(within, key=lambda item: item.readout_error)
+                if response.used <= ROOM:
+                    error = float(np.sqrt(np.mean((response.y - wanted)[mask] ** 2))) / size
+                    found.append(LoihiCalibration(integers, peak, response.used, error))
+            if found:
+                return min(found, key=lambda item: item.readout_error)
     raise UsageError("currents or membranes leave the bits that Loihi has for them on these trials")
 
 
@@ -128,7 +128,8 @@ def _integers(
     step = _step(w_rec) if spiking.step_in is None else float(np.median(spiking.step_in))
     step *= 2.0**coarser
     # Input weights have steps of their own, a power of two apart from those of the recurrent ones.
-    apart = math.ceil(math.log2(max(_step(w_in) / step, 2.0**-finer)))
+    # The largest may lose a little for it.
+    apart = math.ceil(math.log2(max(_step(w_in) / step, 2.0**-finer)) - 0.1)
     exp_in, exp_rec = max(apart, 0), max(-apart, 0)
     signed = np.append((x < 0).any(axis=(0, 1)), False)
     # Emphasised beforehand, inputs that fall go below zero on their way.

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from neuromod.arrays import Array
 from neuromod.errors import UsageError
 
-if TYPE_CHECKING:
-    from neuromod.spiking.network import SpikingNetwork
+
+class TakesInputs(Protocol):
+    """What of a `SpikingNetwork` its inputs are about."""
+
+    @property
+    def w_in(self) -> Array: ...
+    @property
+    def input_peak(self) -> Array: ...
+    @property
+    def spike_size(self) -> Array: ...
+    @property
+    def substeps(self) -> int: ...
+    @property
+    def share(self) -> float: ...
+    @property
+    def input(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
 
 
-def drive_of(spiking: SpikingNetwork, x: Array, carried: Array, rng: np.random.Generator | None) -> tuple[Array, Array]:
+def drive_of(spiking: TakesInputs, x: Array, carried: Array, rng: np.random.Generator | None) -> tuple[Array, Array]:
     """Return what the inputs add in one time step, and what they carry on to the next.
 
     Parameters
@@ -49,7 +65,7 @@ def drive_of(spiking: SpikingNetwork, x: Array, carried: Array, rng: np.random.G
     return np.stack([_at_random(x, spiking.input_peak, rng) @ spiking.w_in.T for _ in range(spiking.substeps)]), carried
 
 
-def spikes_of(spiking: SpikingNetwork, x: Array, carried: Array) -> tuple[Array, Array]:
+def spikes_of(spiking: TakesInputs, x: Array, carried: Array) -> tuple[Array, Array]:
     r"""Return the spikes of each substep of one time step for ``counts``: -1, 0 or 1 of each channel.
 
     In ``hold``, where a spike is felt in its own substep alone, what rounding leaves is carried to the next substep,
