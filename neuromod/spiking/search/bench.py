@@ -70,6 +70,7 @@ class Reference:
 
     @classmethod
     def of(cls, network: Network, trials: Trials) -> Reference:
+        """Run and judge the rate network."""
         states = network.states(trials.inputs, dtype=np.float32)
         rate = evaluate(network, trials, runner=lambda _: states @ network.w_out.T + network.bias_out)
         return cls(network, trials, states, rate)
