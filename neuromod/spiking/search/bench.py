@@ -173,6 +173,20 @@ def tried_on(
     *,
     tuned: bool = False,
 ) -> Tried:
+    """Measure a network on the trials of a reference; of rounded weights, with the accuracy before.
+
+    Parameters
+    ----------
+    bench, reference
+        What it was made from, and what it is measured on.
+    thresholds, spiking, tuned
+        The candidate.
+
+    Returns
+    -------
+    Tried
+        The candidate, measured.
+    """
     candidate, spikes = _measure(reference, spiking, thresholds, tuned=tuned)
     if bench.settings.weight_bits is not None:
         unrounded = _converted(bench, spiking.substeps, thresholds)
