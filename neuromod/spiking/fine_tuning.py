@@ -180,7 +180,7 @@ class _AsIf(torch.autograd.Function):
         return value
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         del context
         return gradient, None
 

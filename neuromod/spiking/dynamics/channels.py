@@ -10,7 +10,18 @@ from neuromod.spiking.network import SpikingNetwork
 
 
 def weights_of_channels(spiking: SpikingNetwork) -> Array:
-    """Weights of the channels that `encode` makes, (n, channels)."""
+    """Weights of the channels that `encode` makes, (n, channels).
+
+    Parameters
+    ----------
+    spiking : SpikingNetwork
+        The network that is exported.
+
+    Returns
+    -------
+    (n, channels) float32
+        Row = target.
+    """
     bias, start = spiking.bias[:, None], np.full((spiking.n, 1), spiking.keep * spiking.start, np.float32)
     if spiking.input != "counts":
         return np.concatenate([spiking.w_in, bias, start], axis=1)
@@ -32,6 +43,20 @@ def encode(x: Array, spiking: SpikingNetwork, form: str = "cuba") -> Array:
     Of a network whose inputs are ``counts``, (time x substeps, batch, 2 n_in + 3) spikes, 0 or 1, for either form:
     those of each input, those of what is negative, one in every substep for the biases, and one in the first and in the
     second substep.
+
+    Parameters
+    ----------
+    x : (time, batch, n_in)
+        Inputs.
+    spiking : SpikingNetwork
+        The network that was exported.
+    form : {'cuba', 'literal'}
+        How it was.
+
+    Returns
+    -------
+    (time x substeps, batch, channels) float32
+        What the graph takes.
     """
     if spiking.input == "counts":
         return _spikes(np.asarray(x, np.float32), spiking)
@@ -49,6 +74,18 @@ def decode(out: Array, spiking: SpikingNetwork, form: str = "cuba") -> Array:
 
     For ``cuba`` it is low-passed with the time constant of the trace; the last substep of each time step is taken and
     the readout's bias is added.
+
+    Parameters
+    ----------
+    out : (time x substeps, batch, n_out)
+        What the graph gave.
+    spiking, form
+        As for `encode`.
+
+    Returns
+    -------
+    (time, batch, n_out) float32
+        The readout.
     """
     if form == "cuba":
         low = np.zeros(out.shape[1:], np.float64)

@@ -14,19 +14,32 @@ class TakesInputs(Protocol):
     """What of a `SpikingNetwork` its inputs are about."""
 
     @property
-    def w_in(self) -> Array: ...
+    def w_in(self) -> Array:
+        """Input weights, (n, n_in)."""
+
     @property
-    def input_peak(self) -> Array: ...
+    def input_peak(self) -> Array:
+        """Largest input that spikes of a channel stand for, (n_in,)."""
+
     @property
-    def spike_size(self) -> Array: ...
+    def spike_size(self) -> Array:
+        """What a spike adds, (n_in,)."""
+
     @property
-    def substeps(self) -> int: ...
+    def substeps(self) -> int:
+        """Substeps of a time step."""
+
     @property
-    def share(self) -> float: ...
+    def share(self) -> float:
+        """Share of the trace that is replaced at once."""
+
     @property
-    def input(self) -> str: ...
+    def input(self) -> str:
+        """What inputs are."""
+
     @property
-    def mode(self) -> str: ...
+    def mode(self) -> str:
+        """When the trace takes in spikes."""
 
 
 def drive_of(spiking: TakesInputs, x: Array, carried: Array, rng: np.random.Generator | None) -> tuple[Array, Array]:

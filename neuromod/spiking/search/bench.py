@@ -70,6 +70,7 @@ class Reference:
 
     @classmethod
     def of(cls, network: Network, trials: Trials) -> Reference:
+        """Run and judge the rate network."""
         states = network.states(trials.inputs, dtype=np.float32)
         rate = evaluate(network, trials, runner=lambda _: states @ network.w_out.T + network.bias_out)
         return cls(network, trials, states, rate)
@@ -172,6 +173,20 @@ def tried_on(
     *,
     tuned: bool = False,
 ) -> Tried:
+    """Measure a network on the trials of a reference; of rounded weights, with the accuracy before.
+
+    Parameters
+    ----------
+    bench, reference
+        What it was made from, and what it is measured on.
+    thresholds, spiking, tuned
+        The candidate.
+
+    Returns
+    -------
+    Tried
+        The candidate, measured.
+    """
     candidate, spikes = _measure(reference, spiking, thresholds, tuned=tuned)
     if bench.settings.weight_bits is not None:
         unrounded = _converted(bench, spiking.substeps, thresholds)
