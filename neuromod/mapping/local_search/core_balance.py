@@ -25,7 +25,7 @@ from neuromod.mapping.problem import Effort, Problem
 _POWERS, _DESCENT, _SEGMENTS = (4.0, 48.0), 0.15, 60
 # Networks of up to so many neurons take whatever hops it costs; all others at most so many times those of the start,
 # since the last per cent of the busiest core would cost a third of them.
-FEW, _BUDGET = 64, 1.08
+FEW, _BUDGET = 64, 1.09
 # First temperature in units of the mean loss of the losing tries, of a small network and a large one, the last relative
 # to it, and what hops weigh beside the norm: so many per cent of its value are worth one per cent of the hops.
 _HOT, _COLD, _HOPS = (0.5, 0.1), 0.04, (0.15, 0.6)
