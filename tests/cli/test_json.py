@@ -56,7 +56,8 @@ def printed(tmp_path_factory) -> dict[str, list[object]]:
     np.savez(folder / "v.npz", inputs=rng.normal(size=(20, 6, 2)), targets=rng.normal(size=(20, 1)))
     small = ["--tasks", "go,rtgo,dlygo", "--set", "training.steps=40", "--set", "network.neurons=25"]
     calls = [
-        ["train", *small, "--cores", "2x2", "--wiring-cost", "hops", "--plot", str(folder / "a.svg"), "--run", run],
+        ["train", *small, "--cores", "2x2", "--wiring-cost", "hops", "--plot", str(folder / "a.svg"),
+         "--film", str(folder / "a.gif"), "--run", run],
         ["prune", "--threshold", "0.001", "--run", run],
         ["map", "--run", run],
         ["estimate", "--run", run],
