@@ -11,10 +11,10 @@ from neuromod.errors import UsageError
 from neuromod.geometry import Plane, grid_positions
 from neuromod.training import checkpoints, config
 from neuromod.training import loop as training
+from neuromod.training.config import check
 from neuromod.training.penalties import family as regularizers
 from neuromod.training.penalties import proximal as bimt
 from neuromod.training.penalties.members import FAMILY
-from neuromod.training.ranges import check
 from neuromod.training.settings import Settings, WiringSettings
 from neuromod.training.swaps import positions as swapping
 

@@ -177,10 +177,16 @@ def tried_on(
 
     Parameters
     ----------
-    bench, reference
-        What it was made from, and what it is measured on.
-    thresholds, spiking, tuned
+    bench : Bench
+        What it was made from.
+    reference : Reference
+        What it is measured on.
+    thresholds : (float, float)
+        Those that the candidate was made with.
+    spiking : SpikingNetwork
         The candidate.
+    tuned : bool
+        Whether it was fine-tuned.
 
     Returns
     -------
