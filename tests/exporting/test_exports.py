@@ -87,6 +87,8 @@ def test_a_placement_on_ones_own_target_is_exported_and_estimated(own_target, tm
     assert mine[1] == built_in[1]
     assert "mine" in mine[0]
     mine, built_in = (neuromod.estimate(network, where).summary for where in (placement, theirs))
+    said = [found["busiest_core"]["weights"].pop("origin") for found in (mine, built_in)]
+    assert said[0].replace("mine", "loihi1") == said[1]
     assert mine == built_in
 
 

@@ -144,7 +144,9 @@ def row_of(target):
     }  # fmt: skip
     of = {key: sum(meaning.section in key.split("+") for meaning in FIGURES.values()) for key in stated}
     chip = target.figure("chip_rows").text if target.chip is None else str(target.chip)
-    whole = all(target.value(name) is not None for name in FIGURES if name.startswith("energy_"))
+    # Within one chip.
+    energies = [name for name in FIGURES if name.startswith("energy_") and name != "energy_hop_chip"]
+    whole = all(target.value(name) is not None for name in energies)
     kinds = sorted({figure["kind"] for figure in figures.values() if figure["kind"]})
     return (
         f"| `{target.name}` | {target.title} | {chip} | {target.figure('max_chips').text} | {target.routing} | "
