@@ -20,7 +20,7 @@ STARTS = ("self", "random")
 FREEZES = ("recurrent", "input", "readout")
 
 # Collection -> settings that suit it, where the defaults leave it unlearned: the variants of Mod-Cog are learned by
-# networks that know what they vary. docs/reproduction.md has the trials.
+# networks that know what they vary.
 SUITED: Mapping[str, Mapping[str, Any]] = {"modcog": {"tasks.first": 0.25, "training.steps": 40000}}
 
 # What a file of settings that an earlier version wrote means where it lacks one of those.
