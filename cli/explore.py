@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, plot_option, run_option, seed_option
+from .options import engine_options, output_options, plot_option, run_option, seed_option
 from .output import Talk, table
 
 if TYPE_CHECKING:
@@ -31,15 +31,7 @@ if TYPE_CHECKING:
     metavar="COLUMN,COLUMN",
     help="What the Pareto front is about; hops,cores_used,memory_bits,accuracy if omitted.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "dask", "slurm"]),
-    default="local",
-    show_default=True,
-    help="Where points are computed: threads here, Dask, or Slurm.",
-)
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Points at a time.")
-@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler (one is started if omitted), or Slurm partition.")
+@engine_options("Points", "points are computed: threads")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

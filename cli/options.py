@@ -94,6 +94,27 @@ def plot_option(what: str) -> Callable[[F], F]:
     )
 
 
+def engine_options(what: str, here: str) -> Callable[[F], F]:
+    """``--engine``, ``--workers`` and ``--scheduler``: where `what` is computed, and how that happens `here`."""
+
+    def wrapped(function: F) -> F:
+        function = click.option(
+            "--scheduler", metavar="ADDRESS", help="Dask scheduler (one is started if omitted), or Slurm partition."
+        )(function)
+        function = click.option(
+            "--workers", type=click.IntRange(1), default=2, show_default=True, help=f"{what} at a time."
+        )(function)
+        return click.option(
+            "--engine",
+            type=click.Choice(["local", "dask", "slurm"]),
+            default="local",
+            show_default=True,
+            help=f"Where {here} here, Dask, or Slurm.",
+        )(function)
+
+    return wrapped
+
+
 def film_option(function: F) -> F:
     """``--film FILE``: a film of the training; what it takes is known, and refused, before anything is computed."""
 

@@ -11,7 +11,7 @@ import click
 
 from neuromod.stages import clock
 
-from .options import output_options
+from .options import engine_options, output_options
 from .output import Talk, table
 
 if TYPE_CHECKING:
@@ -152,15 +152,7 @@ def plans() -> dict[str, Any]:
 @click.option(
     "--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="A setting; an axis if VALUE is [a, b]."
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "dask", "slurm"]),
-    default="local",
-    show_default=True,
-    help="Where trials run: processes here, Dask, or Slurm.",
-)
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Trials at a time.")
-@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler (one is started if omitted), or Slurm partition.")
+@engine_options("Trials", "trials run: processes")
 @click.option("--stall", "stall_s", type=float, default=1800, show_default=True, help="Seconds of silence of a trial.")
 @click.option("--list", "listed", is_flag=True, help="List the sweeps that have names and do nothing.")
 @click.option("--dry-run", is_flag=True, help="List the trials and do nothing.")

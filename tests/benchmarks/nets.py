@@ -41,6 +41,18 @@ def make_net(n: int, degree: float, *, reach: float | None = 2.0, seed: int = 0)
     )  # fmt: skip
 
 
+def _shuffled(source: np.ndarray, target: np.ndarray, order: np.ndarray, rng: np.random.Generator) -> Network:
+    """Return the network of these synapses, without those of a neuron to itself, neurons in an order of their own."""
+    n, apart = len(order), source != target
+    source, target = order[source[apart]], order[target[apart]]
+    w_rec = sparse.csr_array((np.ones(len(source), np.float32), (target, source)), shape=(n, n))
+    w_rec.sum_duplicates()
+    return Network(
+        w_rec=w_rec, w_in=np.zeros((n, 1)), w_out=np.zeros((1, n)), bias=np.zeros(n), bias_out=np.zeros(1),
+        dt_s=0.1, tau_s=0.2, rates=np.maximum(1, np.rint(rng.lognormal(1.0, 0.8, n))),
+    )  # fmt: skip
+
+
 def make_modular_net(n: int, size: int, *, degree: float = 14.0, anywhere: float = 0.1, seed: int = 0) -> Network:
     """Draw a network of strong modules without positions: most synapses stay in their module, few go anywhere.
 
@@ -70,14 +82,7 @@ def make_modular_net(n: int, size: int, *, degree: float = 14.0, anywhere: float
     target = begins[module] + rng.integers(0, np.maximum(ends - begins, 1)[module])
     free = rng.random(len(source)) < anywhere
     target[free] = rng.integers(0, n, int(free.sum()))
-    apart = source != target
-    source, target = order[source[apart]], order[target[apart]]
-    w_rec = sparse.csr_array((np.ones(len(source), np.float32), (target, source)), shape=(n, n))
-    w_rec.sum_duplicates()
-    return Network(
-        w_rec=w_rec, w_in=np.zeros((n, 1)), w_out=np.zeros((1, n)), bias=np.zeros(n), bias_out=np.zeros(1),
-        dt_s=0.1, tau_s=0.2, rates=np.maximum(1, np.rint(rng.lognormal(1.0, 0.8, n))),
-    )  # fmt: skip
+    return _shuffled(source, target, order, rng)
 
 
 def make_nested_net(
@@ -105,11 +110,4 @@ def make_nested_net(
     size = np.array([*sizes, n])[level]
     begin = source // size * size
     target = begin + rng.integers(0, np.minimum(size, n - begin))
-    apart = source != target
-    source, target = order[source[apart]], order[target[apart]]
-    w_rec = sparse.csr_array((np.ones(len(source), np.float32), (target, source)), shape=(n, n))
-    w_rec.sum_duplicates()
-    return Network(
-        w_rec=w_rec, w_in=np.zeros((n, 1)), w_out=np.zeros((1, n)), bias=np.zeros(n), bias_out=np.zeros(1),
-        dt_s=0.1, tau_s=0.2, rates=np.maximum(1, np.rint(rng.lognormal(1.0, 0.8, n))),
-    )  # fmt: skip
+    return _shuffled(source, target, order, rng)

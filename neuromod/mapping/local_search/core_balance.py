@@ -8,10 +8,8 @@ decides is the exact maximum, and the hops where it is equal. A descent on these
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +17,7 @@ import numpy.typing as npt
 from neuromod.mapping.cost import core_loads
 from neuromod.mapping.local_search.core_changes import balance_cores
 from neuromod.mapping.local_search.run import Search
+from neuromod.mapping.local_search.side_by_side import search_all
 from neuromod.mapping.problem import Effort, Problem
 
 # First and last power of the norm; share of the tries in which only the exact maximum and the hops count; segments.
@@ -47,25 +46,11 @@ def balance_all(
     """Search from every start, on as many processors as there are; return the best placement of all, (n,)."""
     workers = min(len(starts), os.cpu_count() or 1)
     each = None if effort.seconds is None else effort.seconds * workers / len(starts)
-    done = np.zeros(len(starts))
-    stopped = threading.Event()
 
-    def go(i: int) -> tuple[npt.NDArray[np.int32], float, float]:
-        def tell(share: float) -> None:
-            if stopped.is_set():
-                raise InterruptedError
-            done[i] = share
-            effort.on_progress(float(done.mean()))
-
+    def search(i: int, tell: Callable[[float], None]) -> tuple[npt.NDArray[np.int32], float, float]:
         return balance(problem, starts[i], int(seeds[i]), tries, seconds=each, on_progress=tell)
 
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            found = list(pool.map(go, range(len(starts))))
-        except BaseException:
-            # Ctrl-C reaches the main thread alone; the others would go on to their end.
-            stopped.set()
-            raise
+    found = search_all(search, len(starts), workers=workers, on_progress=effort.on_progress)
     best = found[0]
     for other in found[1:]:
         if is_better(other[1:], best[1:]):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from neuromod.kernels import compiled
 from neuromod.mapping.local_search.moves import move, shift
 from neuromod.mapping.local_search.proposals import below, draw, neighbour, share
-from neuromod.mapping.local_search.tables import CORE, HEAD, RATE, USED, move_change
+from neuromod.mapping.local_search.tables import CORE, HEAD, RATE, USED, fill, move_change
 from neuromod.mapping.problem import Problem
 
 # Share of swaps where there would be room for a move.
@@ -90,7 +90,7 @@ def make_groups(problem: Problem, group: npt.NDArray[np.int64], core_of: npt.NDA
     rates = rows.view(np.float64)
     rates[(first + RATE) // 2] = problem.rates[sender]
     rows[first + CORE] = core_of[group[sender]]
-    _fill(np.append(begins, len(pin)), pin, core_of, first, rows)
+    fill(np.append(begins, len(pin)), pin, core_of, first, rows)
     row = np.concatenate([np.repeat(first, pins), first])
     touching = np.concatenate([pin, group[sender]])
     own = np.concatenate([np.zeros(len(pin), np.bool_), np.ones(len(first), np.bool_)])
@@ -108,24 +108,6 @@ def make_groups(problem: Problem, group: npt.NDArray[np.int64], core_of: npt.NDA
         sizes=np.bincount(core_of, weights=weights, minlength=k).astype(np.int64),
         members=members, slot=slot, counts=counts,
     )  # fmt: skip
-
-
-@compiled
-def _fill(begins, pins, core_of, first, rows):  # type: ignore[no-untyped-def]  # pragma: no cover
-    for i in range(len(first)):
-        begin = first[i] + HEAD
-        end = begin
-        for p in range(begins[i], begins[i + 1]):
-            core = core_of[pins[p]]
-            at = begin
-            while at < end and rows[at] != core:
-                at += 2
-            if at == end:
-                rows[at] = core
-                rows[at + 1] = 0
-                end += 2
-            rows[at + 1] += 1
-        rows[first[i] + USED] = (end - begin) // 2
 
 
 @compiled

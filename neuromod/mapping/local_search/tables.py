@@ -110,7 +110,7 @@ def make_tables(problem: Problem, core_of: npt.NDArray[np.int32]) -> Tables:
     rows[first + ID] = np.arange(n_sources)
     if problem.limits.local_axons and problem.loops is not None:
         rows[first[: problem.n] + OWN] = problem.loops
-    _fill(indptr, targets, core_of, first, rows)
+    fill(indptr, targets, core_of, first, rows)
     source = np.repeat(np.arange(n_sources), np.diff(indptr))
     order = np.argsort(targets, kind="stable")
     in_ptr = np.concatenate([[0], np.cumsum(np.bincount(targets, minlength=problem.n))])
@@ -128,12 +128,13 @@ def make_tables(problem: Problem, core_of: npt.NDArray[np.int32]) -> Tables:
 
 
 @compiled
-def _fill(indptr, targets, core_of, first, rows):  # type: ignore[no-untyped-def]  # pragma: no cover
-    for s in range(len(first)):
-        begin = first[s] + HEAD
+def fill(begins, pins, core_of, first, rows):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count, for each row, its pins on every core; row i has those from `begins[i]` to `begins[i + 1]`."""
+    for i in range(len(first)):
+        begin = first[i] + HEAD
         end = begin
-        for p in range(indptr[s], indptr[s + 1]):
-            core = core_of[targets[p]]
+        for p in range(begins[i], begins[i + 1]):
+            core = core_of[pins[p]]
             at = begin
             while at < end and rows[at] != core:
                 at += 2
@@ -142,7 +143,7 @@ def _fill(indptr, targets, core_of, first, rows):  # type: ignore[no-untyped-def
                 rows[at + 1] = 0
                 end += 2
             rows[at + 1] += 1
-        rows[first[s] + USED] = (end - begin) // 2
+        rows[first[i] + USED] = (end - begin) // 2
 
 
 @compiled

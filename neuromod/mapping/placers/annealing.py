@@ -13,7 +13,7 @@ S. Kirkpatrick, C. D. Gelatt, M. P. Vecchi, "Optimization by simulated annealing
 from __future__ import annotations
 
 import os
-import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -24,6 +24,7 @@ from neuromod.mapping.cost import busiest_link, core_loads, placement_cost
 from neuromod.mapping.local_search.core_balance import FEW, balance_all
 from neuromod.mapping.local_search.moves import chips, count_usage, excess, make_limits
 from neuromod.mapping.local_search.run import Search
+from neuromod.mapping.local_search.side_by_side import search_all
 from neuromod.mapping.local_search.tables import make_tables
 from neuromod.mapping.placers import bisection, clusters, multilevel, tiles
 from neuromod.mapping.placers import random as shuffled
@@ -154,16 +155,8 @@ def _anneal_all(
     searches = [Search(problem, start.core_of[order], seed) for start, seed in zip(starts, seeds, strict=True)]
     coldest = min((search.unit for search in searches if search.unit > 0), default=0.0)
     deadline = None if effort.seconds is None else effort.seconds * min(len(starts), _WORKERS) / len(starts)
-    done = np.zeros(len(searches))
-    given_up = threading.Event()
 
-    def go(i: int) -> npt.NDArray[np.int32]:
-        def tell(share: float) -> None:
-            if given_up.is_set():
-                raise InterruptedError
-            done[i] = share
-            effort.on_progress(float(done.mean()))
-
+    def search(i: int, tell: Callable[[float], None]) -> npt.NDArray[np.int32]:
         hot = starts[i].hot
         core_of = np.empty(problem.n, np.int32)
         core_of[order] = searches[i].run(
@@ -172,13 +165,8 @@ def _anneal_all(
         )  # fmt: skip
         return core_of
 
-    with ThreadPoolExecutor(min(len(starts), _WORKERS)) as pool:
-        try:
-            return list(pool.map(go, range(len(searches))))
-        except BaseException:
-            # Ctrl-C reaches the main thread alone; the others would go on to their end.
-            given_up.set()
-            raise
+    workers = min(len(starts), _WORKERS)
+    return search_all(search, len(searches), workers=workers, on_progress=effort.on_progress)
 
 
 def _balance(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
