@@ -168,7 +168,7 @@ def _assign(costs: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float
     for _ in range(k):
         row_dual = matched - column_dual[columns]
         lower = np.minimum(column_dual, (costs - row_dual[:, None]).min(axis=0))
-        if np.allclose(lower, column_dual, rtol=0, atol=1e-12):
+        if (column_dual - lower).max() <= 1e-12:
             break
         column_dual = lower
     row_dual = matched - column_dual[columns]
