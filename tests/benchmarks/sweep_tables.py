@@ -14,6 +14,8 @@ import json
 from pathlib import Path
 
 from sweep_views import (
+    AT_PAPERS_SIZE,
+    BARS,
     Row,
     chips,
     claims,
@@ -24,6 +26,7 @@ from sweep_views import (
     modules,
     parts_left_out,
 )
+from sweep_words import claims_of_the_abstract
 from tables import FOLDER, machine
 
 from neuromod.plotting import pareto
@@ -77,8 +80,9 @@ def render(name: str) -> str:
         f"{note['machine']}, {note['date']}. Raw table: `docs/tables/{name}.csv`.",
         "",
     ]
-    if name in ("pareto", "modcog"):
-        lines += ["**Claims**", "", claims(rows), ""]
+    if name in ("pareto", "modcog", "growing_brains"):
+        bars = AT_PAPERS_SIZE if name == "growing_brains" else BARS
+        lines += ["**Claims**", "", claims(rows, bars), ""]
     if name == "targets":
         return "\n".join([*lines, chips(rows), ""])
     if name == "chip":
@@ -95,6 +99,13 @@ def render(name: str) -> str:
     return "\n".join(lines)
 
 
+def words() -> str | None:
+    """Return the claims of the abstract, from the sweep at the paper's size once it holds all three methods."""
+    rows = read("growing_brains")
+    there = {row["method"] for row in rows}
+    return claims_of_the_abstract(rows) + "\n" if {"bimt", "l1", "none"} <= there else None
+
+
 def names() -> list[str]:
     """Names of the sweeps with a table."""
     return sorted(path.name.removesuffix(".sweep.json") for path in FOLDER.glob("*.sweep.json"))
@@ -108,6 +119,8 @@ def main() -> None:
         take(folder)
     for name in names():
         (FOLDER / f"{name}.md").write_text(render(name), encoding="utf-8")
+    if (said := words()) is not None:
+        (FOLDER / "abstract.md").write_text(said, encoding="utf-8")
 
 
 if __name__ == "__main__":

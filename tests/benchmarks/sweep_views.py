@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import mean
 
@@ -12,6 +13,24 @@ Row = dict[str, str]
 
 # Error above that of `none` at which methods are compared.
 MARGIN = 0.02
+
+
+@dataclass(frozen=True)
+class Bars:
+    """What is asked of BIMT: margins of its best error over the others', ratios of wiring, means of z."""
+
+    error: float
+    margin: float
+    of_l1: int
+    of_none: int
+    mean_squares: float
+    far: float
+    decades: float
+
+
+BARS = Bars(error=0.035, margin=0.01, of_l1=2, of_none=20, mean_squares=-3, far=0.2, decades=2)
+# At the size of the paper, where its own figures are: 0.0265, 0.030 and 0.0336; 1/5 to 1/12 and 1/97.
+AT_PAPERS_SIZE = Bars(error=0.03, margin=0.005, of_l1=10, of_none=200, mean_squares=-5, far=0.1, decades=2.5)
 
 # In the name of the column that follows `neuromod prune --packets`.
 PACKETS = "--activity rates"
@@ -127,7 +146,7 @@ def curves(rows: Sequence[Row]) -> str:
     return markdown(header, lines)
 
 
-def claims(rows: Sequence[Row]) -> str:
+def claims(rows: Sequence[Row], bars: Bars = BARS) -> str:
     """Return the claims of the paper with what was measured."""
     found = groups(rows)
     names = ("bimt", "l1", "none")
@@ -145,20 +164,21 @@ def claims(rows: Sequence[Row]) -> str:
     lines = []
     bimt, l1, none = (errors[name] for name in names)
     if bimt is not None and l1 is not None and none is not None:
-        held = bimt <= l1 + 0.01 and bimt <= none + 0.01 and bimt <= 0.035
+        held = bimt <= min(l1, none) + bars.margin and bimt <= bars.error
         shown = f"BIMT {bimt:.4f}, L1 {l1:.4f}, none {none:.4f}"
-        lines.append(["best mean error, as trained", "BIMT ≤ L1 + 0.01, ≤ none + 0.01, ≤ 0.035", shown, passed(held)])
+        bar = f"BIMT ≤ L1 + {bars.margin:g}, ≤ none + {bars.margin:g}, ≤ {bars.error:g}"
+        lines.append(["best mean error, as trained", bar, shown, passed(held)])
         floor = best(found, "none", error) or 0.0
         at = {name: matched(found, name, floor + MARGIN, length) for name in names}
         lengths = {name: None if point is None else point[0] for name, point in at.items()}
         if lengths["bimt"] and lengths["none"]:
             # A method that does not reach the error has no length to compare with.
             l1_length = lengths["l1"] or float("inf")
-            held = lengths["bimt"] <= l1_length / 2 and lengths["bimt"] <= lengths["none"] / 20
+            held = lengths["bimt"] <= min(l1_length / bars.of_l1, lengths["none"] / bars.of_none)
             shown = ", ".join(f"{name} {show(lengths[name], 0)}" for name in names)
             of_l1 = f"1/{l1_length / lengths['bimt']:.1f} of L1" if lengths["l1"] else "L1 does not reach the error"
             shown += f" ({of_l1}, 1/{lengths['none'] / lengths['bimt']:.0f} of none)"
-            bar = "BIMT ≤ 1/2 of L1, ≤ 1/20 of none"
+            bar = f"BIMT ≤ 1/{bars.of_l1} of L1, ≤ 1/{bars.of_none} of none"
             lines.append([f"wiring length at error ≤ {floor + MARGIN:.4f}", bar, shown, passed(held)])
 
     def spread(name: str, column: str, digits: int = 2) -> str:
@@ -177,13 +197,16 @@ def claims(rows: Sequence[Row]) -> str:
         at = [number(row, column) for row in found["bimt", chosen]]
         shown = f"bimt at its λ of least error, {chosen:g}: {', '.join(f'{value:.1f}' for value in at)}; "
         shown += "every λ: " + ", ".join(spread(name, column, 1) for name in names)
-        lines.append([f"z, {words}", "BIMT ≤ −3 in every seed", shown, passed(max(at) <= -3)])
+        asked = bars.mean_squares if key == "within_cluster_squares" else -3
+        bar = "BIMT ≤ −3 in every seed" + ("" if asked == -3 else f", mean ≤ −{-asked:g}")
+        lines.append([f"z, {words}", bar, shown, passed(max(at) <= -3 and mean(at) <= asked)])
     shown = ", ".join(spread(name, "analyze.far_to_near_weight", 3) for name in names)
-    held = max(all_of("bimt", "analyze.far_to_near_weight")) <= 0.2
-    lines.append(["mean weight at ≥ 4 pitches against 1", "BIMT ≤ 1/5; L1, none ≈ 1", shown, passed(held)])
+    held = max(all_of("bimt", "analyze.far_to_near_weight")) <= bars.far
+    bar = f"BIMT ≤ 1/{1 / bars.far:g}; L1, none ≈ 1"
+    lines.append(["mean weight at ≥ 4 pitches against 1", bar, shown, passed(held)])
     shown = spread("bimt", "analyze.importance_gap.decades", 1)
-    held = min(all_of("bimt", "analyze.importance_gap.decades")) >= 2
-    lines.append(["importance gap, decades within 5 % of the ranks", "BIMT ≥ 2", shown, passed(held)])
+    held = min(all_of("bimt", "analyze.importance_gap.decades")) >= bars.decades
+    lines.append(["importance gap, decades within 5 % of the ranks", f"BIMT ≥ {bars.decades:g}", shown, passed(held)])
     drops = [
         number(row, "prune.accuracy_before") - number(row, "prune.accuracy_after")
         for (name, _), trials in found.items()

@@ -76,6 +76,21 @@ def test_methods_are_compared_at_matched_error():
     assert "| ≤ 0.0580 | bimt | 40.0 (error 0.0560) | 20.0 (error 0.0560) |" in hops
 
 
+def test_the_abstract_is_held_against_the_networks_claim_by_claim():
+    module = script("sweep_words")
+    of_all = {"analyze.silhouette": "0.3", "analyze.functional_modularity.z": "4", "analyze.active_neurons": "50"}
+    at_chance = dict.fromkeys((f"analyze.{key}.z" for key in module.IN_SPACE), "0.5")
+    rows = [one | of_all | (at_chance if one["method"] == "none" else {}) for one in ROWS]
+    lines = module.claims_of_the_abstract(rows).splitlines()
+    held = {line.split(" | ")[0].removeprefix("| "): line.split(" | ")[-1].removesuffix(" |") for line in lines}
+    assert held["but not anatomically: clusters are not places"] == "yes"
+    # -2 of the squares is not enough.
+    assert held["with BIMT both emerge together: similar neurons are localised"] == "**not in every seed**"
+    assert held["superior performance to L1 and to no penalty"] == "yes"
+    assert held["promise for neuromorphic computing"] == "yes"
+    assert "| bimt 20.0, l1 50.0, none 205.0 |" in next(line for line in lines if "hops a step" in line)
+
+
 def test_hops_are_compared_at_equal_accuracy():
     module = script("sweep_views")
     column = "map --cores 4x4 --placer annealing.hops"
