@@ -326,6 +326,17 @@ def test_groups_in_a_circle_are_refused(tmp_path):
         importing.read_network(path)
 
 
+def test_groups_may_be_nested_to_a_depth_that_is_said(tmp_path):
+    # The last group is at the depth 3 + levels. Where the depth is allowed, the group is what is wrong with the node.
+    for levels, refused in ((61, False), (62, True)):
+        path, _ = recurrent(tmp_path / f"{levels}.nir", lif(4))
+        with h5py.File(path, "r+") as file:
+            file["node/nodes/r"].create_group("/".join(["deep"] * levels))
+        with pytest.raises(UsageError) as found:
+            importing.read_network(path)
+        assert ("nested too deep" in str(found.value)) == refused, str(found.value)
+
+
 def test_a_pyramid_of_linear_nodes_is_read_in_no_time(tmp_path):
     # Each layer feeds the next twice: 2^40 paths.
     nodes, edges, last = {}, [], "input"

@@ -11,6 +11,7 @@ from neuromod.hardware.resources import count_usage
 from neuromod.hardware.routing import measure
 from neuromod.hardware.target_files import load_target
 from neuromod.hardware.targets import Figure, Target
+from neuromod.mapping.placement import roles
 from neuromod.mapping.placers import Effort
 from neuromod.mapping.search import choose_grid, place
 from neuromod.metrics import Activity
@@ -109,3 +110,14 @@ def test_without_rates_every_neuron_counts_once():
     placement = place(blind, cores=(2, 2), effort=Effort(0.05))
     assert placement.neurons_on.max() <= 8
     assert placement.network_sha256 == blind.sha256()
+
+
+def test_the_role_of_a_neuron():
+    # Inputs reach the neurons 1 and 3, the readout hears 2 and 3; a stored zero is no connection.
+    w_in, w_out = np.zeros((4, 2)), np.zeros((2, 4))
+    w_in[1, 0], w_in[3, 1] = -0.5, 1.0
+    w_out[0, 2], w_out[1, 3] = 0.5, -1.0
+    net = Network(
+        w_rec=np.zeros((4, 4)), w_in=w_in, w_out=w_out, bias=np.zeros(4), bias_out=np.zeros(2), dt_s=0.1, tau_s=0.2
+    )
+    assert roles(net) == ["hidden", "input", "readout", "input+readout"]

@@ -14,7 +14,7 @@ from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.placement import Placement
 from neuromod.mapping.problem import make_problem
 from neuromod.metrics.activity import Activity
-from neuromod.traffic.report import estimate
+from neuromod.traffic.report import estimate, synapses_across
 
 
 def network(n, synapses, *, positions=None, w_in=None):
@@ -209,3 +209,10 @@ def test_cores_that_share_one_router_have_no_links(solver_network):
     summary = neuromod.estimate(solver_network, placement).summary
     assert summary["hops_per_step"] == 0
     assert summary["link_load_variance"] == 0
+
+
+def test_synapses_are_counted_within_cores_and_between():
+    # Cores 0 0 1: 0 -> 1 and the self-connection stay at home, 1 -> 2, 2 -> 0 and 2 -> 1 leave.
+    net = network(3, [(0, 1), (0, 0), (1, 2), (2, 0), (2, 1)])
+    assert synapses_across(net, np.array([0, 0, 1])) == (2, 3)
+    assert synapses_across(net, np.array([5, 5, 5])) == (5, 0)

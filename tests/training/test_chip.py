@@ -311,6 +311,17 @@ def test_swaps_never_raise_the_exact_cost(seed: int, n: int, grid: Grid, cost: s
     assert (done.exchanges == 0) == (done.core_of.tolist() == core_of.tolist()) or done.exchanges > 1
 
 
+def test_a_neuron_moves_to_a_free_place_where_no_exchange_helps() -> None:
+    # Two neurons that talk, each alone on its core: exchanged they are as far apart, together they cost nothing.
+    links = packet_costs.make_links("hops", Grid(1, 3), load_target("generic-mesh"))
+    w, apart = np.array([[0.0, 0.5], [0.25, 0.0]]), np.array([0, 2])
+    done = swap_between_cores(w, apart, np.ones(2), links, 2)
+    assert done.core_of[0] == done.core_of[1]
+    assert done.change == pytest.approx(-full_cost(w, apart, np.ones(2), links))
+    # A core that is full is not free: they end next to each other.
+    assert np.ptp(swap_between_cores(w, apart, np.ones(2), links, 1).core_of) == 1
+
+
 def test_swaps_find_the_planted_cores() -> None:
     rng = np.random.default_rng(0)
     planted = np.arange(32) // 4
