@@ -64,6 +64,12 @@ class Table:
         row: dict[str, Any] = content["rows"][key]
         return row
 
+    def drop(self, key: str) -> None:
+        """Forget a row, so that it is measured again."""
+        content = self.read()
+        content["rows"].pop(key, None)
+        self.path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
     def text(self, *parts: str) -> str:
         """Return the Markdown: the parts, and where the figures are from."""
         content = self.read()
