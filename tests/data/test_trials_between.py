@@ -113,3 +113,22 @@ def test_of_many_trials_the_validation_judges() -> None:
     assert not has_few_trials(network)
     found = choose(network, ConversionSettings(substeps=(2,), tune="never"))
     assert found.chosen.agreement.trials == found.trials == 112
+
+
+def test_pruning_on_few_trials_keeps_decisions_on_those_between() -> None:
+    rng = np.random.default_rng(3)
+    x, label = rng.normal(size=(224, 15, 16)), np.arange(224) % 2
+    split = ["train"] * 16 + ["validation"] * 8 + ["test"] * 200
+    trials = Trials.from_arrays(x, label, split=split, readout="mean")
+    network = neuromod.train(data=trials, neurons=25, steps=300, seed=0)
+    done = neuromod.prune(network)
+    assert done.agreement is not None
+    assert (done.agreement.share, done.agreement.trials) >= (0.99, 500)
+    assert done.synapses_after < done.synapses_before
+    # What it was chosen for holds on trials that nothing has seen: at most twice as many decisions change.
+    test = trials.part("test")
+    ours = neuromod.evaluate(done.network, test).decisions
+    assert (ours != neuromod.evaluate(network, test).decisions).mean() <= 0.02
+    assert neuromod.prune(network, threshold=0.0).agreement is not None
+    many = with_data(neuromod.train(data=noise(700), neurons=9, steps=20, seed=0), noise(700))
+    assert neuromod.prune(many).agreement is None
