@@ -179,8 +179,8 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed, split: str = "tes
         As for `neuromod.tasks.generate`. Of data, all trials of the split if there are no more than `n_trials`.
     split : {"train", "validation", "test", "seen", "between"}
         Which part of the data: to count activity or fit on, to choose by, or to tell how good the result is; ``seen``
-        are the first two together, ``between`` new ones without known answers that `trials.trials_between` makes of these.
-        Trials of tasks are always new ones.
+        are the first two together, ``between`` new ones without known answers that `trials.trials_between` makes of
+        these. Trials of tasks are always new ones.
 
     Returns
     -------

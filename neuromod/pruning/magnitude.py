@@ -17,7 +17,6 @@ from neuromod.quantization import rounded
 from neuromod.removal import cut, threshold_for
 from neuromod.trials import Trials
 
-
 # Trials between those of data with few.
 _BETWEEN = 500
 
@@ -94,9 +93,9 @@ def prune(
     Without `threshold` and `keep`, the largest threshold is chosen whose accuracy on one set of trials falls by at
     most half of `max_accuracy_drop`, and is then lowered until a second set of trials confirms the whole
     `max_accuracy_drop`. Of data, the first set are the training trials and the second those of the validation; where
-    values are learned, R² stands for the accuracy. Where the validation has fewer than 100 trials, a loss of one percent
-    does not show on them: at least 1 - `max_accuracy_drop` of the decisions on 500 trials between those of training and
-    validation (see `trials.trials_between`) must then be those before pruning, too.
+    values are learned, R² stands for the accuracy. Where the validation has fewer than 100 trials, a loss of one
+    percent does not show on them: at least 1 - `max_accuracy_drop` of the decisions on 500 trials between those of
+    training and validation (see `trials.trials_between`) must then be those before pruning, too.
 
     Parameters
     ----------

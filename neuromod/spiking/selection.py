@@ -10,7 +10,17 @@ import numpy as np
 from neuromod.metrics import allowed_gap, has_few_trials, trials_for
 from neuromod.network import Network
 from neuromod.spiking.network import Reset, SpikingNetwork
-from neuromod.spiking.search.bench import SOME, Bench, Candidate, Judges, Reference, Tried, tried_on, try_plain, try_tuned
+from neuromod.spiking.search.bench import (
+    SOME,
+    Bench,
+    Candidate,
+    Judges,
+    Reference,
+    Tried,
+    tried_on,
+    try_plain,
+    try_tuned,
+)
 from neuromod.spiking.settings import ConversionSettings
 from neuromod.spiking.thresholds import activities, balance
 

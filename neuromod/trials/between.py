@@ -14,7 +14,9 @@ from neuromod.trials.batch import Trials
 _REACH = 0.75**0.5
 
 
-def trials_between(trials: Trials, n_trials: int, *, seed: int | np.random.Generator | np.random.SeedSequence) -> Trials:
+def trials_between(
+    trials: Trials, n_trials: int, *, seed: int | np.random.Generator | np.random.SeedSequence
+) -> Trials:
     """Make trials on the lines through pairs of trials, between them and somewhat beyond.
 
     A network decides with a wide margin for what it was trained on. Between two trials its decision must change

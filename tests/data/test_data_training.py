@@ -345,9 +345,9 @@ def test_an_imported_network_is_read_where_it_answers(tmp_path: Path, monkeypatc
     # By hand: outputs (1, 0) at the last step; (1/6, 5/6) in the mean, the wrong way round.
     nat = {"last": np.log(1 + np.exp(-1)), "mean": np.log(1 + np.exp(4 / 6))}
     assert found["readout_losses"] == pytest.approx(nat, abs=1e-4)
-    for readout, score in (("mean", 0.0), ("last", 1.0)):
-        told = run_cli("import", "net.npz", "--data", "mine.npz", "--data-readout", readout, "--run", readout)
-        assert (told["readout"], told["readout_losses"], told["test_score"]) == (readout, None, score)
+    for where, score in (("mean", 0.0), ("last", 1.0)):
+        told = run_cli("import", "net.npz", "--data", "mine.npz", "--data-readout", where, "--run", where)
+        assert (told["readout"], told["readout_losses"], told["test_score"]) == (where, None, score)
     # The run reads its data in this way from then on.
     assert run_cli("prune", "--threshold", "0.5", "--run", "a")["accuracy_after"] == 1.0
     assert run_cli("prune", "--threshold", "0.5", "--run", "mean")["accuracy_after"] == 0.0

@@ -12,6 +12,7 @@ from neuromod import Trials
 from neuromod.data import with_data
 from neuromod.errors import UsageError
 from neuromod.metrics import has_few_trials, trials_for
+from neuromod.pruning import magnitude
 from neuromod.spiking import ConversionSettings, choose
 from neuromod.trials import trials_between
 
@@ -91,7 +92,7 @@ def test_a_conversion_of_few_trials_is_as_good_on_those_it_has_not_seen() -> Non
     x = rng.normal(size=(224, 15, 16))
     split = ["train"] * 16 + ["validation"] * 8 + ["test"] * 200
     trials = Trials.from_arrays(x, label, split=split, readout="mean")
-    network = neuromod.train(data=trials, neurons=25, steps=300, seed=0)
+    network = neuromod.train(data=trials, neurons=25, steps=100, seed=0)
     assert has_few_trials(network)
     seen, test = trials.part("seen"), trials.part("test")
     found = choose(network, ConversionSettings(tune="never"))
@@ -115,20 +116,27 @@ def test_of_many_trials_the_validation_judges() -> None:
     assert found.chosen.agreement.trials == found.trials == 112
 
 
-def test_pruning_on_few_trials_keeps_decisions_on_those_between() -> None:
+def test_pruning_on_few_trials_keeps_decisions_on_those_between(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     x, label = rng.normal(size=(224, 15, 16)), np.arange(224) % 2
     split = ["train"] * 16 + ["validation"] * 8 + ["test"] * 200
     trials = Trials.from_arrays(x, label, split=split, readout="mean")
-    network = neuromod.train(data=trials, neurons=25, steps=300, seed=0)
+    network = neuromod.train(data=trials, neurons=25, steps=100, seed=0)
+    test = trials.part("test")
+    before = neuromod.evaluate(network, test).decisions
+
+    def changed(done: magnitude.Pruning) -> int:
+        return int((neuromod.evaluate(done.network, test).decisions != before).sum())
+
     done = neuromod.prune(network)
     assert done.agreement is not None
-    assert (done.agreement.share, done.agreement.trials) >= (0.99, 500)
+    assert done.agreement.trials == 500
+    assert done.agreement.share >= 0.99
     assert done.synapses_after < done.synapses_before
-    # What it was chosen for holds on trials that nothing has seen: at most twice as many decisions change.
-    test = trials.part("test")
-    ours = neuromod.evaluate(done.network, test).decisions
-    assert (ours != neuromod.evaluate(network, test).decisions).mean() <= 0.02
     assert neuromod.prune(network, threshold=0.0).agreement is not None
-    many = with_data(neuromod.train(data=noise(700), neurons=9, steps=20, seed=0), noise(700))
-    assert neuromod.prune(many).agreement is None
+    # By the accuracy on the few alone much more goes, and with it decisions on trials that nothing has seen.
+    monkeypatch.setattr(magnitude, "has_few_trials", lambda _: False)
+    alone = neuromod.prune(network)
+    assert alone.agreement is None
+    assert alone.synapses_after < done.synapses_after
+    assert changed(done) < changed(alone) / 2
