@@ -59,7 +59,8 @@ if TYPE_CHECKING:
 @click.option(
     "--data-readout",
     type=click.Choice(["last", "mean", "every"]),
-    help="Data: where the answer is read; what suits the targets if omitted.",
+    help="Data: where the answer is read; if omitted, as the file says that it was learned, else where the network "
+    "has the smaller loss.",
 )
 @click.option("--channels", type=click.IntRange(1), help="Data, spikes: this many channels, neighbouring units summed.")
 @output_options
@@ -101,7 +102,8 @@ def command(
         trials = read_trials(data, readout=data_readout, dt_ms=said["dt_ms"], channels=channels)
     elif data_readout or channels:
         raise click.UsageError("--data-readout and --channels are about data: give them with --data FILE")
-    result = import_stage(file, run_path, Choice(**said), talk=talk, data=trials)
+    is_open = data_readout is None
+    result = import_stage(file, run_path, Choice(**said), talk=talk, data=trials, readout_open=is_open)
     talk.result(result, describe(result))
 
 

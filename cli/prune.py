@@ -26,6 +26,12 @@ def describe(result: dict[str, Any]) -> str:
             f"accuracy {result['accuracy_before']:.3f} -> {result['accuracy_after']:.3f} "
             f"on {result['trials']:,} trials that the threshold was not chosen on"
         )
+    if result.get("agreement"):
+        agreed = result["agreement"]
+        lines.append(
+            f"{agreed['share']:.3f} of the decisions are as before on {agreed['trials']:,} trials between the few of "
+            f"training and validation (95 %: {agreed['low']:.3f} to {agreed['high']:.3f})"
+        )
     if result["weight_bits"] is not None:
         bits = f"{result['weight_bits']} bits"
         bits = f"the {bits} of {result['target']}" if result["target"] else bits

@@ -3,5 +3,7 @@ from . import storage as storage
 from .event_counts import as_counts as as_counts
 from .event_counts import encoding_of as encoding_of
 from .reading import read_trials as read_trials
+from .readouts import OPEN_READOUTS as OPEN_READOUTS
+from .readouts import with_fitting_readout as with_fitting_readout
 from .storage import attached as attached
 from .storage import with_data as with_data

@@ -4,6 +4,7 @@ from . import scores as scores
 from . import wiring as wiring
 from .accuracy import Evaluation as Evaluation
 from .accuracy import evaluate as evaluate
+from .accuracy import has_few_trials as has_few_trials
 from .accuracy import has_tasks as has_tasks
 from .accuracy import random_trials as random_trials
 from .accuracy import skills_of as skills_of

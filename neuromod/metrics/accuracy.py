@@ -14,12 +14,15 @@ from neuromod.metrics import scores
 from neuromod.network import Network
 from neuromod.notebook import html_table
 from neuromod.tasks import RING, Seed, behind_low_pass, generate
-from neuromod.trials import Trials, decisions
+from neuromod.trials import Trials, decisions, trials_between
 
 Array = npt.NDArray[Any]
 
 # What a network's `info` holds if its tasks are known.
 _NEEDED = ("tasks", "semantics", "dt_ms")
+
+# Fewer validation trials than that cannot show an agreement of 0.95.
+_FEW = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +126,11 @@ def has_tasks(network: Network) -> bool:
     return network.data is not None or all(network.info.get(key) for key in _NEEDED)
 
 
+def has_few_trials(network: Network) -> bool:
+    """Whether the validation trials of a network's data are too few to tell how well another network agrees with it."""
+    return network.data is not None and network.data.counts()["validation"] < _FEW
+
+
 def skills_of(network: Network) -> tuple[str, ...]:
     """Names of what a network was trained for: its tasks, or the classes of its data; none if it names neither."""
     if network.data is not None:
@@ -169,9 +177,10 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed, split: str = "tes
         ``ring`` for rings of fewer than 16 positions, and ``counts`` where inputs are counts behind a chip's low-pass.
     n_trials, seed
         As for `neuromod.tasks.generate`. Of data, all trials of the split if there are no more than `n_trials`.
-    split : {"train", "validation", "test", "seen"}
+    split : {"train", "validation", "test", "seen", "between"}
         Which part of the data: to count activity or fit on, to choose by, or to tell how good the result is; ``seen``
-        are the first two together. Trials of tasks are always new ones.
+        are the first two together, ``between`` new ones without known answers that `trials.trials_between` makes of
+        these. Trials of tasks are always new ones.
 
     Returns
     -------
@@ -184,6 +193,8 @@ def trials_for(network: Network, n_trials: int, *, seed: Seed, split: str = "tes
         If the network says neither, or has another number of inputs than they have.
     """
     if network.data is not None:
+        if split == "between":
+            return _checked(network, trials_between(network.data.part("seen"), n_trials, seed=seed), "data have")
         trials = network.data.part(split)
         if trials.n_trials > n_trials:
             some = np.random.default_rng(seed).choice(trials.n_trials, size=n_trials, replace=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.special import log_softmax
 
 from neuromod.metrics.agreements import Agreement, agreement, wilson
 from neuromod.network import Array
@@ -44,6 +45,25 @@ def nrmse(wanted: Array, found: Array) -> float:
         Values.
     """
     return float(np.sqrt(max(0.0, 1 - r2(wanted, found))))
+
+
+def loss(wanted: Array, found: Array, *, label_smoothing: float = 0.0) -> float:
+    """Return the loss that training lowers: the mean cross-entropy in nat, or 1 - R² of values.
+
+    Parameters
+    ----------
+    wanted : (answer,) int or (answer, n_out) float
+        Classes or values.
+    found : (answer, n_out) float
+        Outputs.
+    label_smoothing : float
+        Share of the target that is spread over all classes.
+    """
+    if wanted.ndim == 2:
+        return 1 - r2(wanted, found)
+    logs = log_softmax(np.asarray(found, np.float64), axis=1)
+    right = logs[np.arange(len(wanted)), wanted]
+    return float(-((1 - label_smoothing) * right + label_smoothing * logs.mean(axis=1)).mean())
 
 
 def _r2(error: Array, variance: Array) -> float:

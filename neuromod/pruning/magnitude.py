@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from neuromod.errors import UsageError
+from neuromod.metrics import Agreement, agree, has_few_trials
 from neuromod.metrics import accuracy as evaluation
 from neuromod.network import Network
 from neuromod.notebook import html_table
 from neuromod.quantization import rounded
 from neuromod.removal import cut, threshold_for
+from neuromod.trials import Trials
+
+# Trials between those of data with few.
+_BETWEEN = 500
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Pruning:
         Bits to which the weights were rounded for `accuracy_after`; None if they were not.
     accuracy_unrounded : float or None
         Accuracy after pruning with the weights as they are.
+    agreement : Agreement or None
+        Of data with few trials: decisions equal to those before, on trials between these; else None.
     """
 
     network: Network
@@ -57,6 +64,7 @@ class Pruning:
     trials: int
     weight_bits: int | None = None
     accuracy_unrounded: float | None = None
+    agreement: Agreement | None = None
 
     def _repr_html_(self) -> str:
         rows = [
@@ -85,7 +93,9 @@ def prune(
     Without `threshold` and `keep`, the largest threshold is chosen whose accuracy on one set of trials falls by at
     most half of `max_accuracy_drop`, and is then lowered until a second set of trials confirms the whole
     `max_accuracy_drop`. Of data, the first set are the training trials and the second those of the validation; where
-    values are learned, R² stands for the accuracy.
+    values are learned, R² stands for the accuracy. Where the validation has fewer than 100 trials, a loss of one
+    percent does not show on them: at least 1 - `max_accuracy_drop` of the decisions on 500 trials between those of
+    training and validation (see `trials.trials_between`) must then be those before pruning, too.
 
     Parameters
     ----------
@@ -139,6 +149,7 @@ def prune(
         raise UsageError("this network has no tasks to measure accuracy on, nor data; give threshold or keep")
 
     check: Any = None
+    alike: _Alike | None = None
     before: evaluation.Evaluation | None = None
     if known:
         tune, check = (
@@ -148,6 +159,7 @@ def prune(
             for k, split in enumerate(("train", "validation"))
         )
         before = evaluate_rounded(network, check)
+        alike = _Alike.of(network, seed) if has_few_trials(network) else None
     if keep is not None:
         threshold = threshold_for(network, round(keep * network.n**2))
     if threshold is not None:
@@ -157,7 +169,20 @@ def prune(
         assert before is not None
         candidates = _candidates(network)
         allowed = evaluate_rounded(network, tune).accuracy - max_accuracy_drop / 2
-        index = _largest(candidates, network, tune, allowed, weight_bits, on_try)
+
+        def fits(index: int) -> bool:
+            try:
+                pruned = cut(network, candidates[index], weight_bits=weight_bits)
+                accuracy = evaluate_rounded(pruned, tune, weight_bits).accuracy
+            except UsageError:
+                return False
+            if on_try:
+                on_try(candidates[index], accuracy)
+            if accuracy < allowed:
+                return False
+            return alike is None or alike.agreement(pruned, weight_bits).share >= 1 - max_accuracy_drop - 1e-9
+
+        index = largest_that_fits(len(candidates), fits)
         while True:
             threshold = candidates[index]
             pruned = cut(network, threshold, weight_bits=weight_bits)
@@ -179,7 +204,27 @@ def prune(
         trials=check.inputs.shape[1] if known else 0,
         weight_bits=weight_bits,
         accuracy_unrounded=evaluate_rounded(pruned, check).accuracy if known else None,
+        agreement=alike.agreement(pruned, weight_bits) if alike else None,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Alike:
+    """Trials between those of data with few, and what the network decides in them before it is pruned."""
+
+    trials: Trials
+    before: evaluation.Evaluation
+
+    @classmethod
+    def of(cls, network: Network, seed: int) -> _Alike:
+        trials = evaluation.trials_for(
+            network, _BETWEEN, seed=np.random.SeedSequence(seed, spawn_key=(2,)), split="between"
+        )
+        return cls(trials, evaluate_rounded(network, trials))
+
+    def agreement(self, pruned: Network, weight_bits: int | None) -> Agreement:
+        found = evaluate_rounded(pruned, self.trials, weight_bits)
+        return agree(self.before.decisions, found.decisions, self.before.trial_of_answer)
 
 
 def evaluate_rounded(network: Network, trials: Any, weight_bits: int | None = None) -> evaluation.Evaluation:
@@ -195,29 +240,6 @@ def _candidates(network: Network) -> list[float]:
         return [0.0]
     low, high = np.log10(max(magnitudes.min(), 1e-6)), np.log10(magnitudes.max())
     return [0.0, *np.logspace(low, high, max(2, round(10 * (high - low))), endpoint=False).tolist()]
-
-
-def _largest(
-    candidates: list[float],
-    network: Network,
-    trials: Any,
-    allowed: float,
-    weight_bits: int | None,
-    on_try: Callable[[float, float], None] | None,
-) -> int:
-    """Index of the largest candidate whose accuracy is at least `allowed`, by bisection."""
-
-    def fits(index: int) -> bool:
-        try:
-            pruned = cut(network, candidates[index], weight_bits=weight_bits)
-            accuracy = evaluate_rounded(pruned, trials, weight_bits).accuracy
-        except UsageError:
-            return False
-        if on_try:
-            on_try(candidates[index], accuracy)
-        return accuracy >= allowed
-
-    return largest_that_fits(len(candidates), fits)
 
 
 def largest_that_fits(count: int, fits: Callable[[int], bool]) -> int:

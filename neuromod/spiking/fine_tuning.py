@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from neuromod.metrics import agree, trials_for
+from neuromod.metrics import agree, has_few_trials, trials_for
 from neuromod.network import PARAMETERS, Array, Network
 from neuromod.spiking.dynamics.events import drive_of
 from neuromod.spiking.dynamics.substeps import Moment, advance
@@ -25,6 +25,9 @@ _RESPONSE_WEIGHT = 5.0
 
 # Trials that decide which of the networks on the way is returned.
 _JUDGES = 1500
+
+# Of data with few trials, as many between them.
+_FEW_JUDGES = 500
 
 
 def tune(
@@ -47,7 +50,7 @@ def tune(
     al. 2013). The loss is the Kullback-Leibler divergence of the readouts' softmax from the rate network's, or the
     squared error where values are wanted. Connections that are absent stay absent. Four times on the way, and before
     it, the decisions are compared with the rate network's on trials kept for that; the network with the most equal ones
-    is returned.
+    is returned. Of data with few trials, all this is done on trials between them, see `trials.trials_between`.
 
     Parameters
     ----------
@@ -84,7 +87,9 @@ def tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda i: 0.05 + 0.475 * (1 + math.cos(math.pi * i / steps))
     )
-    judges = trials_for(network, _JUDGES, seed=np.random.default_rng([seed, 8]), split="validation")
+    few = has_few_trials(network)
+    taught, judging, number = ("between", "between", _FEW_JUDGES) if few else ("train", "validation", _JUDGES)
+    judges = trials_for(network, number, seed=np.random.default_rng([seed, 8]), split=judging)
 
     def finished() -> SpikingNetwork:
         arrays: dict[str, Any] = {name: (free[name] * masks[name]).detach().numpy() for name in PARAMETERS}
@@ -100,7 +105,7 @@ def tune(
     # The tensors are small: a second thread gains nothing on an idle machine and loses much on a busy one.
     with torch_threads(1):
         for step in range(steps):
-            trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]), split="train")
+            trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]), split=taught)
             last = trials.last_step
             x, mask = trials.inputs[: last.max() + 1], trials.mask[: last.max() + 1]
             wanted = torch.from_numpy(network.run(x, dtype=np.float32)[0])

@@ -7,10 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromod.metrics import allowed_gap, trials_for, wilson
+from neuromod.metrics import allowed_gap, has_few_trials, trials_for
 from neuromod.network import Network
 from neuromod.spiking.network import Reset, SpikingNetwork
-from neuromod.spiking.search.bench import SOME, Bench, Candidate, Reference, Tried, tried_on, try_plain, try_tuned
+from neuromod.spiking.search.bench import (
+    SOME,
+    Bench,
+    Candidate,
+    Judges,
+    Reference,
+    Tried,
+    tried_on,
+    try_plain,
+    try_tuned,
+)
 from neuromod.spiking.settings import ConversionSettings
 from neuromod.spiking.thresholds import activities, balance
 
@@ -29,8 +39,15 @@ THRESHOLDS: dict[Reset, tuple[tuple[float, float], ...]] = {
 # A share of equal decisions that is little: within what chance makes of the trials.
 _LITTLE = 0.005
 
-# Fewer validation trials than that cannot show an agreement of 0.95.
-_FEW = 100
+# Of data with few trials: a threshold that nothing seen exceeds. What is not seen is less like it than of tasks.
+_WHOLE = (100.0, 1.0)
+
+# What a share of equal decisions on trials between the others tells apart: of those nearer, the smaller error of the
+# states says more of trials that are unlike both.
+_SLACK = 0.01
+
+# Trials between those of data with few: so many of which 0.97 are equal show an agreement of 0.95.
+_BETWEEN = 500
 
 # The name that 0.1.0 had for them.
 Wishes = ConversionSettings
@@ -98,20 +115,17 @@ def choose(
     """
     settings = settings or ConversionSettings()
     first, second, third = np.random.SeedSequence([settings.seed, 5]).spawn(3)
-    calibration = Reference.of(network, trials_for(network, (settings.n_trials + 1) // 2, seed=first, split="train"))
-    trials = trials_for(network, settings.n_trials, seed=second, split="validation")
-    if network.data is not None and trials.n_trials < _FEW:
-        # Whether two networks decide alike can be told on any trials but those of the test.
-        trials = trials_for(network, settings.n_trials, seed=second, split="seen")
-    test, rng = Reference.of(network, trials), np.random.default_rng(third)
+    few = has_few_trials(network)
+    calibration, test = _references(network, settings, first, second)
+    trials, rng = test.scored.trials, np.random.default_rng(third)
     samples = activities(network, calibration.trials.inputs)[calibration.trials.mask]
     scales = {
         (percentile, multiple): multiple * balance(samples, percentile=percentile)
-        for percentile, multiple in THRESHOLDS[settings.reset]
+        for percentile, multiple in (*THRESHOLDS[settings.reset], *((_WHOLE,) if few else ()))
     }
-    bench = Bench(
-        network, settings, scales, (calibration, calibration.some(SOME, rng)), (test, test.some(2 * SOME, rng))
-    )
+    some = calibration if few else calibration.some(SOME, rng)
+    pairs = (calibration, some), (test, test.some(2 * SOME, rng))
+    bench = Bench(network, settings, scales, *pairs, slack=_SLACK if few else 0.0)
     tried: list[Tried] = []
     met = False
     for tuned in {"never": (False,), "needed": (False, True), "always": (True,)}[settings.tune]:
@@ -119,7 +133,7 @@ def choose(
             tried.append(try_tuned(bench, count) if tuned else try_plain(bench, count))
             if on_try:
                 on_try(tried[-1].candidate)
-            met = _is_met(tried[-1].candidate, settings, few=trials.split is not None and not trials.values)
+            met = _is_met(tried[-1], settings)
             if met or (not settings.substeps and not tuned and _levelled_off(tried)):
                 break
         if met:
@@ -142,15 +156,32 @@ def choose(
     )
 
 
-def _is_met(candidate: Candidate, settings: ConversionSettings, *, few: bool) -> bool:
-    """Whether a candidate is within the tolerances; of `few` trials, of data, none asks for less than one trial."""
-    trials, found = candidate.agreement.trials, candidate.agreement
-    lost = candidate.accuracy_rate - candidate.accuracy
-    if not few:
-        return lost <= settings.max_accuracy_drop and found.low >= settings.min_agreement
-    # The interval is wide even where all decisions are equal.
-    least = min(settings.min_agreement, wilson(trials, trials)[0])
-    return lost <= allowed_gap(settings.max_accuracy_drop, trials) and found.low >= least
+def _references(
+    network: Network, settings: ConversionSettings, first: np.random.SeedSequence, second: np.random.SeedSequence
+) -> tuple[Reference, Judges]:
+    """Return what thresholds are chosen on, and what the conversion is measured on."""
+    half = (settings.n_trials + 1) // 2
+    if not has_few_trials(network):
+        calibration = Reference.of(network, trials_for(network, half, seed=first, split="train"))
+        test = Reference.of(network, trials_for(network, settings.n_trials, seed=second, split="validation"))
+        return calibration, Judges(test, test)
+    # Too few validation trials, and what the network was trained on it decides with a wide margin, so that a poor
+    # conversion would pass there.
+    calibration, alike = (
+        Reference.of(network, trials_for(network, min(n, _BETWEEN), seed=seed, split="between"))
+        for n, seed in ((half, first), (settings.n_trials, second))
+    )
+    scored = Reference.of(network, trials_for(network, settings.n_trials, seed=second, split="seen"))
+    return calibration, Judges(scored, alike)
+
+
+def _is_met(tried: Tried, settings: ConversionSettings) -> bool:
+    """Whether a candidate is within the tolerances; on few trials of data, none asks for less than one trial."""
+    candidate, trials = tried.candidate, tried.trials
+    lost, allowed = candidate.accuracy_rate - candidate.accuracy, settings.max_accuracy_drop
+    if trials.split is not None and not trials.values:
+        allowed = allowed_gap(allowed, len(trials.answers))
+    return lost <= allowed + 1e-9 and candidate.agreement.low >= settings.min_agreement
 
 
 def _counts(settings: ConversionSettings, tried: Sequence[Tried], *, tuned: bool) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from neuromod.stages.talk import Talk
@@ -93,6 +94,7 @@ def prune_stage(
         "target": target,
         "weight_bits": done.weight_bits,
         "accuracy_unrounded": done.accuracy_unrounded,
+        "agreement": None if done.agreement is None else asdict(done.agreement),
     }
     if keep is not None and keep * network.n**2 >= network.n_synapses:
         talk.warn(

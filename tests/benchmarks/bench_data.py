@@ -275,7 +275,7 @@ def gated(trials: Trials, case: Case, seed: int) -> dict[str, Any]:
     """Measure such a GRU; where the readout is open, a quarter of the training with each chooses it, as for ours."""
     losses = {}
     if readout.is_open(trials, {}):
-        read = {name: dataclasses.replace(trials, readout=name) for name in readout.CANDIDATES}
+        read = {name: dataclasses.replace(trials, readout=name) for name in data.OPEN_READOUTS}
         losses = {name: fit_gated(part, case, seed, share=0.25).loss for name, part in read.items()}
         trials = read[min(losses, key=lambda name: losses[name])]
     found = fit_gated(trials, case, seed)

@@ -2,8 +2,11 @@
 
 Run it with ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_own_loop.py [--seeds 0 1 2] [--folder DIR]``; what has
 been measured is kept, so it goes on where it stopped. The data are BasicMotions, as the wheel of aeon carries them
-(installed, or in a folder such as its ``aeon/datasets/data``). 100 neurons, 600 steps of Adam with a batch of 32 and
-surrogate gradients, λ the same from the first step on; the readout is the mean over the steps.
+(installed, or in a folder such as its ``aeon/datasets/data``). 100 neurons, 400 steps of Adam with a batch of 32, a
+learning rate that falls along a cosine, and surrogate gradients; λ the same from the first step on; the readout is the
+mean over the steps. The surrogate is the fast sigmoid with a slope of 25: behind snnTorch's default, an arctangent of
+slope 2, gradients grow over 100 steps, and the dense network's training loss ended at 0.4 after 600 steps; it ends at
+0.002 now. Surrogate, cosine and number of steps were chosen by that loss.
 
 Two of the ten training trials of each class are held out, others for each seed. They choose λ: the largest whose
 accuracy on them, mean over the seeds, is within 0.025 of that without a penalty. Every λ is reported. The test set is
@@ -35,11 +38,11 @@ from neuromod.spiking import LeakyNetwork, count_spikes
 TABLE = Table("own_loop", "OMP_NUM_THREADS=1 python tests/benchmarks/bench_own_loop.py", ("numpy", "snntorch", "torch"))
 METHODS: dict[str, dict[str, Any] | None] = {
     "none": None,
+    "BIMT, λ 0.1": {"strength": 0.1},
     "BIMT, λ 0.3": {"strength": 0.3},
-    "BIMT, λ 0.5": {"strength": 0.5},
     "BIMT, λ 1": {"strength": 1.0},
 }
-NEURONS, STEPS, BATCH, RATE = 100, 600, 32, 5e-3
+NEURONS, STEPS, BATCH, RATE = 100, 400, 32, 5e-3
 
 # Accuracy that a penalty may cost.
 NEAR = 0.025
@@ -51,7 +54,8 @@ class Net(nn.Module):
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
         self.into = nn.Linear(n_in, NEURONS)
-        self.neurons = snntorch.RLeaky(beta=0.9, linear_features=NEURONS)
+        slope = snntorch.surrogate.fast_sigmoid(slope=25)
+        self.neurons = snntorch.RLeaky(beta=0.9, linear_features=NEURONS, spike_grad=slope)
         self.out = nn.Linear(NEURONS, n_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -111,6 +115,7 @@ def train(options: dict[str, Any] | None, seed: int, seen: Part, test: Part) -> 
     torch.manual_seed(seed)
     net = Net(x.shape[2], int(y.max()) + 1)
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     wiring = options and neuromod.Wiring(
         net.neurons.recurrent.weight, inputs=net.into.weight, readout=net.out.weight, **options
     )
@@ -124,6 +129,7 @@ def train(options: dict[str, Any] | None, seed: int, seen: Part, test: Part) -> 
         optimizer.step()
         if wiring:
             wiring.step(optimizer)
+        schedule.step()
     seconds = time.process_time() - started
     network = neuromod.from_snntorch(net, dt_s=0.1, positions=wiring.positions if wiring else None)
     with torch.no_grad():
@@ -135,6 +141,7 @@ def train(options: dict[str, Any] | None, seed: int, seen: Part, test: Part) -> 
         exported = neuromod.export(network, folder, format="nir", placement=placement)
         verified = neuromod.verify(network, exported)
     return {
+        "training_loss": float(loss.detach()),
         "validation_accuracy": float((held.argmax(dim=1) == validation.y).float().mean()),
         "test_accuracy": float((logits.argmax(dim=1) == test.y).float().mean()),
         "synapses": network.n_synapses,

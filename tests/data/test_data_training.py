@@ -331,6 +331,36 @@ def test_an_imported_network_gets_its_data(tmp_path: Path, monkeypatch: pytest.M
     assert not Path("c").exists()
 
 
+def test_an_imported_network_is_read_where_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    # The last step says the class, the five before it the other one: a network that passes its input on is right there.
+    label = np.arange(40) % 2
+    x = np.eye(2)[1 - label][:, None, :].repeat(6, axis=1)
+    x[:, -1] = np.eye(2)[label]
+    np.savez("mine.npz", inputs=x, targets=label)
+    ones, none = np.eye(2), np.zeros(2)
+    np.savez("net.npz", w_rec=0 * ones, w_in=ones, w_out=ones, bias=none, bias_out=none, dt_s=0.1, tau_s=0.1)
+    found = run_cli("import", "net.npz", "--data", "mine.npz", "--run", "a")
+    assert (found["readout"], found["test_score"]) == ("last", 1.0)
+    # By hand: outputs (1, 0) at the last step; (1/6, 5/6) in the mean, the wrong way round.
+    nat = {"last": np.log(1 + np.exp(-1)), "mean": np.log(1 + np.exp(4 / 6))}
+    assert found["readout_losses"] == pytest.approx(nat, abs=1e-4)
+    for where, score in (("mean", 0.0), ("last", 1.0)):
+        told = run_cli("import", "net.npz", "--data", "mine.npz", "--data-readout", where, "--run", where)
+        assert (told["readout"], told["readout_losses"], told["test_score"]) == (where, None, score)
+    # The run reads its data in this way from then on.
+    assert run_cli("prune", "--threshold", "0.5", "--run", "a")["accuracy_after"] == 1.0
+    assert run_cli("prune", "--threshold", "0.5", "--run", "mean")["accuracy_after"] == 0.0
+    # A file that says how it was learned is believed.
+    from neuromod.data import with_data
+    from neuromod.exporting import onnx
+
+    network = rundir.Run(Path("a")).network("network.safetensors")
+    onnx.write(with_data(network, neuromod.read_trials("mine.npz", readout="mean")), Path("made"))
+    told = run_cli("import", "made/network.onnx", "--data", "mine.npz", "--run", "b")
+    assert (told["readout"], told["readout_losses"]) == ("mean", None)
+
+
 def test_train_from_a_run_and_what_it_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     np.savez("mine.npz", **{key: value for key, value in made().items() if key != "readout"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,8 @@ SOME = 250
 @dataclass(frozen=True)
 class Candidate:
     """One conversion and how it did on trials that its thresholds were not chosen on.
+
+    Of data with few trials, the agreement is that on trials between these, see `trials.trials_between`.
 
     Parameters
     ----------
@@ -84,19 +87,46 @@ class Reference:
 
 
 @dataclass(frozen=True, eq=False)
+class Judges:
+    """What a candidate is measured on.
+
+    Parameters
+    ----------
+    scored : Reference
+        On trials with answers: the accuracy, the states, the spikes.
+    alike : Reference
+        On these or others: the agreement of decisions.
+    """
+
+    scored: Reference
+    alike: Reference
+
+    def some(self, number: int, rng: np.random.Generator) -> Judges:
+        """Return them with some of the trials; themselves where there are not twice as many, or two kinds of them."""
+        if self.scored is not self.alike or (some := self.scored.some(number, rng)) is self.scored:
+            return self
+        return Judges(some, some)
+
+
+@dataclass(frozen=True, eq=False)
 class Bench:
-    """What every candidate is made from and measured on; the second of each pair are some of the first's trials."""
+    """What every candidate is made from and measured on; the second of each pair are some of the first's trials.
+
+    Thresholds may have a share of equal decisions that is less by `slack` than the best ones', where their states are
+    nearer to the rate network's.
+    """
 
     network: Network
     settings: ConversionSettings
     scales: dict[tuple[float, float], Array]
     calibration: tuple[Reference, Reference]
-    test: tuple[Reference, Reference]
+    test: tuple[Judges, Judges]
+    slack: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """A candidate, its network, and the spikes in the trials that it was measured on."""
+    """A candidate, its network, and the spikes in the trials that it was scored on."""
 
     candidate: Candidate
     spiking: SpikingNetwork
@@ -126,21 +156,26 @@ def try_tuned(bench: Bench, count: int) -> Tried:
 
 
 def _best_thresholds(bench: Bench, count: int, *, round_weights: bool) -> tuple[tuple[float, float], SpikingNetwork]:
-    """Find the thresholds with the most equal decisions: the better half on some trials, the best of it on all."""
+    """Find the thresholds with the most equal decisions: the better part on some trials, the best of it on all."""
     settings = bench.settings
     options = {thresholds: _converted(bench, count, thresholds) for thresholds in bench.scales}
     if settings.weight_bits is not None and round_weights:
         bits, steps = settings.weight_bits, settings.granularity
         options = {key: quantize(spiking, bits, granularity=steps) for key, spiking in options.items()}
 
-    def share(reference: Reference, key: tuple[float, float]) -> float:
-        return _measure(reference, options[key], key)[0].agreement.share
+    def tried(reference: Reference, key: tuple[float, float]) -> Candidate:
+        return _measure(Judges(reference, reference), options[key], key)[0]
 
     best = list(options)
     whole, some = bench.calibration
     if some is not whole:
-        best = sorted(best, key=lambda key: -share(some, key))[: (len(best) + 1) // 4 + 1]
-    found = max(best, key=lambda key: share(whole, key))
+        best = sorted(best, key=lambda key: -tried(some, key).agreement.share)[: (len(best) + 1) // 4 + 1]
+    on_all = {key: tried(whole, key) for key in best}
+    least = max(candidate.agreement.share for candidate in on_all.values()) - bench.slack
+    found = min(
+        (key for key, candidate in on_all.items() if candidate.agreement.share >= least),
+        key=lambda key: on_all[key].state_error,
+    )
     return found, options[found]
 
 
@@ -167,19 +202,19 @@ def _converted(bench: Bench, count: int, thresholds: tuple[float, float]) -> Spi
 
 def tried_on(
     bench: Bench,
-    reference: Reference,
+    judges: Judges,
     thresholds: tuple[float, float],
     spiking: SpikingNetwork,
     *,
     tuned: bool = False,
 ) -> Tried:
-    """Measure a network on the trials of a reference; of rounded weights, with the accuracy before.
+    """Measure a network on some trials; of rounded weights, with the accuracy before.
 
     Parameters
     ----------
     bench : Bench
         What it was made from.
-    reference : Reference
+    judges : Judges
         What it is measured on.
     thresholds : (float, float)
         Those that the candidate was made with.
@@ -193,19 +228,21 @@ def tried_on(
     Tried
         The candidate, measured.
     """
-    candidate, spikes = _measure(reference, spiking, thresholds, tuned=tuned)
+    candidate, spikes = _measure(judges, spiking, thresholds, tuned=tuned)
     if bench.settings.weight_bits is not None:
         unrounded = _converted(bench, spiking.substeps, thresholds)
-        candidate = replace(candidate, accuracy_unrounded=_measure(reference, unrounded, thresholds)[0].accuracy)
-    return Tried(candidate, spiking, spikes, reference.trials)
+        candidate = replace(candidate, accuracy_unrounded=_measure(judges, unrounded, thresholds)[0].accuracy)
+    return Tried(candidate, spiking, spikes, judges.scored.trials)
 
 
 def _measure(
-    reference: Reference, spiking: SpikingNetwork, thresholds: tuple[float, float], *, tuned: bool = False
+    judges: Judges, spiking: SpikingNetwork, thresholds: tuple[float, float], *, tuned: bool = False
 ) -> tuple[Candidate, Array]:
+    reference, alike = judges.scored, judges.alike
     trials, rate = reference.trials, reference.rate
     response = spiking.run(trials.inputs, rng=np.random.default_rng(0))
     converted = evaluate(reference.network, trials, runner=lambda _: response.y)
+    other = converted if alike is reference else evaluate(alike.network, alike.trials, runner=_runner(spiking))
     mask = trials.mask
     states = reference.states[mask]
     size = float(np.sqrt(np.mean(states**2)))
@@ -217,8 +254,12 @@ def _measure(
         tuned=tuned,
         accuracy=converted.accuracy,
         accuracy_rate=rate.accuracy,
-        agreement=agree(rate.decisions, converted.decisions, rate.trial_of_answer),
+        agreement=agree(alike.rate.decisions, other.decisions, alike.rate.trial_of_answer),
         state_error=error / size if size else 0.0,
         spikes_per_neuron_per_step=float(response.spikes[mask].mean()),
     )
     return candidate, response.spikes
+
+
+def _runner(spiking: SpikingNetwork) -> Callable[[Array], Array]:
+    return lambda x: spiking.run(x, rng=np.random.default_rng(0)).y

@@ -6,17 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import torch
-from torch.nn import functional
-
+from neuromod.data import OPEN_READOUTS
 from neuromod.metrics import scores
 from neuromod.network import Array, Network
 from neuromod.training.on_data.defaults import settings_for
 from neuromod.trials import Trials, outputs
 
-# What is tried, of equals the first, and for which share of the steps of the training.
-CANDIDATES = ("mean", "last")
+# Share of the steps of the training for which each readout is tried.
 _SHARE = 0.25
 
 # Settings that a short training shares with the whole one; what wiring costs is left out.
@@ -77,7 +73,7 @@ def try_readouts(data: Trials, given: Mapping[str, Any]) -> ReadoutChoice:
     kept = {key: value for key, value in given.items() if key.startswith(_SHARED)}
     steps = max(1, round(_SHARE * settings_for(data, given).training.steps))
     losses = {}
-    for readout in CANDIDATES:
+    for readout in OPEN_READOUTS:
         trials = replace(data, readout=readout)
         brief = {**kept, "training.steps": steps, "wiring.regularizer": "none"}
         settings = settings_for(trials, brief)
@@ -93,15 +89,7 @@ def loss_of(network: Network, trials: Trials, label_smoothing: float) -> float:
 
 def loss_of_outputs(y: Array, trials: Trials, label_smoothing: float) -> float:
     """Loss of the readout of every step, (time, trial, n_out), on trials."""
-    found = outputs(y, trials)
-    if trials.values:
-        return 1 - scores.r2(trials.answers, found)
-    loss = functional.cross_entropy(
-        torch.from_numpy(np.asarray(found, np.float64)),
-        torch.from_numpy(trials.answers),
-        label_smoothing=label_smoothing,
-    )
-    return float(loss)
+    return scores.loss(trials.answers, outputs(y, trials), label_smoothing=label_smoothing)
 
 
 def settle_readout(
@@ -127,7 +115,7 @@ def settle_readout(
     if not is_open(data, given):
         return data
     known = start.info.get("data", {}).get("readout") if start is not None else None
-    if known in CANDIDATES:
+    if known in OPEN_READOUTS:
         return replace(data, readout=known)
     choice = try_readouts(data, given)
     if on_choice is not None:
