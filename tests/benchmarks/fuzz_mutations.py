@@ -62,7 +62,7 @@ def odd_value(rng: Rng, found: Any = None) -> Any:
             return ODD_FLOATS[int(rng.integers(len(ODD_FLOATS)))]
         case 3 | 4:
             return ODD_TEXTS[int(rng.integers(len(ODD_TEXTS)))]
-        case 5 if array.ndim:
+        case 5:
             return []
         case 6:
             return {}
