@@ -78,7 +78,7 @@ def command(
     \b
       .npz            w_rec (n, n), row = target, column = source; or source, target, weight and n_neurons;
                       with positions, rates, w_in, w_out if you like; or a SciPy sparse matrix
-      .npy            w_rec (n, n)
+      .npy            w_rec (n, n); a folder of .npy files has the arrays of an .npz, for large networks
       .mtx            MatrixMarket, row = target
       .graphml        a graph; also .edgelist, .edges, .txt, .csv, .tsv with a source and a target in each line
       .nir            LIF, CubaLIF and IF neurons with linear connections, as snnTorch, Norse and others write them

@@ -1,7 +1,13 @@
-"""NumPy files: weights as a matrix or as triplets, or a SciPy sparse matrix."""
+"""NumPy files: weights as a matrix or as triplets, or a SciPy sparse matrix; an archive, or a folder of arrays.
+
+Large arrays that are stored as they are, in a folder or an archive that is not compressed, are not read but mapped into
+memory, so that they take none beside what is made of them.
+"""
 
 from __future__ import annotations
 
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +24,25 @@ _PARTS = ("w_in", "w_out", "bias", "bias_out", "positions", "rates", "neuron_ids
 
 _SPARSE = {"csr", "csc", "coo"}
 
+# Bytes from which an array of an archive is mapped; bytes that are read at a time to see that it is whole.
+_MAPPED, _AT_ONCE = 2**24, 2**24
+
 
 def read(path: Path, choice: Choice) -> Imported:
     """Read ``.npz``: ``w_rec (n, n)`` with row = target and column = source; or ``source``, ``target``, ``weight`` with
     ``n_neurons``; or what `scipy.sparse.save_npz` writes, row = target too.
 
     Beside them ``positions (n, 2)``, ``rates (n,)`` in spikes per step, ``w_in (n, n_in)``, ``w_out (n_out, n)``,
-    ``bias``, ``bias_out``, ``neuron_ids``, ``dt_s`` and ``tau_s`` are taken if they are there. ``.npy`` is one matrix.
+    ``bias``, ``bias_out``, ``neuron_ids``, ``dt_s`` and ``tau_s`` are taken if they are there. ``.npy`` is one matrix;
+    a folder holds the same arrays, each in a file of its own, as ``source.npy``.
 
     Raises
     ------
     UsageError
         If the file is broken or holds none of these.
     """
-    held = _arrays(path)
+    held, others = _of_folder(path) if path.is_dir() else (_arrays(path), [])
+    kind = "npy folder" if path.is_dir() else path.suffix.lower()[1:]
     named = {"w_rec": choice.recurrent, "w_in": choice.inputs, "w_out": choice.readout}
     for name in filter(None, named.values()):
         if name not in held:
@@ -40,17 +51,17 @@ def read(path: Path, choice: Choice) -> Imported:
     parts |= {part: held[name] for part, name in named.items() if name}
     joined = None
     if choice.recurrent or "w_rec" in held:
-        kind, used = "npz" if path.suffix.lower() == ".npz" else "npy", {"w_rec"}
+        used = {"w_rec"}
         recurrent = choice.recurrent or "w_rec"
         parts["w_rec"] = _real(held[recurrent], recurrent)
     elif {"source", "target", "weight"} <= held.keys():
-        kind, used = "npz", {"source", "target", "weight", "n_neurons"}
+        used = {"source", "target", "weight", "n_neurons"}
         if "n_neurons" not in held:
             raise UsageError("it has source, target and weight, but not n_neurons, the number of neurons")
         n = check_count(held["n_neurons"])
         joined = _joined(held["source"], held["target"], held["weight"], n, parts, choice)
     elif {"format", "shape", "data"} <= held.keys():
-        kind, used = "scipy sparse npz", {"format", "shape", "data", "indices", "indptr", "row", "col", "_is_array"}
+        kind, used = f"scipy sparse {kind}", {"format", "shape", "data", "indices", "indptr", "row", "col", "_is_array"}
         row, column, data, n = _sparse(held)
         joined = _joined(column, row, data, n, parts, choice)
     else:
@@ -67,7 +78,7 @@ def read(path: Path, choice: Choice) -> Imported:
         parts |= {name: parts[name].T for name in ("w_rec", "w_in", "w_out") if name in parts}
     network, notes = build(parts, kind, choice)
     used |= {name for name in named.values() if name}
-    ignored = tuple(sorted(held.keys() - used - parts.keys()))
+    ignored = tuple(sorted([*(held.keys() - used - parts.keys()), *others]))
     direction = choice.direction
     if {"source", "target", "weight"} <= used:
         direction = "target → source" if choice.transpose else "source → target"
@@ -90,9 +101,15 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             if not isinstance(matrix, np.ndarray):
                 raise ValueError("it is an archive; let its name end in .npz")
             return {"w_rec": matrix}
-        check_archive(path)
+        check_archive(path, mapped_from=_MAPPED)
         with np.load(path, allow_pickle=False) as archive:
-            return {name: array for name in archive.files if isinstance(array := archive[name], np.ndarray)}
+            large = {
+                member.filename.removesuffix(".npy"): mapped
+                for member in archive.zip.infolist()
+                if (mapped := _map_member(path, archive.zip, member)) is not None
+            }
+            names = [name for name in archive.files if name not in large]
+            return large | {name: array for name in names if isinstance(array := archive[name], np.ndarray)}
     except (OSError, MemoryError):
         raise
     except Exception as error:
@@ -100,6 +117,50 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise UsageError(
             f"it is no readable NumPy {'file' if path.suffix.lower() == '.npy' else 'archive'} ({error})"
         ) from error
+
+
+def _of_folder(path: Path) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+    """Arrays of a folder, mapped, by the names of their files, and what else lies there."""
+    held: dict[str, npt.NDArray[Any]] = {}
+    others = []
+    for file in sorted(path.iterdir()):
+        if file.suffix.lower() != ".npy" or not file.is_file():
+            others.append(file.name)
+            continue
+        try:
+            held[file.stem] = _arrays(file)["w_rec"]
+        except UsageError as error:
+            raise UsageError(f"{file.name}: {error}") from error
+    if not held:
+        raise UsageError("the folder has no .npy file; needed are w_rec.npy, or source.npy, target.npy, weight.npy and "
+                         "n_neurons.npy")  # fmt: skip
+    return held, others
+
+
+def _map_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any] | None:
+    """Map an array of an archive that is large and stored as it is; None of any other."""
+    if member.compress_type != zipfile.ZIP_STORED or member.file_size < _MAPPED:
+        return None
+    with archive.open(member) as stream:
+        # At its end the sum of its bytes is compared with that in the archive.
+        while stream.read(_AT_ONCE):
+            pass
+    with path.open("rb") as file:
+        file.seek(member.header_offset + 26)
+        # The header that stands before a member, and the lengths of the two names at its end.
+        file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
+        begin = file.tell()
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            return None
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, by_column, dtype = read_header(file)
+        offset = file.tell()
+    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if dtype.hasobject or not size or offset - begin + size != member.file_size:
+        # NumPy says what is wrong with it.
+        return None
+    return np.memmap(path, dtype, "r", offset, shape, "F" if by_column else "C")
 
 
 def _joined(

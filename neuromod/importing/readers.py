@@ -58,7 +58,7 @@ def read(path: Path | str, choice: Choice | None = None) -> Imported:
     Parameters
     ----------
     path : Path or str
-        The file; its format is known by the ending of its name, see `FORMATS`.
+        The file; its format is known by the ending of its name, see `FORMATS`. Or a folder of ``.npy`` files.
     choice : Choice, optional
         What the file cannot say, or what would be found out otherwise.
 
@@ -75,12 +75,14 @@ def read(path: Path | str, choice: Choice | None = None) -> Imported:
     path = Path(path)
     endings = [ending for ending in FORMATS if path.name.lower().endswith(ending)]
     # KONECT calls its lists of edges out.NAME.
-    if not endings and not path.name.startswith("out."):
-        raise UsageError(f"cannot import {path}: its format is not known; choose one of {', '.join(FORMATS)}")
-    if not path.is_file():
+    folder = path.is_dir()
+    if not folder and not endings and not path.name.startswith("out."):
+        known = f"{', '.join(FORMATS)}, or a folder of .npy files"
+        raise UsageError(f"cannot import {path}: its format is not known; choose one of {known}")
+    if not folder and not path.is_file():
         raise UsageError(f"cannot import {path}: no such file")
     choice = choice or Choice()
-    reader = FORMATS[max(endings, key=len)] if endings else "edge_list"
+    reader = "numpy_archive" if folder else FORMATS[max(endings, key=len)] if endings else "edge_list"
     said = {item.name for item in fields(choice) if getattr(choice, item.name) != item.default}
     for name in sorted(said - _SAID[reader] - {"dt_ms"}):
         raise UsageError(f"cannot import {path}: {_WHY[name]}; leave it out")

@@ -241,8 +241,15 @@ def check_count(value: Any) -> int:
     return int(array.item())
 
 
-def check_archive(path: Path) -> None:
+def check_archive(path: Path, *, mapped_from: int | None = None) -> None:
     """Refuse a zip archive that would take too much memory, before anything in it is unpacked.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    mapped_from : int, optional
+        Bytes from which members that are not compressed count nothing, because they are mapped and not read.
 
     Raises
     ------
@@ -254,7 +261,12 @@ def check_archive(path: Path) -> None:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, struct.error) as error:
         raise UsageError(f"it is no readable archive ({error})") from error
-    size = sum(member.file_size for member in members)
+    stored = [member.compress_type == zipfile.ZIP_STORED for member in members]
+    size = sum(
+        member.file_size
+        for member, as_it_is in zip(members, stored, strict=True)
+        if not (as_it_is and mapped_from is not None and member.file_size >= mapped_from)
+    )
     if len(members) > _MAX_MEMBERS or size > _MAX_BYTES:
         raise UsageError(
             f"it unpacks to {len(members):,} members of {size:,} bytes; the most is {_MAX_MEMBERS:,} of {_MAX_BYTES:,}"

@@ -193,7 +193,7 @@ def _odd_array(array: Any, rng: Rng) -> Any:
             flat = array.astype(float).reshape(-1)
             flat[int(rng.integers(flat.size))] = [np.nan, np.inf, -1, 1e300, 2.5, 2.0**40][int(rng.integers(6))]
             return flat.reshape(array.shape)
-        case 5:
+        case 5 if array.ndim:
             return array[:0]
         case _:
             return np.array(ODD_NUMBERS[int(rng.integers(len(ODD_NUMBERS) - 1))])

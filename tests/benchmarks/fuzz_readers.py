@@ -203,6 +203,30 @@ def _make_triplets(path: Path) -> None:
     np.savez(path, source=coo.col, target=coo.row, weight=coo.data, n_neurons=coo.shape[0])
 
 
+def _make_array_folder(path: Path) -> None:
+    coo = small_network().w_rec.tocoo()
+    arrays = {"source": coo.col, "target": coo.row, "weight": coo.data, "n_neurons": np.array(coo.shape[0])}
+    for name, array in arrays.items():
+        np.save(path.with_name(f"{name}.npy"), array)
+
+
+def _read_array_folder(path: Path) -> None:
+    from neuromod import importing
+
+    importing.read(path.parent)
+
+
+def _read_mapped(path: Path) -> None:
+    """Read an archive as one whose arrays are large, mapped and not read."""
+    from unittest import mock
+
+    from neuromod import importing
+    from neuromod.importing import numpy_archive
+
+    with mock.patch.object(numpy_archive, "_MAPPED", 0):
+        importing.read(path)
+
+
 def _make_graphml(path: Path) -> None:
     import networkx
 
@@ -419,6 +443,8 @@ READERS = (
     Reader("snn weights", "weights.safetensors", _make_snn, _read_snn, mutate_safetensors),
     Reader("import npz", "dense.npz", _make_npz, _read_network, mutate_npz),
     Reader("import npz triplets", "triplets.npz", _make_triplets, _read_network, mutate_npz),
+    Reader("import npz, mapped", "triplets.npz", _make_triplets, _read_mapped, mutate_npz),
+    Reader("import folder of npy", "target.npy", _make_array_folder, _read_array_folder, mutate_bytes),
     Reader("import scipy npz", "sparse.npz", lambda p: sparse.save_npz(p, small_network().w_rec), _read_network,
            mutate_npz),
     Reader("import MatrixMarket", "weights.mtx", _make_mtx, _read_network, mutate_text),
