@@ -12,7 +12,7 @@ from neuromod.network import Network
 from neuromod.spiking.network import Reset, SpikingNetwork
 from neuromod.spiking.search.bench import SOME, Bench, Candidate, Reference, Tried, tried_on, try_plain, try_tuned
 from neuromod.spiking.settings import ConversionSettings
-from neuromod.spiking.thresholds import activities, balance
+from neuromod.spiking.thresholds import activities, balance, largest_drives
 
 # Tried in this order until one is good enough; fine-tuned networks need fewer, and take longer to try.
 SUBSTEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
@@ -28,6 +28,9 @@ THRESHOLDS: dict[Reset, tuple[tuple[float, float], ...]] = {
 
 # A share of equal decisions that is little: within what chance makes of the trials.
 _LITTLE = 0.005
+
+# Share of a membrane's floor below 0 that currents take on the trials of the calibration.
+_WITHIN = 0.5
 
 # Fewer validation trials than that cannot show an agreement of 0.95.
 _FEW = 100
@@ -109,6 +112,10 @@ def choose(
         (percentile, multiple): multiple * balance(samples, percentile=percentile)
         for percentile, multiple in THRESHOLDS[settings.reset]
     }
+    if settings.floor is not None and settings.floor < 0:
+        # A chip whose membranes end at the floor ends its currents there, too.
+        least = largest_drives(network, calibration.trials.inputs) / (_WITHIN * -settings.floor)
+        scales = {thresholds: np.maximum(scale, least) for thresholds, scale in scales.items()}
     bench = Bench(
         network, settings, scales, (calibration, calibration.some(SOME, rng)), (test, test.some(2 * SOME, rng))
     )
