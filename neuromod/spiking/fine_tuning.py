@@ -45,8 +45,7 @@ def tune(
     fires for the rectified line :math:`\min(1, \max(0, I))` of its drive I, for a hard reset flattened by the half of a
     step that it loses on average, :math:`I / (1 + I / 2)`, and rounding for the identity (straight-through; Bengio et
     al. 2013). The loss is the Kullback-Leibler divergence of the readouts' softmax from the rate network's, or the
-    squared error where values are wanted. Connections that are absent stay absent. Four times on the way, and before
-    it, the decisions are compared with the rate network's on trials kept for that; the network with the most equal ones
+    squared error where values are wanted. Connections that are absent stay absent. Halfway, at the end and before it, the decisions are compared with the rate network's on trials kept for that; the network with the most equal ones
     is returned.
 
     Parameters
@@ -126,7 +125,7 @@ def tune(
             schedule.step()
             if on_step:
                 on_step(step + 1, float(loss.detach()))
-            if (step + 1) * 4 // steps > step * 4 // steps:
+            if (step + 1) * 2 // steps > step * 2 // steps:
                 equal = _equal_decisions(decided, now := finished(), judges)
                 # On a tie the later one, which has a lower loss.
                 best, most = (now, equal) if equal >= most else (best, most)
@@ -140,55 +139,63 @@ def _equal_decisions(wanted: Array, spiking: SpikingNetwork, trials: Trials) -> 
 
 def _forward(p: dict[str, torch.Tensor], x: Array, spiking: SpikingNetwork) -> torch.Tensor:
     """Readout (time, batch, n_out) with the spikes' values and the line's gradients."""
-    alpha, (time, batch) = spiking.alpha, x.shape[:2]
-    arrays: dict[str, Any] = {name: p[name].detach().numpy() for name in ("w_in", "w_rec", "bias")}
-    now = replace(spiking, **arrays, input="counts" if spiking.input == "counts" else "constant")
-    neurons, state, carried = now.neurons(), now.rest(batch), now.rest(batch).carried
-    moment = Moment(state.membrane, state.current, state.travelling, *np.zeros((3, batch, now.n), np.float32))
-    drive = torch.addmm(p["bias"], torch.from_numpy(x).flatten(0, 1), p["w_in"].t()).view(time, batch, -1)
-    current, back = torch.zeros(batch, now.n), p["w_rec"].t()
-    read = []
-    for t, drive_t in enumerate(drive.unbind()):
-        line = (drive_t + current).clamp(0, 1)
-        if spiking.reset == "hard":
-            line = line / (1 + 0.5 * line)
-        moment.count[:], moment.fresh[:] = 0, 0
-        given, carried = drive_of(now, x[t], carried, None)
-        advance(neurons, moment, given)
-        fired = _as_if(line, moment.count / spiking.substeps)
-        current = torch.addmm(current, fired, back, beta=1 - alpha, alpha=alpha)
-        if spiking.mode == "continuous":
-            # The current of the synapses holds that of inputs, too, where these are spikes.
-            inputs = (carried * now.spike_size) @ now.w_in.T if now.input == "counts" else 0
-            current = _as_if(current, moment.current - inputs)
-            fired = _as_if(line, moment.fresh / alpha)
-        else:
-            moment.current[:] = current.detach().numpy()
-        read.append(fired)
+    alpha = spiking.alpha
+    read: torch.Tensor = _Firing.apply(p["w_in"], p["w_rec"], p["bias"], x, spiking)  # type: ignore[no-untyped-call]
     # A low-pass of all steps at once.
-    ago = torch.arange(time)[:, None] - torch.arange(time)
+    ago = torch.arange(len(x))[:, None] - torch.arange(len(x))
     low_pass = torch.where(ago >= 0, alpha * (1 - alpha) ** ago.clamp(min=0), 0.0).float()
-    return torch.einsum("ts,sbo->tbo", low_pass, torch.stack(read) @ p["w_out"].t()) + p["bias_out"]
+    return torch.einsum("ts,sbo->tbo", low_pass, read @ p["w_out"].t()) + p["bias_out"]
 
 
-class _AsIf(torch.autograd.Function):
-    """A value with the gradient of another tensor."""
-
-    @staticmethod
-    def forward(context: Any, line: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        del context, line
-        return value
+class _Firing(torch.autograd.Function):
+    """What the readout gets of every time step, (time, batch, n): all steps at once, in NumPy."""
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        del context
-        return gradient, None
+    def forward(
+        context: Any, w_in: torch.Tensor, w_rec: torch.Tensor, bias: torch.Tensor, x: Array, spiking: SpikingNetwork
+    ) -> torch.Tensor:
+        arrays: dict[str, Any] = {"w_in": w_in.numpy(), "w_rec": w_rec.numpy(), "bias": bias.numpy()}
+        now = replace(spiking, **arrays, input="counts" if spiking.input == "counts" else "constant")
+        alpha, continuous = np.float32(now.alpha), now.mode == "continuous"
+        (time, batch), back = x.shape[:2], arrays["w_rec"].T
+        neurons, state = now.neurons(), now.rest(batch)
+        carried, current = state.carried, state.current
+        moment = Moment(state.membrane, current, state.travelling, *np.zeros((3, batch, now.n), np.float32))
+        slope = (x.reshape(-1, x.shape[2]) @ arrays["w_in"].T + arrays["bias"]).reshape(time, batch, -1)
+        fired, read = np.empty_like(slope), np.empty_like(slope)
+        for t in range(time):
+            total = slope[t] + current
+            slope[t] = (total >= 0) & (total <= 1)
+            if now.reset == "hard":
+                slope[t] /= (1 + total / 2) ** 2
+            moment.count[:], moment.fresh[:] = 0, 0
+            given, carried = drive_of(now, x[t], carried, None)
+            advance(neurons, moment, given)
+            np.divide(moment.count, now.substeps, out=fired[t])
+            if continuous:
+                # The current of the synapses holds that of inputs, too, where these are spikes.
+                inputs = (carried * now.spike_size) @ arrays["w_in"].T if now.input == "counts" else 0
+                current = moment.current - inputs
+                np.divide(moment.fresh, alpha, out=read[t])
+            else:
+                moment.current[:] = current = (1 - alpha) * current + alpha * (fired[t] @ back)
+        context.of = alpha, x, arrays["w_rec"], slope, fired
+        return torch.from_numpy(read if continuous else fired)
 
-
-def _as_if(line: torch.Tensor, value: Array) -> torch.Tensor:
-    """Return a copy of `value` with the gradient of `line`."""
-    passed: torch.Tensor = _AsIf.apply(line, torch.from_numpy(np.array(value, np.float32)))  # type: ignore[no-untyped-call]
-    return passed
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None, None]:
+        alpha, x, w_rec, slope, fired = context.of
+        of_read = gradient.numpy()
+        of_total, of_current = np.empty_like(slope), np.zeros_like(slope)
+        later = of_current[-1]
+        for t in range(len(slope) - 1, -1, -1):
+            of_current[t] = later
+            of_total[t] = (of_read[t] + alpha * (later @ w_rec)) * slope[t]
+            later = (1 - alpha) * later + of_total[t]
+        flat = of_total.reshape(-1, of_total.shape[2])
+        into = flat.T @ x.reshape(-1, x.shape[2])
+        between = alpha * (of_current.reshape(flat.shape).T @ fired.reshape(flat.shape))
+        return torch.from_numpy(into), torch.from_numpy(between), torch.from_numpy(flat.sum(axis=0)), None, None
 
 
 def _rounded(

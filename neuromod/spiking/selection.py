@@ -29,8 +29,12 @@ THRESHOLDS: dict[Reset, tuple[tuple[float, float], ...]] = {
 # A share of equal decisions that is little: within what chance makes of the trials.
 _LITTLE = 0.005
 
+# Fine-tuning takes off about three quarters of the decisions that differ; of more than so many times those allowed it
+# is not begun while more substeps are left to try.
+_FAR = 2.0
+
 # Share of a membrane's floor below 0 that currents take on the trials of the calibration.
-_WITHIN = 0.5
+_WITHIN = 0.4
 
 # Fewer validation trials than that cannot show an agreement of 0.95.
 _FEW = 100
@@ -122,8 +126,13 @@ def choose(
     tried: list[Tried] = []
     met = False
     for tuned in {"never": (False,), "needed": (False, True), "always": (True,)}[settings.tune]:
-        for count in _counts(settings, tried, tuned=tuned):
-            tried.append(try_tuned(bench, count) if tuned else try_plain(bench, count))
+        for count in (counts := _counts(settings, tried, tuned=tuned)):
+            if tuned:
+                # The last one is tuned however far off it is.
+                least = 1 - _FAR * (1 - settings.min_agreement) if count != counts[-1] else 0.0
+                tried.append(try_tuned(bench, count, least=least))
+            else:
+                tried.append(try_plain(bench, count))
             if on_try:
                 on_try(tried[-1].candidate)
             met = _is_met(tried[-1].candidate, settings, few=trials.split is not None and not trials.values)

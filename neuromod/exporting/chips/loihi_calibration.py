@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,13 +22,13 @@ PEAKS = (1.5, 2.0, 4.0)
 LOWER = (0, 1, 2)
 
 # Share of the bits that may be taken on the trials of the calibration; others may take more.
-ROOM = 0.9
+ROOM = 0.95
 
 # Substeps of which the biases' channel has one spike.
 RAREST = 8.0
 
-# Powers of two between the two exponents of weights: rows of small ones take the lower, the others the higher.
-APART = 2
+# Most exponents that the rows of one kind of weights take: each is one more process in Lava.
+KINDS = 3
 
 # Trials that candidates are compared on.
 _COMPARED = 64
@@ -146,10 +147,19 @@ def _integers(spiking: SpikingNetwork, x: Array, peak: float, vth: int, core: Ar
 
 
 def _rows(weights: Array) -> tuple[Array, Array]:
-    """Even integers and the exponents of their rows, which are two numbers: each is one more process in a simulator."""
+    """Even integers and the exponents of their rows: of the few exponents, those that lose the least."""
     largest = np.abs(weights).max(axis=1, initial=0)
     needed = np.clip(np.ceil(np.log2(np.maximum(largest, 1) / LARGEST)), 0, MOST_SHIFT).astype(int)
+    rows = np.bincount(needed, minlength=MOST_SHIFT + 1)
+
+    def chosen(exponents: tuple[int, ...]) -> Array:
+        """Return the least of the exponents at which rows of each need fit."""
+        return np.array([min(k for k in exponents if k >= need) for need in range(exponents[-1] + 1)])
+
     most = int(needed.max(initial=0))
-    exponents = np.where(needed > most - APART, most, max(most - APART, 0))
+    options = [(*lower, most) for lower in itertools.combinations(range(most), min(most, KINDS - 1))]
+    # Rounding errors of a row double with its exponent, beside weights that halve with what it needs.
+    best = min(options, key=lambda option: float((rows[: most + 1] * 4.0 ** (chosen(option) - np.arange(most + 1))).sum()))
+    exponents = chosen(best)[needed]
     rounded = 2 * np.round(weights / 2.0 ** (exponents[:, None] + 1))
     return np.clip(rounded, -LARGEST, LARGEST).astype(np.int64), exponents

@@ -71,7 +71,7 @@ def loihi_settings(settings: ConversionSettings) -> ConversionSettings:
         weight_bits=None,
         # A hard reset loses what is above the threshold, and needs more of everything.
         tune="never" if settings.tune == "never" else "always",
-        tune_steps=3 * settings.tune_steps,
+        tune_steps=2 * settings.tune_steps,
         substeps=settings.substeps or (20,),
     )
 

@@ -114,12 +114,26 @@ def try_plain(bench: Bench, count: int) -> Tried:
     return tried_on(bench, bench.test[0], thresholds, spiking)
 
 
-def try_tuned(bench: Bench, count: int) -> Tried:
-    """Convert with a number of substeps, fine-tune, and measure."""
+def try_tuned(bench: Bench, count: int, *, least: float = 0.0) -> Tried:
+    """Convert with a number of substeps, fine-tune, and measure.
+
+    Parameters
+    ----------
+    bench : Bench
+        What it is made from.
+    count : int
+        Substeps.
+    least : float
+        Share of equal decisions below which fine-tuning is not worth its time: the candidate is left as it is then.
+    """
     from neuromod.spiking.fine_tuning import tune
 
     settings = bench.settings
     thresholds, spiking = _best_thresholds(bench, count, round_weights=False)
+    if least > 0:
+        few = tried_on(bench, bench.test[1], thresholds, spiking)
+        if few.candidate.agreement.share < least:
+            return few
     bits: dict[str, Any] = {"weight_bits": settings.weight_bits, "granularity": settings.granularity}
     spiking = tune(bench.network, spiking, steps=settings.tune_steps, seed=settings.seed, **bits)
     return tried_on(bench, bench.test[0], thresholds, spiking, tuned=True)
