@@ -121,7 +121,7 @@ def write_nir(job: Job) -> Written:
         reset="hard",
         # A hard reset loses what is above the threshold, and needs more of everything.
         tune="never" if base.tune == "never" else "always",
-        tune_steps=3 * base.tune_steps // 2,
+        tune_steps=2 * base.tune_steps,
         substeps=base.substeps or (10, 20),
     )
     wanted = {"nir": (base, path), "nir_hard": (hard, job.folder / "network_hard.nir")}

@@ -45,8 +45,9 @@ def tune(
     fires for the rectified line :math:`\min(1, \max(0, I))` of its drive I, for a hard reset flattened by the half of a
     step that it loses on average, :math:`I / (1 + I / 2)`, and rounding for the identity (straight-through; Bengio et
     al. 2013). The loss is the Kullback-Leibler divergence of the readouts' softmax from the rate network's, or the
-    squared error where values are wanted. Connections that are absent stay absent. Halfway, at the end and before it, the decisions are compared with the rate network's on trials kept for that; the network with the most equal ones
-    is returned.
+    squared error where values are wanted. Connections that are absent stay absent. Before, halfway and at the end, the
+    decisions are compared with the rate network's on trials kept for that; the network with the most equal ones is
+    returned.
 
     Parameters
     ----------
@@ -100,6 +101,8 @@ def tune(
     with torch_threads(1):
         for step in range(steps):
             trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]), split="train")
+            # The longest first: those that have ended need no more work.
+            trials = trials.take(np.argsort(-trials.last_step, kind="stable"))
             last = trials.last_step
             x, mask = trials.inputs[: last.max() + 1], trials.mask[: last.max() + 1]
             wanted = torch.from_numpy(network.run(x, dtype=np.float32)[0])
@@ -111,7 +114,7 @@ def tune(
             masked = {name: tensor * masks[name] for name, tensor in free.items()}
             if weight_bits is not None:
                 masked = _rounded(masked, weight_bits, granularity, spiking)
-            y = _forward(masked, x, spiking)
+            y = _forward(masked, x, spiking, (last >= np.arange(len(x))[:, None]).sum(axis=1))
             if trials.values:
                 divergence = ((wanted - y) ** 2 / spread).mean(-1)
             else:
@@ -137,10 +140,15 @@ def _equal_decisions(wanted: Array, spiking: SpikingNetwork, trials: Trials) -> 
     return agree(wanted, ours, trials.trial_of_answer).share
 
 
-def _forward(p: dict[str, torch.Tensor], x: Array, spiking: SpikingNetwork) -> torch.Tensor:
-    """Readout (time, batch, n_out) with the spikes' values and the line's gradients."""
+def _forward(p: dict[str, torch.Tensor], x: Array, spiking: SpikingNetwork, running: Array) -> torch.Tensor:
+    """Readout (time, batch, n_out) with the spikes' values and the line's gradients.
+
+    Of the trials, the first `running` (time,) have not ended in a step.
+    """
     alpha = spiking.alpha
-    read: torch.Tensor = _Firing.apply(p["w_in"], p["w_rec"], p["bias"], x, spiking)  # type: ignore[no-untyped-call]
+    read: torch.Tensor = _Firing.apply(  # type: ignore[no-untyped-call]
+        p["w_in"], p["w_rec"], p["bias"], x, spiking, running
+    )
     # A low-pass of all steps at once.
     ago = torch.arange(len(x))[:, None] - torch.arange(len(x))
     low_pass = torch.where(ago >= 0, alpha * (1 - alpha) ** ago.clamp(min=0), 0.0).float()
@@ -151,9 +159,8 @@ class _Firing(torch.autograd.Function):
     """What the readout gets of every time step, (time, batch, n): all steps at once, in NumPy."""
 
     @staticmethod
-    def forward(
-        context: Any, w_in: torch.Tensor, w_rec: torch.Tensor, bias: torch.Tensor, x: Array, spiking: SpikingNetwork
-    ) -> torch.Tensor:
+    def forward(context: Any, *given: Any) -> torch.Tensor:
+        w_in, w_rec, bias, x, spiking, running = given
         arrays: dict[str, Any] = {"w_in": w_in.numpy(), "w_rec": w_rec.numpy(), "bias": bias.numpy()}
         now = replace(spiking, **arrays, input="counts" if spiking.input == "counts" else "constant")
         alpha, continuous = np.float32(now.alpha), now.mode == "continuous"
@@ -162,40 +169,45 @@ class _Firing(torch.autograd.Function):
         carried, current = state.carried, state.current
         moment = Moment(state.membrane, current, state.travelling, *np.zeros((3, batch, now.n), np.float32))
         slope = (x.reshape(-1, x.shape[2]) @ arrays["w_in"].T + arrays["bias"]).reshape(time, batch, -1)
-        fired, read = np.empty_like(slope), np.empty_like(slope)
-        for t in range(time):
-            total = slope[t] + current
-            slope[t] = (total >= 0) & (total <= 1)
+        fired, read = np.zeros_like(slope), np.zeros_like(slope)
+        for t, many in enumerate(running.tolist()):
+            if many < len(current):
+                moment = Moment(*(np.ascontiguousarray(part[..., :many, :]) for part in vars(moment).values()))
+                carried, current = carried[:many], current[:many]
+            total = slope[t, :many] + current
+            slope[t, :many] = (total >= 0) & (total <= 1)
+            slope[t, many:] = 0
             if now.reset == "hard":
-                slope[t] /= (1 + total / 2) ** 2
+                slope[t, :many] /= (1 + total / 2) ** 2
             moment.count[:], moment.fresh[:] = 0, 0
-            given, carried = drive_of(now, x[t], carried, None)
-            advance(neurons, moment, given)
-            np.divide(moment.count, now.substeps, out=fired[t])
+            drive, carried = drive_of(now, x[t, :many], carried, None)
+            advance(neurons, moment, drive)
+            np.divide(moment.count, now.substeps, out=fired[t, :many])
             if continuous:
                 # The current of the synapses holds that of inputs, too, where these are spikes.
                 inputs = (carried * now.spike_size) @ arrays["w_in"].T if now.input == "counts" else 0
                 current = moment.current - inputs
-                np.divide(moment.fresh, alpha, out=read[t])
+                np.divide(moment.fresh, alpha, out=read[t, :many])
             else:
-                moment.current[:] = current = (1 - alpha) * current + alpha * (fired[t] @ back)
-        context.of = alpha, x, arrays["w_rec"], slope, fired
+                moment.current[:] = current = (1 - alpha) * current + alpha * (fired[t, :many] @ back)
+        context.of = alpha, x, arrays["w_rec"], slope, fired, running
         return torch.from_numpy(read if continuous else fired)
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None, None]:
-        alpha, x, w_rec, slope, fired = context.of
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        alpha, x, w_rec, slope, fired, running = context.of
         of_read = gradient.numpy()
-        of_total, of_current = np.empty_like(slope), np.zeros_like(slope)
-        later = of_current[-1]
-        for t in range(len(slope) - 1, -1, -1):
+        of_total, of_current = np.zeros_like(slope), np.zeros_like(slope)
+        later = np.zeros_like(slope[0])
+        for t, many in reversed(list(enumerate(running.tolist()))):
+            on = slice(many)
             of_current[t] = later
-            of_total[t] = (of_read[t] + alpha * (later @ w_rec)) * slope[t]
-            later = (1 - alpha) * later + of_total[t]
+            of_total[t, on] = (of_read[t, on] + alpha * (later[on] @ w_rec)) * slope[t, on]
+            later[on] = (1 - alpha) * later[on] + of_total[t, on]
         flat = of_total.reshape(-1, of_total.shape[2])
         into = flat.T @ x.reshape(-1, x.shape[2])
         between = alpha * (of_current.reshape(flat.shape).T @ fired.reshape(flat.shape))
-        return torch.from_numpy(into), torch.from_numpy(between), torch.from_numpy(flat.sum(axis=0)), None, None
+        return *(torch.from_numpy(part) for part in (into, between, flat.sum(axis=0))), None, None, None
 
 
 def _rounded(

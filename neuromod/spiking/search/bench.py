@@ -22,6 +22,9 @@ HEADROOM = 1.5
 # Trials on which thresholds that are far off are told, and half as many as show that a conversion is.
 SOME = 250
 
+# Of fine-tuning. The thresholds of a hard reset are multiples, and so its weights are smaller.
+_LEARNING_RATE = {"soft": 2e-3, "hard": 1e-3}
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -135,7 +138,10 @@ def try_tuned(bench: Bench, count: int, *, least: float = 0.0) -> Tried:
         if few.candidate.agreement.share < least:
             return few
     bits: dict[str, Any] = {"weight_bits": settings.weight_bits, "granularity": settings.granularity}
-    spiking = tune(bench.network, spiking, steps=settings.tune_steps, seed=settings.seed, **bits)
+    rate = _LEARNING_RATE[settings.reset]
+    spiking = tune(
+        bench.network, spiking, steps=settings.tune_steps, learning_rate=rate, seed=settings.seed, **bits
+    )
     return tried_on(bench, bench.test[0], thresholds, spiking, tuned=True)
 
 
