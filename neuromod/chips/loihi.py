@@ -69,10 +69,10 @@ class LoihiNetwork(Stored):
 
     with D(a, d) = a (4096 - d) / 4096, rounded towards zero, and clip keeping 24 bits: a membrane falls no lower than
     :math:`-2^{23} + 1`, which is :math:`-2^{17} / v_{th}` thresholds, and is the floor that lets inhibition be
-    forgotten without a leak. Each neuron has exponents k of its own, so that its weights fill their 8 bits. Inputs are spikes: in each
-    substep a channel has one or none, so that behind the low-pass of the synapses they are the inputs of the rate
-    network; what is left over goes to the next substep. What is negative has a channel of its own. Biases are weights
-    of one more such channel, whose input is always 1. Neurons start from 0.
+    forgotten without a leak. Each neuron has exponents k of its own, so that its weights fill their 8 bits. Inputs are
+    spikes: in each substep a channel has one or none, so that behind the low-pass of the synapses they are the inputs
+    of the rate network; what is left over goes to the next substep. What is negative has a channel of its own. Biases
+    are weights of one more such channel, whose input is always 1. Neurons start from 0.
 
     Parameters
     ----------

@@ -126,11 +126,12 @@ def choose(
     tried: list[Tried] = []
     met = False
     for tuned in {"never": (False,), "needed": (False, True), "always": (True,)}[settings.tune]:
-        for count in (counts := _counts(settings, tried, tuned=tuned)):
+        numbers = _counts(settings, tried, tuned=tuned)
+        for count in numbers:
             if tuned:
                 # The last one is tuned however far off it is.
-                least = 1 - _FAR * (1 - settings.min_agreement) if count != counts[-1] else 0.0
-                tried.append(try_tuned(bench, count, least=least))
+                worth = 0.0 if count == numbers[-1] else 1 - _FAR * (1 - settings.min_agreement)
+                tried.append(try_tuned(bench, count, least=worth))
             else:
                 tried.append(try_plain(bench, count))
             if on_try:

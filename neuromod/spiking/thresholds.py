@@ -16,7 +16,7 @@ def activities(network: Network, x: Array) -> Array:
 
 
 def largest_drives(network: Network, x: Array) -> Array:
-    """Largest magnitude of every neuron's sum of inputs before it is rectified, (n,), for inputs (time, batch, n_in)."""
+    """Largest magnitude of every neuron's sum of inputs, not rectified, (n,), for inputs (time, batch, n_in)."""
     states = network.states(x, dtype=np.float32)
     largest = np.zeros(network.n)
     for before, now in zip([np.zeros_like(states[0]), *states[:-1]], np.asarray(x, np.float32), strict=True):

@@ -19,7 +19,7 @@ from neuromod.errors import UsageError
 from neuromod.exporting.chips import calibrate_loihi
 from neuromod.spiking import balance
 from neuromod.spiking.conversion import convert
-from neuromod.spiking.thresholds import activities
+from neuromod.spiking.thresholds import activities, largest_drives
 
 
 def sparse_integers(rng, shape, largest, density=0.4):
@@ -345,6 +345,8 @@ def test_loihi_stands_for_the_spiking_network():
     rng = np.random.default_rng(6)
     network, x = rate_network(rng), smooth_inputs(rng)
     scale = 4 * balance(activities(network, x).reshape(-1, network.n), percentile=99.9)
+    # Currents stay well within the floor, and with it within their bits.
+    scale = np.maximum(scale, largest_drives(network, x) / 0.4)
     settings_ = {"mode": "continuous", "reset": "hard", "delay": 0, "floor": -1.0}
     spiking = convert(network, scale, substeps=20, start=0.0, **settings_)
     found = calibrate_loihi(spiking, x)

@@ -17,8 +17,8 @@ from neuromod.spiking import HEADROOM, SpikingNetwork
 # inputs, large ones let them change fast.
 PEAKS = (1.5, 2.0, 4.0)
 
-# Powers of two by which thresholds are lowered, and with them currents: the first that suffices is taken. The membrane's
-# floor is farther below it then than the spiking network's.
+# Powers of two by which thresholds are lowered, and with them currents: the first that suffices is taken. The floor of
+# the membranes is farther down then than the spiking network's.
 LOWER = (0, 1, 2)
 
 # Share of the bits that may be taken on the trials of the calibration; others may take more.
@@ -159,7 +159,9 @@ def _rows(weights: Array) -> tuple[Array, Array]:
     most = int(needed.max(initial=0))
     options = [(*lower, most) for lower in itertools.combinations(range(most), min(most, KINDS - 1))]
     # Rounding errors of a row double with its exponent, beside weights that halve with what it needs.
-    best = min(options, key=lambda option: float((rows[: most + 1] * 4.0 ** (chosen(option) - np.arange(most + 1))).sum()))
+    best = min(
+        options, key=lambda option: float((rows[: most + 1] * 4.0 ** (chosen(option) - np.arange(most + 1))).sum())
+    )
     exponents = chosen(best)[needed]
     rounded = 2 * np.round(weights / 2.0 ** (exponents[:, None] + 1))
     return np.clip(rounded, -LARGEST, LARGEST).astype(np.int64), exponents

@@ -139,9 +139,7 @@ def try_tuned(bench: Bench, count: int, *, least: float = 0.0) -> Tried:
             return few
     bits: dict[str, Any] = {"weight_bits": settings.weight_bits, "granularity": settings.granularity}
     rate = _LEARNING_RATE[settings.reset]
-    spiking = tune(
-        bench.network, spiking, steps=settings.tune_steps, learning_rate=rate, seed=settings.seed, **bits
-    )
+    spiking = tune(bench.network, spiking, steps=settings.tune_steps, learning_rate=rate, seed=settings.seed, **bits)
     return tried_on(bench, bench.test[0], thresholds, spiking, tuned=True)
 
 
