@@ -2,6 +2,7 @@ from .load import loihi2_load as loihi2_load
 from .load import loihi_load as loihi_load
 from .load import xylo_load as xylo_load
 from .loihi import LARGEST as LARGEST
+from .loihi import MOST_SHIFT as MOST_SHIFT
 from .loihi import LoihiNetwork as LoihiNetwork
 from .loihi2 import Loihi2Network as Loihi2Network
 from .loihi2_calibration import calibrate_loihi2 as calibrate_loihi2

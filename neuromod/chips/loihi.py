@@ -13,12 +13,21 @@ from neuromod.chips.storage import Stored
 from neuromod.errors import UsageError
 
 # Arrays of the chip, as Lava names them, with their types.
-ARRAYS = {"weights_in": np.int16, "weights_rec": np.int16, "core": np.int32}
-NUMBERS = ("weight_exp_in", "weight_exp_rec", "du", "dv", "vth", "substeps")
+ARRAYS = {
+    "weights_in": np.int16,
+    "weights_rec": np.int16,
+    "weight_exp_in": np.int8,
+    "weight_exp_rec": np.int8,
+    "core": np.int32,
+}
+NUMBERS = ("du", "dv", "vth", "substeps")
 SCALES = ("input_peak", "signed", "weights_out", "readout_offset")
 
 # Largest weight: 8 bits, of which the last is 0 where signs are mixed.
 LARGEST = 254
+
+# Most bits by which a row's weights are shifted.
+MOST_SHIFT = 7
 
 # Bits by which a synapse's sum is shifted on its way into the current.
 _INTO_CURRENT = 6
@@ -35,7 +44,8 @@ class LoihiResponse:
     y : (time, batch, n_out) float64
         Readout at the end of every time step, taken from the spikes by the host.
     used : float
-        Largest share that a current or a membrane took of its 24 bits, or what arrived in a step of its 16 bits.
+        Largest share that a current took of its 24 bits, or what arrived in a step of its 16 bits; a membrane that
+        leaves its 24 bits stays at their end.
     """
 
     spikes: Array
@@ -57,16 +67,20 @@ class LoihiNetwork(Stored):
         v &\leftarrow clip(D(v, dv) + u) \\
         s &= [v > v_{th} \ll 6], \quad v \leftarrow 0 \text{ where } s = 1
 
-    with D(a, d) = a (4096 - d) / 4096, rounded towards zero, and clip keeping 24 bits. Inputs are spikes: in each
-    substep a channel has one or none, so that behind the low-pass of the synapses they are the inputs of the rate
-    network; what is left over goes to the next substep. What is negative has a channel of its own. Biases are weights
-    of one more such channel, whose input is always 1. Neurons start from 0.
+    with D(a, d) = a (4096 - d) / 4096, rounded towards zero, and clip keeping 24 bits: a membrane falls no lower than
+    :math:`-2^{23} + 1`, which is :math:`-2^{17} / v_{th}` thresholds, and is the floor that lets inhibition be
+    forgotten without a leak. Each neuron has exponents k of its own, so that its weights fill their 8 bits. Inputs are
+    spikes: in each substep a channel has one or none, so that behind the low-pass of the synapses they are the inputs
+    of the rate network; what is left over goes to the next substep. What is negative has a channel of its own. Biases
+    are weights of one more such channel, whose input is always 1. Neurons start from 0.
 
     Parameters
     ----------
     weights_in, weights_rec : (n, channels) and (n, n) int16
         Even weights of -254 to 254, row = target, column = source. The channels are the inputs, one for the biases, and
         those of negative inputs.
+    weight_exp_in, weight_exp_rec : (n,) int8
+        Bits by which the weights of each row are shifted to the left, 0 to 7.
     core : (n,) int32
         Core of each neuron.
     input_peak : (n_in + 1,) float64
@@ -75,8 +89,6 @@ class LoihiNetwork(Stored):
         Inputs that take a second channel for what is negative.
     weights_out, readout_offset : (n_out, n) and (n_out,) float64
         Readout, by the host, of the low-passed spikes.
-    weight_exp_in, weight_exp_rec : int
-        Bits by which weights of a kind are shifted to the left, at least 0.
     du, dv : int
         Decay of currents, less 1, and of membranes, in 1/4096 of a step.
     vth : int
@@ -95,13 +107,13 @@ class LoihiNetwork(Stored):
 
     weights_in: Array
     weights_rec: Array
+    weight_exp_in: Array
+    weight_exp_rec: Array
     core: Array
     input_peak: Array
     signed: Array
     weights_out: Array
     readout_offset: Array
-    weight_exp_in: int
-    weight_exp_rec: int
     du: int
     dv: int
     vth: int
@@ -112,7 +124,7 @@ class LoihiNetwork(Stored):
         n, n_out, n_in = len(self.core), len(self.readout_offset), len(self.input_peak)
         channels = n_in + int(np.count_nonzero(self.signed))
         shapes: dict[str, tuple[int, ...]] = {"weights_in": (n, channels), "weights_rec": (n, n), "signed": (n_in,)}
-        shapes["weights_out"] = (n_out, n)
+        shapes |= {"weights_out": (n_out, n), "weight_exp_in": (n,), "weight_exp_rec": (n,)}
         for name, shape in shapes.items():
             if (found := np.asarray(getattr(self, name)).shape) != shape:
                 raise UsageError(f"{name} must have the shape {shape}, found {found}")
@@ -126,7 +138,11 @@ class LoihiNetwork(Stored):
             weights = getattr(self, name)
             if (weights % 2).any() or np.abs(weights).max(initial=0) > LARGEST:
                 raise UsageError(f"{name} must be even and within -{LARGEST} to {LARGEST}")
-        limits = {"weight_exp_in": 7, "weight_exp_rec": 7, "du": 4095, "dv": 4096, "vth": 2**17 - 1, "substeps": 10**4}
+        for name in ("weight_exp_in", "weight_exp_rec"):
+            exponents = getattr(self, name)
+            if exponents.min(initial=0) < 0 or exponents.max(initial=0) > MOST_SHIFT:
+                raise UsageError(f"{name} must be 0 to {MOST_SHIFT}, found {exponents.min()} to {exponents.max()}")
+        limits = {"du": 4095, "dv": 4096, "vth": 2**17 - 1, "substeps": 10**4}
         for name, largest in limits.items():
             if not 0 <= getattr(self, name) <= largest:
                 raise UsageError(f"{name} must be 0 to {largest}, found {getattr(self, name)}")
@@ -166,15 +182,13 @@ class LoihiNetwork(Stored):
         y = np.zeros((steps // self.substeps, batch, len(self.readout_offset)))
         u = v = s = np.zeros((batch, self.n), np.int64)
         trace, used = np.zeros((batch, self.n)), 0.0
-        into = product(events.reshape(-1, self.channels), w_in).reshape(steps, batch, self.n) << self.weight_exp_in
+        exp_in, exp_rec = self.weight_exp_in.astype(np.int64), self.weight_exp_rec.astype(np.int64)
+        into = product(events.reshape(-1, self.channels), w_in).reshape(steps, batch, self.n) << exp_in
         for k in range(steps):
-            arriving = into[k] + (product(s, w_rec) << self.weight_exp_rec)
+            arriving = into[k] + (product(s, w_rec) << exp_rec)
             u = decay_by_share(u, self.du + 1) + (arriving << _INTO_CURRENT)
             v = decay_by_share(v, self.dv) + u
-            used = max(
-                used,
-                *(float(np.abs(a).max(initial=0)) / m for a, m in ((u, INT24[1]), (v, INT24[1]), (arriving, INT16[1]))),
-            )
+            used = max(used, *(float(np.abs(a).max(initial=0)) / m for a, m in ((u, INT24[1]), (arriving, INT16[1]))))
             v = np.clip(v, *INT24)
             s = (v > self.vth << _INTO_CURRENT).astype(np.int64)
             v = np.where(s == 1, 0, v)

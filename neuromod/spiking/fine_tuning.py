@@ -48,9 +48,9 @@ def tune(
     fires for the rectified line :math:`\min(1, \max(0, I))` of its drive I, for a hard reset flattened by the half of a
     step that it loses on average, :math:`I / (1 + I / 2)`, and rounding for the identity (straight-through; Bengio et
     al. 2013). The loss is the Kullback-Leibler divergence of the readouts' softmax from the rate network's, or the
-    squared error where values are wanted. Connections that are absent stay absent. Four times on the way, and before
-    it, the decisions are compared with the rate network's on trials kept for that; the network with the most equal ones
-    is returned. Of data with few trials, all this is done on trials between them, see `trials.trials_between`.
+    squared error where values are wanted. Connections that are absent stay absent. Before, halfway and at the end, the
+    decisions are compared with the rate network's on trials kept for that; the network with the most equal ones is
+    returned. Of data with few trials, all this is done on trials between them, see `trials.trials_between`.
 
     Parameters
     ----------
@@ -106,6 +106,8 @@ def tune(
     with torch_threads(1):
         for step in range(steps):
             trials = trials_for(network, batch, seed=np.random.default_rng([seed, 7, step]), split=taught)
+            # The longest first: those that have ended need no more work.
+            trials = trials.take(np.argsort(-trials.last_step, kind="stable"))
             last = trials.last_step
             x, mask = trials.inputs[: last.max() + 1], trials.mask[: last.max() + 1]
             wanted = torch.from_numpy(network.run(x, dtype=np.float32)[0])
@@ -117,7 +119,7 @@ def tune(
             masked = {name: tensor * masks[name] for name, tensor in free.items()}
             if weight_bits is not None:
                 masked = _rounded(masked, weight_bits, granularity, spiking)
-            y = _forward(masked, x, spiking)
+            y = _forward(masked, x, spiking, (last >= np.arange(len(x))[:, None]).sum(axis=1))
             if trials.values:
                 divergence = ((wanted - y) ** 2 / spread).mean(-1)
             else:
@@ -131,7 +133,7 @@ def tune(
             schedule.step()
             if on_step:
                 on_step(step + 1, float(loss.detach()))
-            if (step + 1) * 4 // steps > step * 4 // steps:
+            if (step + 1) * 2 // steps > step * 2 // steps:
                 equal = _equal_decisions(decided, now := finished(), judges)
                 # On a tie the later one, which has a lower loss.
                 best, most = (now, equal) if equal >= most else (best, most)
@@ -143,57 +145,74 @@ def _equal_decisions(wanted: Array, spiking: SpikingNetwork, trials: Trials) -> 
     return agree(wanted, ours, trials.trial_of_answer).share
 
 
-def _forward(p: dict[str, torch.Tensor], x: Array, spiking: SpikingNetwork) -> torch.Tensor:
-    """Readout (time, batch, n_out) with the spikes' values and the line's gradients."""
-    alpha, (time, batch) = spiking.alpha, x.shape[:2]
-    arrays: dict[str, Any] = {name: p[name].detach().numpy() for name in ("w_in", "w_rec", "bias")}
-    now = replace(spiking, **arrays, input="counts" if spiking.input == "counts" else "constant")
-    neurons, state, carried = now.neurons(), now.rest(batch), now.rest(batch).carried
-    moment = Moment(state.membrane, state.current, state.travelling, *np.zeros((3, batch, now.n), np.float32))
-    drive = torch.addmm(p["bias"], torch.from_numpy(x).flatten(0, 1), p["w_in"].t()).view(time, batch, -1)
-    current, back = torch.zeros(batch, now.n), p["w_rec"].t()
-    read = []
-    for t, drive_t in enumerate(drive.unbind()):
-        line = (drive_t + current).clamp(0, 1)
-        if spiking.reset == "hard":
-            line = line / (1 + 0.5 * line)
-        moment.count[:], moment.fresh[:] = 0, 0
-        given, carried = drive_of(now, x[t], carried, None)
-        advance(neurons, moment, given)
-        fired = _as_if(line, moment.count / spiking.substeps)
-        current = torch.addmm(current, fired, back, beta=1 - alpha, alpha=alpha)
-        if spiking.mode == "continuous":
-            # The current of the synapses holds that of inputs, too, where these are spikes.
-            inputs = (carried * now.spike_size) @ now.w_in.T if now.input == "counts" else 0
-            current = _as_if(current, moment.current - inputs)
-            fired = _as_if(line, moment.fresh / alpha)
-        else:
-            moment.current[:] = current.detach().numpy()
-        read.append(fired)
+def _forward(p: dict[str, torch.Tensor], x: Array, spiking: SpikingNetwork, running: Array) -> torch.Tensor:
+    """Readout (time, batch, n_out) with the spikes' values and the line's gradients.
+
+    Of the trials, the first `running` (time,) have not ended in a step.
+    """
+    alpha = spiking.alpha
+    read: torch.Tensor = _Firing.apply(  # type: ignore[no-untyped-call]
+        p["w_in"], p["w_rec"], p["bias"], x, spiking, running
+    )
     # A low-pass of all steps at once.
-    ago = torch.arange(time)[:, None] - torch.arange(time)
+    ago = torch.arange(len(x))[:, None] - torch.arange(len(x))
     low_pass = torch.where(ago >= 0, alpha * (1 - alpha) ** ago.clamp(min=0), 0.0).float()
-    return torch.einsum("ts,sbo->tbo", low_pass, torch.stack(read) @ p["w_out"].t()) + p["bias_out"]
+    return torch.einsum("ts,sbo->tbo", low_pass, read @ p["w_out"].t()) + p["bias_out"]
 
 
-class _AsIf(torch.autograd.Function):
-    """A value with the gradient of another tensor."""
-
-    @staticmethod
-    def forward(context: Any, line: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        del context, line
-        return value
+class _Firing(torch.autograd.Function):
+    """What the readout gets of every time step, (time, batch, n): all steps at once, in NumPy."""
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        del context
-        return gradient, None
+    def forward(context: Any, *given: Any) -> torch.Tensor:
+        w_in, w_rec, bias, x, spiking, running = given
+        arrays: dict[str, Any] = {"w_in": w_in.numpy(), "w_rec": w_rec.numpy(), "bias": bias.numpy()}
+        now = replace(spiking, **arrays, input="counts" if spiking.input == "counts" else "constant")
+        alpha, continuous = np.float32(now.alpha), now.mode == "continuous"
+        (time, batch), back = x.shape[:2], arrays["w_rec"].T
+        neurons, state = now.neurons(), now.rest(batch)
+        carried, current = state.carried, state.current
+        moment = Moment(state.membrane, current, state.travelling, *np.zeros((3, batch, now.n), np.float32))
+        slope = (x.reshape(-1, x.shape[2]) @ arrays["w_in"].T + arrays["bias"]).reshape(time, batch, -1)
+        fired, read = np.zeros_like(slope), np.zeros_like(slope)
+        for t, many in enumerate(running.tolist()):
+            if many < len(current):
+                moment = Moment(*(np.ascontiguousarray(part[..., :many, :]) for part in vars(moment).values()))
+                carried, current = carried[:many], current[:many]
+            total = slope[t, :many] + current
+            slope[t, :many] = (total >= 0) & (total <= 1)
+            slope[t, many:] = 0
+            if now.reset == "hard":
+                slope[t, :many] /= (1 + total / 2) ** 2
+            moment.count[:], moment.fresh[:] = 0, 0
+            drive, carried = drive_of(now, x[t, :many], carried, None)
+            advance(neurons, moment, drive)
+            np.divide(moment.count, now.substeps, out=fired[t, :many])
+            if continuous:
+                # The current of the synapses holds that of inputs, too, where these are spikes.
+                inputs = (carried * now.spike_size) @ arrays["w_in"].T if now.input == "counts" else 0
+                current = moment.current - inputs
+                np.divide(moment.fresh, alpha, out=read[t, :many])
+            else:
+                moment.current[:] = current = (1 - alpha) * current + alpha * (fired[t, :many] @ back)
+        context.of = alpha, x, arrays["w_rec"], slope, fired, running
+        return torch.from_numpy(read if continuous else fired)
 
-
-def _as_if(line: torch.Tensor, value: Array) -> torch.Tensor:
-    """Return a copy of `value` with the gradient of `line`."""
-    passed: torch.Tensor = _AsIf.apply(line, torch.from_numpy(np.array(value, np.float32)))  # type: ignore[no-untyped-call]
-    return passed
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        alpha, x, w_rec, slope, fired, running = context.of
+        of_read = gradient.numpy()
+        of_total, of_current = np.zeros_like(slope), np.zeros_like(slope)
+        later = np.zeros_like(slope[0])
+        for t, many in reversed(list(enumerate(running.tolist()))):
+            on = slice(many)
+            of_current[t] = later
+            of_total[t, on] = (of_read[t, on] + alpha * (later[on] @ w_rec)) * slope[t, on]
+            later[on] = (1 - alpha) * later[on] + of_total[t, on]
+        flat = of_total.reshape(-1, of_total.shape[2])
+        into = flat.T @ x.reshape(-1, x.shape[2])
+        between = alpha * (of_current.reshape(flat.shape).T @ fired.reshape(flat.shape))
+        return *(torch.from_numpy(part) for part in (into, between, flat.sum(axis=0))), None, None, None
 
 
 def _rounded(

@@ -22,7 +22,7 @@ from neuromod.spiking.search.bench import (
     try_tuned,
 )
 from neuromod.spiking.settings import ConversionSettings
-from neuromod.spiking.thresholds import activities, balance
+from neuromod.spiking.thresholds import activities, balance, largest_drives
 
 # Tried in this order until one is good enough; fine-tuned networks need fewer, and take longer to try.
 SUBSTEPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
@@ -48,6 +48,13 @@ _SLACK = 0.01
 
 # Trials between those of data with few: so many of which 0.97 are equal show an agreement of 0.95.
 _BETWEEN = 500
+
+# Fine-tuning takes off about three quarters of the decisions that differ; of more than so many times those allowed it
+# is not begun while more substeps are left to try.
+_FAR = 2.0
+
+# Share of a membrane's floor below 0 that currents take on the trials of the calibration.
+_WITHIN = 0.4
 
 # The name that 0.1.0 had for them.
 Wishes = ConversionSettings
@@ -123,14 +130,24 @@ def choose(
         (percentile, multiple): multiple * balance(samples, percentile=percentile)
         for percentile, multiple in (*THRESHOLDS[settings.reset], *((_WHOLE,) if few else ()))
     }
+    if settings.floor is not None and settings.floor < 0:
+        # A chip whose membranes end at the floor ends its currents there, too.
+        least = largest_drives(network, calibration.trials.inputs) / (_WITHIN * -settings.floor)
+        scales = {thresholds: np.maximum(scale, least) for thresholds, scale in scales.items()}
     some = calibration if few else calibration.some(SOME, rng)
     pairs = (calibration, some), (test, test.some(2 * SOME, rng))
     bench = Bench(network, settings, scales, *pairs, slack=_SLACK if few else 0.0)
     tried: list[Tried] = []
     met = False
     for tuned in {"never": (False,), "needed": (False, True), "always": (True,)}[settings.tune]:
-        for count in _counts(settings, tried, tuned=tuned):
-            tried.append(try_tuned(bench, count) if tuned else try_plain(bench, count))
+        numbers = _counts(settings, tried, tuned=tuned)
+        for count in numbers:
+            if tuned:
+                # The last one is tuned however far off it is.
+                worth = 0.0 if count == numbers[-1] else 1 - _FAR * (1 - settings.min_agreement)
+                tried.append(try_tuned(bench, count, least=worth))
+            else:
+                tried.append(try_plain(bench, count))
             if on_try:
                 on_try(tried[-1].candidate)
             met = _is_met(tried[-1], settings)

@@ -15,6 +15,16 @@ def activities(network: Network, x: Array) -> Array:
     return activity
 
 
+def largest_drives(network: Network, x: Array) -> Array:
+    """Largest magnitude of every neuron's sum of inputs, not rectified, (n,), for inputs (time, batch, n_in)."""
+    states = network.states(x, dtype=np.float32)
+    largest = np.zeros(network.n)
+    for before, now in zip([np.zeros_like(states[0]), *states[:-1]], np.asarray(x, np.float32), strict=True):
+        drive = now @ network.w_in.T + (network.w_rec @ before.T).T + network.bias
+        largest = np.maximum(largest, np.abs(drive).max(axis=0))
+    return largest
+
+
 def balance(samples: Array, *, percentile: float = 99.5, floor: float = 0.05) -> Array:
     """Activity at which each neuron is to fire in every substep: threshold balancing by percentiles.
 

@@ -93,15 +93,20 @@ def ring(seed: int, pythons: list[str], **settings: Any) -> dict[str, Any]:
     }
 
 
-def motions(folder: Path, target: str, seed: int, pythons: list[str], **settings: Any) -> dict[str, Any]:
+def motions(
+    folder: Path, target: str, seed: int, pythons: list[str], *, family: str = "xylo", **settings: Any
+) -> dict[str, Any]:
     """The whole path of a file of sensor data, for one chip: train, prune, place within its limits, export, verify."""
     data = neuromod.read_trials(folder / "BasicMotions" / "BasicMotions_TRAIN.ts")
     begun = time.process_time()
-    trained = neuromod.train(data=data, seed=seed, more={"chip.target": target, **settings})
+    xylo = family == "xylo"
+    trained = neuromod.train(data=data, seed=seed, more={"chip.target": target, **settings} if xylo else settings)
     seconds = time.process_time() - begun
     network = neuromod.prune(trained, weight_bits=8).network
-    placement = neuromod.place(network, target=target)
-    found = exported(network, "xylo", pythons, simulated=1000, placement=placement)
+    # Xylo has one core; on Loihi spikes are to travel.
+    placement = neuromod.place(network, target=target, neurons_per_core=None if xylo else 16)
+    simulated = 20 if family == "loihi" else 1000
+    found = exported(network, family, pythons, simulated=simulated, placement=placement)
     return found | {
         "seconds_of_training": round(seconds, 1),
         "channels": network.n_in,
@@ -232,6 +237,13 @@ def main() -> None:
             )
             for target, chip in (("xylo-a2", "Audio 2"), ("xylo-imu", "IMU"))
             for seed in range(3)
+        }
+        measures |= {
+            f"{chip}, BasicMotions, seed {seed}": lambda family=family, target=target, seed=seed: motions(
+                folder, target, seed, pythons, family=family
+            )
+            for family, target, chip in (("loihi", "loihi1", "Loihi"), ("loihi2", "loihi2", "Loihi 2"))
+            for seed in range(1)
         }
         measures |= {
             f"Xylo Audio 2, BasicMotions without levels in training, seed {seed}": lambda seed=seed: motions(

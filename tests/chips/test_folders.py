@@ -51,7 +51,7 @@ def written(tmp_path_factory):
         mode="continuous",
         reset="hard",
         delay=0,
-        floor=None,
+        floor=-1.0,
         start=0.0,
     )
     core = np.arange(network.n) // 5

@@ -1,5 +1,7 @@
 """Integer networks of chips: against loops over single events and numbers, by hand, and from rate networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,7 +19,7 @@ from neuromod.errors import UsageError
 from neuromod.exporting.chips import calibrate_loihi
 from neuromod.spiking import balance
 from neuromod.spiking.conversion import convert
-from neuromod.spiking.thresholds import activities
+from neuromod.spiking.thresholds import activities, largest_drives
 
 
 def sparse_integers(rng, shape, largest, density=0.4):
@@ -122,8 +124,8 @@ def loihi_by_numbers(net, events):
     u, v, s, out = [0] * n, [0] * n, [0] * n, []
     for row in events.tolist():
         total = [
-            (sum(int(w) for w, e in zip(net.weights_in[k], row, strict=True) if e) << net.weight_exp_in)
-            + (sum(int(w) for w, e in zip(net.weights_rec[k], s, strict=True) if e) << net.weight_exp_rec)
+            (sum(int(w) for w, e in zip(net.weights_in[k], row, strict=True) if e) << int(net.weight_exp_in[k]))
+            + (sum(int(w) for w, e in zip(net.weights_rec[k], s, strict=True) if e) << int(net.weight_exp_rec[k]))
             for k in range(n)
         ]
         for k in range(n):
@@ -147,8 +149,8 @@ def test_loihi_is_its_neurons_one_by_one(seed):
         signed=np.array([True, False, False]),
         weights_out=np.ones((2, n)),
         readout_offset=np.zeros(2),
-        weight_exp_in=1,
-        weight_exp_rec=0,
+        weight_exp_in=rng.integers(0, 3, n),
+        weight_exp_rec=rng.integers(0, 3, n),
         du=int(rng.integers(100, 2000)),
         dv=int(rng.integers(0, 500)),
         vth=300,
@@ -324,14 +326,34 @@ def test_graded_units_stand_for_the_rate_network():
         calibrate_loihi2(rate_network(rng, alpha=0.51), smooth_inputs(rng))
 
 
+def test_loihis_rows_take_few_exponents_and_fill_their_bits():
+    rng = np.random.default_rng(7)
+    network, x = rate_network(rng), smooth_inputs(rng)
+    # Rows of very different sizes.
+    factor = 2.0 ** rng.integers(-4, 2, network.n)
+    network = replace(network, w_rec=sparse.diags_array(factor) @ network.w_rec)
+    scale = 4 * balance(activities(network, x).reshape(-1, network.n), percentile=99.9)
+    spiking = convert(network, scale, substeps=20, mode="continuous", reset="hard", delay=0, floor=-2.0, start=0.0)
+    integers = calibrate_loihi(spiking, x).integers
+    exact = spiking.w_rec.toarray() * integers.share * integers.vth
+    step = 2.0 ** (integers.weight_exp_rec + 1.0)[:, None]
+    assert len(np.unique(integers.weight_exp_rec)) <= 3
+    assert (np.abs(integers.weights_rec * step / 2 - exact) <= step / 2 * (1 + 1e-6)).all()
+
+
 def test_loihi_stands_for_the_spiking_network():
     rng = np.random.default_rng(6)
     network, x = rate_network(rng), smooth_inputs(rng)
     scale = 4 * balance(activities(network, x).reshape(-1, network.n), percentile=99.9)
-    settings_ = {"mode": "continuous", "reset": "hard", "delay": 0, "floor": None}
+    # Currents stay well within the floor, and with it within their bits.
+    scale = np.maximum(scale, largest_drives(network, x) / 0.4)
+    settings_ = {"mode": "continuous", "reset": "hard", "delay": 0, "floor": -1.0}
     spiking = convert(network, scale, substeps=20, start=0.0, **settings_)
     found = calibrate_loihi(spiking, x)
     assert found.used < 1
+    # The membranes' floor is the end of their bits, which they reach and do not pass.
+    assert found.integers.vth == 2**17 - 1
+    assert found.integers.run(found.integers.encode(x)).v.min() == -(2**23) + 1
     assert found.readout_error < 0.3
     assert relative_error(found.integers.respond(x), network.run(x)[0]) < 0.4
     with pytest.raises(UsageError, match="a hard reset"):

@@ -43,7 +43,8 @@ def counted_by_nengo_loihi(network: Network, core_of: np.ndarray) -> dict[str, n
     exec(compile(chips.folder.source("loihi"), "example.py", "exec"), program)
     weights = {"weights_in": network.w_in, "weights_rec": network.w_rec.toarray()}
     arrays = {name: 2 * np.sign(value).astype(np.int16) for name, value in weights.items()} | {"core": core_of}
-    about = {"du": 100, "dv": 10, "vth": 100, "weight_exp_in": 0, "weight_exp_rec": 0}
+    arrays |= dict.fromkeys(("weight_exp_in", "weight_exp_rec"), np.zeros(network.n, np.int8))
+    about = {"du": 100, "dv": 10, "vth": 100}
     _, blocks, _ = program["nengo_loihi_model"](arrays, about, np.zeros((1, network.n_in), int))
     found = {name: np.zeros(6, int) for name in THEIRS}
     for core, block in blocks.items():

@@ -20,7 +20,7 @@ def test_forward_pass_is_the_reference(solver, mode, reset):
         name: torch.tensor(getattr(spiking, name).toarray() if name == "w_rec" else getattr(spiking, name))
         for name in ("w_rec", "w_in", "w_out", "bias", "bias_out")
     }
-    y = fine_tuning._forward(parameters, x, spiking)
+    y = fine_tuning._forward(parameters, x, spiking, np.full(len(x), x.shape[1]))
     np.testing.assert_allclose(y.numpy(), spiking.run(x).y, atol=1e-3)
 
 

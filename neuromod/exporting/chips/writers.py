@@ -18,8 +18,8 @@ _TRIALS = 200
 # The target that a family's files are for where the placement is on none of it.
 _USUAL = {"xylo": "xylo-a2", "loihi": "loihi1", "loihi2": "loihi2"}
 
-# Share of the membrane that a substep of Loihi keeps.
-KEEP = 0.95
+# The floor of Loihi's membranes, in thresholds: as high as their bits allow, so that inhibition is soon forgotten.
+FLOOR = -1.0
 
 
 def write_xylo(job: Job) -> Written:
@@ -61,9 +61,8 @@ def loihi_settings(settings: ConversionSettings) -> ConversionSettings:
         settings,
         mode="continuous",
         delay=0,
-        floor=None,
-        # Membranes forget inhibition soon enough that they stay within 24 bits.
-        keep=KEEP,
+        floor=FLOOR,
+        keep=1.0,
         # Its inputs are spikes, and are so while it is tuned; weights are rounded afterwards, those of inputs by a step
         # of their own.
         input="counts",
@@ -72,7 +71,7 @@ def loihi_settings(settings: ConversionSettings) -> ConversionSettings:
         weight_bits=None,
         # A hard reset loses what is above the threshold, and needs more of everything.
         tune="never" if settings.tune == "never" else "always",
-        tune_steps=3 * settings.tune_steps,
+        tune_steps=2 * settings.tune_steps,
         substeps=settings.substeps or (20,),
     )
 

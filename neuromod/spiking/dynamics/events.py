@@ -8,6 +8,7 @@ import numpy as np
 
 from neuromod.arrays import Array
 from neuromod.errors import UsageError
+from neuromod.kernels import compiled
 
 
 class TakesInputs(Protocol):
@@ -98,19 +99,28 @@ def spikes_of(spiking: TakesInputs, x: Array, carried: Array) -> tuple[Array, Ar
     carried : (batch, n_in) float32
         After the time step.
     """
-    wanted = x / spiking.spike_size
+    wanted = np.asarray(x / spiking.spike_size, np.float32)
     events = np.empty((spiking.substeps, *x.shape), np.float32)
-    keep, one = np.float32(1 - spiking.share), np.float32(1)
-    for k in range(spiking.substeps):
-        if spiking.mode == "hold":
-            rest = carried + wanted
-            events[k] = np.clip(np.rint(rest), -one, one)
-            carried = rest - events[k]
-        else:
-            left = keep * carried
-            events[k] = np.clip(np.rint(wanted - left), -one, one)
-            carried = left + events[k]
+    carried = np.array(carried, np.float32)
+    _follow(wanted, np.float32(1 - spiking.share), spiking.mode == "hold", carried, events)
     return events, carried
+
+
+@compiled
+def _follow(wanted, keep, hold, carried, events):  # type: ignore[no-untyped-def]  # pragma: no cover
+    one = np.float32(1)
+    for k in range(len(events)):
+        for b in range(len(wanted)):
+            for i in range(wanted.shape[1]):
+                if hold:
+                    rest = carried[b, i] + wanted[b, i]
+                    event = min(max(np.rint(rest), -one), one)
+                    carried[b, i] = rest - event
+                else:
+                    left = keep * carried[b, i]
+                    event = min(max(np.rint(wanted[b, i] - left), -one), one)
+                    carried[b, i] = left + event
+                events[k, b, i] = event
 
 
 def _at_random(x: Array, peak: Array, rng: np.random.Generator) -> Array:

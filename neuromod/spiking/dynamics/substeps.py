@@ -110,56 +110,53 @@ def _advance(  # type: ignore[no-untyped-def]  # pragma: no cover
     keep, floor, stays, share = numbers[0], numbers[1], numbers[2], numbers[3]
     zero, one = np.float32(0), np.float32(1)
     delay = len(travelling)
-    arrived, added = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    added = np.zeros(n, np.float32)
+    spike = np.zeros(n, np.float32)
+    who = np.zeros(n + 1, np.int64)
+    several = len(drive) > 1
     for b in range(batch):
         v, c, counted, low, least = membrane[b], current[b], count[b], fresh[b], margin[b]
-        spike = np.zeros(n, np.float32)
         for k in range(substeps):
-            d = drive[k if len(drive) > 1 else 0, b]
+            d = drive[k if several else 0, b]
             if through_synapses:
                 for i in range(n):
                     c[i] = c[i] + d[i]
+                for i in range(n):
                     v[i] = keep * v[i] + (bias[i] + c[i])
             else:
                 for i in range(n):
                     v[i] = keep * v[i] + ((d[i] + bias[i]) + c[i])
-            fired = 0
             for i in range(n):
-                above = v[i] - one
-                spike[i] = one if above > zero else zero
-                fired += above > zero
-                away = abs(above)
-                least[i] = away if away < least[i] else least[i]
-                counted[i] = counted[i] + spike[i]
+                spike[i] = one if v[i] - one > zero else zero
+            for i in range(n):
+                least[i] = min(least[i], abs(v[i] - one))
             if hard:
                 for i in range(n):
-                    v[i] = v[i] * (one - spike[i])
+                    v[i] = max(v[i] * (one - spike[i]), floor)
             else:
                 for i in range(n):
-                    v[i] = v[i] - spike[i]
+                    v[i] = max(v[i] - spike[i], floor)
             for i in range(n):
-                v[i] = floor if v[i] < floor else v[i]
+                counted[i] = counted[i] + spike[i]
             if share == zero:
                 continue
+            for i in range(n):
+                low[i] = stays * low[i] + share * spike[i]
             if delay:
                 # A queue: the oldest spikes leave, the new ones take their place.
                 waiting = travelling[k % delay, b]
-                fired = 0
                 for i in range(n):
-                    arrived[i] = waiting[i]
-                    fired += arrived[i] > zero
-                    waiting[i] = spike[i]
-            else:
-                for i in range(n):
-                    arrived[i] = spike[i]
+                    spike[i], waiting[i] = waiting[i], spike[i]
+            fired = 0
             for i in range(n):
-                low[i] = stays * low[i] + share * spike[i]
+                who[fired] = i
+                fired += spike[i] > zero
             if fired:
                 added[:] = zero
-                for j in range(n):
-                    if arrived[j] > zero:
-                        for p in range(indptr[j], indptr[j + 1]):
-                            added[indices[p]] += data[p]
+                for q in range(fired):
+                    j = who[q]
+                    for p in range(indptr[j], indptr[j + 1]):
+                        added[indices[p]] += data[p]
                 for i in range(n):
                     c[i] = stays * c[i] + share * added[i]
             else:

@@ -23,6 +23,9 @@ HEADROOM = 1.5
 # Trials on which thresholds that are far off are told, and half as many as show that a conversion is.
 SOME = 250
 
+# Of fine-tuning. The thresholds of a hard reset are multiples, and so its weights are smaller.
+_LEARNING_RATE = {"soft": 2e-3, "hard": 1e-3}
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -144,14 +147,29 @@ def try_plain(bench: Bench, count: int) -> Tried:
     return tried_on(bench, bench.test[0], thresholds, spiking)
 
 
-def try_tuned(bench: Bench, count: int) -> Tried:
-    """Convert with a number of substeps, fine-tune, and measure."""
+def try_tuned(bench: Bench, count: int, *, least: float = 0.0) -> Tried:
+    """Convert with a number of substeps, fine-tune, and measure.
+
+    Parameters
+    ----------
+    bench : Bench
+        What it is made from.
+    count : int
+        Substeps.
+    least : float
+        Share of equal decisions below which fine-tuning is not worth its time: the candidate is left as it is then.
+    """
     from neuromod.spiking.fine_tuning import tune
 
     settings = bench.settings
     thresholds, spiking = _best_thresholds(bench, count, round_weights=False)
+    if least > 0:
+        few = tried_on(bench, bench.test[1], thresholds, spiking)
+        if few.candidate.agreement.share < least:
+            return few
     bits: dict[str, Any] = {"weight_bits": settings.weight_bits, "granularity": settings.granularity}
-    spiking = tune(bench.network, spiking, steps=settings.tune_steps, seed=settings.seed, **bits)
+    rate = _LEARNING_RATE[settings.reset]
+    spiking = tune(bench.network, spiking, steps=settings.tune_steps, learning_rate=rate, seed=settings.seed, **bits)
     return tried_on(bench, bench.test[0], thresholds, spiking, tuned=True)
 
 

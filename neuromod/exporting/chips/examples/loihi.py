@@ -43,6 +43,15 @@ def main():
     return 0 if equal.all() else 1
 
 
+def by_exponent(arrays, kind):
+    """Yield each exponent of the weights of a kind, and these weights with the other rows set to 0."""
+    exponents, weights = arrays[f"weight_exp_{kind}"].astype(int), arrays[f"weights_{kind}"].astype(int)
+    for exponent in np.unique(exponents):
+        rows = np.where(exponents[:, None] == exponent, weights, 0)
+        if rows.any():
+            yield int(exponent), rows
+
+
 def lava(arrays, about, events):
     """Lava's LIF with fixed_pt; events (steps, trial, channels), results (steps, trial, n). All trials side by side."""
     import lava_python
@@ -62,10 +71,11 @@ def lava(arrays, about, events):
     source = RingBuffer(data=events.transpose(1, 2, 0).reshape(n_trials * channels, steps))
     neurons = LIF(shape=(n_trials * n,), du=about["du"], dv=about["dv"], vth=about["vth"], bias_mant=0)
     for port, kind in ((source.s_out, "in"), (neurons.s_out, "rec")):
-        weights = sparse.csr_matrix(sparse.kron(each, arrays[f"weights_{kind}"].astype(int), format="csr"))
-        synapses = Sparse(weights=weights, weight_exp=about[f"weight_exp_{kind}"], num_message_bits=1)
-        port.connect(synapses.s_in)
-        synapses.a_out.connect(neurons.a_in)
+        for exponent, rows in by_exponent(arrays, kind):
+            weights = sparse.csr_matrix(sparse.kron(each, rows, format="csr"))
+            synapses = Sparse(weights=weights, weight_exp=exponent, num_message_bits=1)
+            port.connect(synapses.s_in)
+            synapses.a_out.connect(neurons.a_in)
     monitors = {"spikes": (Monitor(), neurons.s_out), "u": (Monitor(), neurons.u), "v": (Monitor(), neurons.v)}
     for monitor, what in monitors.values():
         monitor.probe(what, steps + 1)
@@ -136,15 +146,18 @@ def nengo_loihi_model(arrays, about, events):
         blocks[core] = block
     settings = SynapseConfig(weight_bits=7, fanout_type=1, compression=0, idx_bits=5, synapse_type=0, n_synapses=63)
 
-    def connect(add_axon, core, weights, exponent):
-        """Give every source that has a target on the core an axon there; weights (sources, neurons of the core)."""
+    def connect(add_axon, core, weights, exponents):
+        """Give every source that has a target on the core an axon there; weights (sources, neurons of the core).
+
+        Each synapse names its format, and with it its exponent.
+        """
         rows = np.flatnonzero(weights.any(axis=1))
         if not len(rows):
             return
         synapse = Synapse(len(rows))
         targets = [np.flatnonzero(weights[row]) for row in rows]
         synapse.weights = [
-            (weights[row][there].astype(np.int32) << (6 + exponent))[None]
+            (weights[row][there].astype(np.int32) << (6 + exponents[there].astype(np.int32)))[None]
             for row, there in zip(rows, targets, strict=True)
         ]
         synapse.indices = [there[None].astype(np.int32) for there in targets]
@@ -160,10 +173,10 @@ def nengo_loihi_model(arrays, about, events):
         add_axon(axon)
 
     for core, neurons in members.items():
-        connect(source.add_axon, core, arrays["weights_in"][neurons].T, about["weight_exp_in"])
+        connect(source.add_axon, core, arrays["weights_in"][neurons].T, arrays["weight_exp_in"][neurons])
         for home, sources in members.items():
             weights = arrays["weights_rec"][np.ix_(neurons, sources)].T
-            connect(blocks[home].add_axon, core, weights, about["weight_exp_rec"])
+            connect(blocks[home].add_axon, core, weights, arrays["weight_exp_rec"][neurons])
     return model, blocks, members
 
 
@@ -182,19 +195,19 @@ def brian2_loihi(arrays, about, events):
     neurons = b2.LoihiNeuronGroup(
         n_trials * n, refractory=1, threshold_v_mant=about["vth"], decay_v=about["dv"], decay_I=about["du"] + 1
     )
+    # It knows no end of a membrane's 24 bits, at which Lava and nengo-loihi hold it: one line of Brian's own.
+    neurons.run_regularly(f"v = clip(v, {-(2**23) + 1}, {2**23 - 1})", when="after_groups")
     parts = [source, neurons]
     for origin, width, kind in ((source, channels, "in"), (neurons, n, "rec")):
-        weights = arrays[f"weights_{kind}"].astype(int)
-        target, start = np.nonzero(weights)
-        if not len(target):
-            continue
-        synapses = b2.LoihiSynapses(
-            origin, neurons, w_exp=about[f"weight_exp_{kind}"], sign_mode=b2.synapse_sign_mode.MIXED, num_weight_bits=8
-        )
-        shift = np.arange(n_trials)[:, None]
-        synapses.connect(i=(start + shift * width).ravel(), j=(target + shift * n).ravel())
-        synapses.w = np.tile(weights[target, start], n_trials)
-        parts.append(synapses)
+        for exponent, weights in by_exponent(arrays, kind):
+            target, start = np.nonzero(weights)
+            synapses = b2.LoihiSynapses(
+                origin, neurons, w_exp=exponent, sign_mode=b2.synapse_sign_mode.MIXED, num_weight_bits=8
+            )
+            shift = np.arange(n_trials)[:, None]
+            synapses.connect(i=(start + shift * width).ravel(), j=(target + shift * n).ravel())
+            synapses.w = np.tile(weights[target, start], n_trials)
+            parts.append(synapses)
     spikes = b2.LoihiSpikeMonitor(neurons)
     states = {
         "v": b2.LoihiStateMonitor(neurons, "v", record=True),
