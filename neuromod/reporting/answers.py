@@ -46,6 +46,7 @@ def answers(findings: Findings) -> dict[str, Any] | None:
     else:
         said = f"{percent(found.accuracy)} of the answers right (95 % interval {percent(low)} to {percent(high)})"
     return {
+        "score": found.accuracy,
         "words": f"{name}: {said} on {trials.n_trials:,} test trials, which nothing was chosen on; the answer is read "
         f"{read}.",
         "matrix": None if trials.values else _matrix(found, trials),

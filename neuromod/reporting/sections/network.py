@@ -227,8 +227,10 @@ def traffic(findings: Findings) -> Section | None:
         if is_number(ours) and is_number(other) and max(ours, other) > 0:
             bars = tuple(round(100 * value / max(ours, other), 1) for value in (ours, other))
         rows.append({"name": name, "unit": unit, "ours": count(ours), "shuffled": count(other),
-                     "ratio": ratio(ours, other), "bars": bars})  # fmt: skip
+                     "ratio": "none" if ours == other == 0 else ratio(ours, other), "bars": bars})  # fmt: skip
     said = f"{rows[0]['ours']} packet-hops per time step against {rows[0]['shuffled']}."
+    if result.get("hops_per_step") == shuffled.get("hops_per_step") == 0:
+        said = "No packet travels between cores, wherever the neurons lie."
     lines = (findings.traffic or {}).get("assumptions")
     assumed = [str(line) for line in lines] if isinstance(lines, list) else []
     return {"rows": rows, "words": said, "assumptions": assumed}
