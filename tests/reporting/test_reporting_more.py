@@ -124,7 +124,7 @@ def test_one_core_has_no_links_and_no_busiest(run):
     found = gather(run)
     single = Placement(
         core_of=np.zeros(found.network.n, np.int64), grid=Grid(1, 1), neurons_per_core=found.network.n,
-        placer="tiles", seed=0, target="generic-mesh",
+        placer="tiles", seed=0, target="generic-mesh", network_sha256="",
     )  # fmt: skip
     links = {name: [0.0] for name in ("east", "west", "south", "north")}
     core = {"packets_sent_per_step": 0.0, "packets_received_per_step": 0.0, "load": 3.0}
