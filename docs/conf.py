@@ -79,17 +79,23 @@ def _display(translator, node):
     text = node.astext()
     if "&" in text:
         text = rf"\begin{{align*}}{text}\end{{align*}}"
-    translator.body.append(f'<div class="equation">{_mathml(text, "block")}</div>')
+    translator.body.append(f'<div class="equation" tabindex="0">{_mathml(text, "block")}</div>')
     raise nodes.SkipNode
 
 
-def _fold_long_tables(app, doctree):
-    """Fold the long tables of the benchmarks: a figure before them shows what they say."""
+def _mend_tables(app, doctree):
+    """Fold the long tables of the benchmarks, since a figure before them shows what they say; name unnamed columns."""
     for table in list(doctree.findall(nodes.table)):
-        body, head = next(table.findall(nodes.tbody)), next(table.findall(nodes.thead))
+        body, head = next(table.findall(nodes.tbody)), next(table.findall(nodes.thead), None)
+        if head is None:
+            continue
+        for entry in head.findall(nodes.entry):
+            if not entry.astext():
+                # For those who listen to the page.
+                entry += nodes.paragraph("", "", nodes.inline("", "name", classes=["visually-hidden"]))
         if len(body) <= LONG_TABLE or "tables" not in str(table.source):
             continue
-        columns = ", ".join(entry.astext() for entry in head.findall(nodes.entry) if entry.astext())
+        columns = ", ".join(entry.astext() for entry in head.findall(nodes.entry) if entry.astext() not in ("", "name"))
         opened = f'<details class="fold"><summary>Table of {len(body)} rows: {html.escape(columns)}</summary>'
         at = table.parent.index(table)
         table.parent.insert(at + 1, nodes.raw("", "</details>", format="html"))
@@ -111,4 +117,4 @@ def setup(app):
     """Register what is above."""
     app.add_html_math_renderer("mathml", (_inline, None), (_display, None))
     app.connect("sphinx-click-process-description", _show_examples_as_code)
-    app.connect("doctree-read", _fold_long_tables)
+    app.connect("doctree-read", _mend_tables)
