@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+from bench_mapping import gain
 from matplotlib.figure import Figure
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -112,8 +113,6 @@ def _ratios(ratios: Mapping[str, Mapping[str, float]], label: str) -> Figure:
 
 def connectomes(rows: Rows) -> Figure:
     """Ours beside the best library, for each animal, grid and measure."""
-    from bench_mapping import gain
-
     found = {
         name: {measure: 1 - gain(row, measure) for measure in (row["measure"], "packets")} for name, row in rows.items()
     }

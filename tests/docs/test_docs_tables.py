@@ -213,8 +213,8 @@ def test_a_figure_is_drawn_of_the_rows_of_its_table(name):
     rows = script("tables").Table(name, "").read()["rows"]
     figure = script("table_plots").DRAW[name](rows)
     marks = sum(len(axes.patches) + sum(len(line.get_xdata()) for line in axes.lines) for axes in figure.axes)
-    # A row of advice is a seed, and a row of a runtime is one of four networks.
-    assert marks >= {"advice": 12, "runtimes": 4 * len(rows) // 4}.get(name, 0.5 * len(rows))
+    # A row of advice is a seed; some rows of the others are of other tables.
+    assert marks >= {"advice": 12}.get(name, 0.5 * len(rows))
     assert marks > 1
 
 
