@@ -177,6 +177,34 @@ def test_data_count_by_their_test_trials(run):
     assert (first["figure"], first["note"]) == ("92.5\N{NARROW NO-BREAK SPACE}%", "on test trials")
 
 
+def test_values_are_told_as_r2_and_not_as_accuracy(run):
+    found = gather(run)
+    network = dataclasses.replace(found.network, info={"data": {"name": "values.npz"}})
+    train = dataclasses.replace(found.stages["train"], result={**found.result("train"), "score_name": "r2"})
+    result = {**found.result("prune"), "accuracy_before": 0.987, "accuracy_after": 0.986}
+    prune = dataclasses.replace(found.stages["prune"], state="fresh", result=result)
+    part = {
+        "verified": True,
+        "passed": True,
+        "decision_agreement": 0.9995,
+        "accuracy": 0.983,
+        "accuracy_reference": 0.984,
+    }
+    verify = dataclasses.replace(found.stages["verify"], state="fresh", result={"onnx": part, "passed": True})
+    stages = {**found.stages, "train": train, "prune": prune, "verify": verify}
+    given = dataclasses.replace(found, network=network, stages=stages)
+    assert sections.pruning(given)[-1] == ("R²", "0.987", "0.986", "\N{MINUS SIGN}0.001")
+    assert sections.pruning(found)[-1][0] == "accuracy"
+    seen = hardware.verification(given)
+    assert (seen["agree"], seen["score"]) == ("R² of its values beside the network's", "R²")
+    assert [seen["rows"][0][key] for key in ("accuracy", "reference")] == ["0.983", "0.984"]
+    assert "on test trials" in seen["caption"]
+    said = summary.sentences(given, {"score": 0.98})
+    assert "has an R² of 0.980 on the test trials of values.npz" in said[0]
+    assert "with an R² of 1.000 (ONNX)" in said[-1] or "with an R² of 0.999 (ONNX)" in said[-1]
+    assert "R² on training trials" in [curve["name"] for curve in sections.curves(given)]
+
+
 def test_the_place_in_a_sweep(run, tmp_path):
     assert frontier.frontier(run.path) is None
 

@@ -161,15 +161,23 @@ def verification(findings: Findings) -> Section | None:
                 "format": title,
                 "mark": ("pass" if passed else "fail") if verified else "",
                 "result": ("passed" if passed else "failed") if verified else "not verified",
-                "agreement": percent(found.get("decision_agreement")),
-                "interval": " to ".join(percent(end) for end in interval) if isinstance(interval, list) else "",
+                "agreement": findings.score(found.get("decision_agreement")),
+                "interval": " to ".join(map(findings.score, interval)) if isinstance(interval, list) else "",
                 "error": _error(found),
-                "accuracy": percent(found.get("accuracy")),
-                "reference": percent(found.get("accuracy_reference")),
+                "accuracy": findings.score(found.get("accuracy")),
+                "reference": findings.score(found.get("accuracy_reference")),
                 "remarks": "; ".join(_remarks(found)),
             }
         )
-    return {"rows": rows, "caption": "Each file in another runtime, on trials drawn anew, against the network itself"}
+    trials = (
+        "on test trials" if findings.network is not None and "data" in findings.network.info else "on trials drawn anew"
+    )
+    return {
+        "rows": rows,
+        "caption": f"Each file in another runtime, {trials}, against the network itself",
+        "agree": "R² of its values beside the network's" if findings.of_values else "Decisions that agree",
+        "score": "R²" if findings.of_values else "Accuracy",
+    }
 
 
 def _error(found: Mapping[str, Any]) -> str:

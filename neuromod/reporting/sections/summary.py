@@ -49,8 +49,8 @@ def key_figures(findings: Findings, answers: Mapping[str, Any] | None = None) ->
     network = findings.network
     return [
         {
-            "name": "R²" if _score_name(findings) == "r2" else "accuracy",
-            "figure": _score(findings, answers["score"] if answers else accuracy(findings)),
+            "name": "R²" if findings.of_values else "accuracy",
+            "figure": findings.score(answers["score"] if answers else accuracy(findings)),
             "note": "on test trials" if answers else _accuracy_note(findings),
         },
         {
@@ -97,16 +97,6 @@ def _data_of(findings: Findings) -> str:
     return str(known.get("name", "data")) if isinstance(known, Mapping) else ""
 
 
-def _score_name(findings: Findings) -> str:
-    """What results are told in: ``accuracy`` or ``r2``."""
-    known = (findings.result(step).get("score_name") for step in ("train", "import"))
-    return str(next((name for name in known if isinstance(name, str)), "accuracy"))
-
-
-def _score(findings: Findings, value: Any) -> str:
-    return f"{value:.3f}" if _score_name(findings) == "r2" and is_number(value) else percent(value)
-
-
 def _network(findings: Findings, answers: Mapping[str, Any] | None) -> str:
     network = findings.network
     if network is None:
@@ -118,9 +108,7 @@ def _network(findings: Findings, answers: Mapping[str, Any] | None) -> str:
     value = answers["score"] if answers else accuracy(findings)
     if (name := _data_of(findings)) and is_number(value):
         split = "validation" if findings.result("prune") and not answers else "test"
-        what = (
-            f"{percent(value)} of the answers right" if _score_name(findings) == "accuracy" else f"an R² of {value:.3f}"
-        )
+        what = f"an R² of {value:.3f}" if findings.of_values else f"{percent(value)} of the answers right"
         return f"{kind}{about} has {what} on the {split} trials of {name}."
     if not (isinstance(tasks, list) and tasks and is_number(value)):
         return f"{kind}{about}."
@@ -139,7 +127,7 @@ def _pruning(findings: Findings) -> str:
         f"synapses and {count(prune.get('neurons_after'))} of {count(prune.get('neurons_before'))} neurons"
     )
     if is_number(before) and is_number(after):
-        if _score_name(findings) == "r2":
+        if findings.of_values:
             return f"{said}; R² {before:.3f} before, {after:.3f} after."
         points = 100 * (after - before)
         words = f"{abs(points):.2f} points {'more' if points > 0 else 'less'} accuracy"
@@ -174,11 +162,13 @@ def _verification(findings: Findings) -> str:
         return "No export could be verified."
     said = f"The exports failed verification ({', '.join(failed)})" if failed else "The exports passed verification"
     shares = [
-        f"{percent(part['decision_agreement'])} ({title[name]})"
+        f"{findings.score(part['decision_agreement'])} ({title[name]})"
         for name, part in ran.items()
         if is_number(part.get("decision_agreement"))
     ]
-    if shares:
+    if shares and findings.of_values:
+        said += f": their values follow the network's with an R² of {', '.join(shares)}"
+    elif shares:
         said += f": they decide as the network in {', '.join(shares)} of the trials"
     for name, part in ran.items():
         if part.get("trials") and part.get("bit_equal") == part["trials"]:
