@@ -95,9 +95,13 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
         rows.append([name, _verdict(part), agreed, f"{_figure(part)}, {accuracy}"])
     talk.result(result, table(rows))
     if not result["passed"]:
-        failed = {name: part for name, part in parts_of(result).items() if part["verified"] and not part["passed"]}
-        reasons = [f"{name}: {part.get('reason', 'beyond the limits')}" for name, part in failed.items()]
-        raise VerificationError(f"verification failed ({'; '.join(reasons)}); see {run.file('verify.json')}")
+        parts = parts_of(result)
+        failed = {name: part for name, part in parts.items() if part["verified"] and not part["passed"]}
+        # An export that is not there has no list of its own.
+        tried = failed or {name: part for name, part in parts.items() if "reasons" in part} or parts
+        reasons = [f"{name}: {part.get('reason', 'beyond the limits')}" for name, part in tried.items()]
+        what = "verification failed" if failed else "nothing was verified"
+        raise VerificationError(f"{what} ({'; '.join(reasons)}); see {run.file('verify.json')}")
 
 
 def _verdict(part: dict[str, Any]) -> str:

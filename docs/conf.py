@@ -1,5 +1,8 @@
 """Sphinx configuration; ``sphinx-build -W docs docs/_build`` must pass."""
 
+import html
+import re
+
 from docutils import nodes
 from latex2mathml.converter import convert
 
@@ -15,6 +18,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_click",
+    "sphinx_design",
 ]
 exclude_patterns = ["_build", "tables"]
 nitpicky = False
@@ -41,16 +45,33 @@ html_title = "neuromod"
 html_theme_options = {
     "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
-    "show_prev_next": False,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"**": []}
+html_context = {"default_mode": "auto"}
+html_sidebars = {"index": []}
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+
+# A table of the benchmarks with more rows than this is folded.
+LONG_TABLE = 12
+
+
+def _mathml(text, display):
+    """Set a formula, with what latex2mathml leaves to be mended."""
+    made = convert(text, display=display)
+    # Primes stand at their height already, and are not to be raised and made smaller again.
+    prime = '<mo lspace="0" rspace="0">&#x02032;</mo>'
+    made = re.sub(r"<msup>(<mi>[^<]*</mi>)<mi>&#x02032;</mi></msup>", rf"<mrow>\1{prime}</mrow>", made)
+    # Bars are as high as a letter, and take no room beside them.
+    return re.sub(
+        r"<mo[^>]*>(&#x0007C;|&#x02016;|&#x02225;)</mo>", r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', made
+    )
 
 
 def _inline(translator, node):
-    translator.body.append(convert(node.astext()))
+    translator.body.append(_mathml(node.astext(), "inline"))
     raise nodes.SkipNode
 
 
@@ -58,8 +79,27 @@ def _display(translator, node):
     text = node.astext()
     if "&" in text:
         text = rf"\begin{{align*}}{text}\end{{align*}}"
-    translator.body.append(f'<div style="margin: 1.2em 0; overflow-x: auto">{convert(text, display="block")}</div>')
+    translator.body.append(f'<div class="equation" tabindex="0">{_mathml(text, "block")}</div>')
     raise nodes.SkipNode
+
+
+def _mend_tables(app, doctree):
+    """Fold the long tables of the benchmarks, since a figure before them shows what they say; name unnamed columns."""
+    for table in list(doctree.findall(nodes.table)):
+        body, head = next(table.findall(nodes.tbody)), next(table.findall(nodes.thead), None)
+        if head is None:
+            continue
+        for entry in head.findall(nodes.entry):
+            if not entry.astext():
+                # For those who listen to the page.
+                entry += nodes.paragraph("", "", nodes.inline("", "name", classes=["visually-hidden"]))
+        if len(body) <= LONG_TABLE or "tables" not in str(table.source):
+            continue
+        columns = ", ".join(entry.astext() for entry in head.findall(nodes.entry) if entry.astext() not in ("", "name"))
+        opened = f'<details class="fold"><summary>Table of {len(body)} rows: {html.escape(columns)}</summary>'
+        at = table.parent.index(table)
+        table.parent.insert(at + 1, nodes.raw("", "</details>", format="html"))
+        table.parent.insert(at, nodes.raw("", opened, format="html"))
 
 
 def _show_examples_as_code(app, context, lines):
@@ -77,3 +117,4 @@ def setup(app):
     """Register what is above."""
     app.add_html_math_renderer("mathml", (_inline, None), (_display, None))
     app.connect("sphinx-click-process-description", _show_examples_as_code)
+    app.connect("doctree-read", _mend_tables)

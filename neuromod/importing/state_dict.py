@@ -192,7 +192,8 @@ def _refuse_spiking(tensors: dict[str, Array]) -> None:
     if telling:
         raise UsageError(
             f"it is a spiking network ({', '.join(sorted(telling)[:4])}), and a state dict does not tell how its "
-            "neurons work; export it as NIR, with export_to_nir of its tool, and import that"
+            "neurons work; give a module of snnTorch to `neuromod.from_snntorch`, or export it as NIR, with "
+            "export_to_nir of its tool, and import that"
         )
 
 

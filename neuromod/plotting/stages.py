@@ -179,7 +179,9 @@ def substeps(sweep: Sequence[Mapping[str, Any]]) -> Figure:
         if not part:
             continue
         x, name = [line["substeps"] for line in part], "fine-tuned" if tuned else "converted"
-        axes[0].plot(x, [line["accuracy"] for line in part], style, color=BLUE, label=f"accuracy, {name}", markersize=4)
+        # Wider, since both lines are often one.
+        accuracy = [line["accuracy"] for line in part]
+        axes[0].plot(x, accuracy, style, color=BLUE, label=f"accuracy, {name}", markersize=7, linewidth=3.5)
         share = [line["agreement"]["share"] for line in part]
         axes[0].plot(x, share, style, color=ORANGE, label=f"equal decisions, {name}", markersize=4)
         spikes = [line["spikes_per_neuron_per_step"] for line in part]
@@ -188,6 +190,7 @@ def substeps(sweep: Sequence[Mapping[str, Any]]) -> Figure:
     axes[0].set(xlabel="substeps per time step", ylabel="share of trials")
     axes[1].set(xlabel="substeps per time step", ylabel="spikes per neuron and time step")
     for ax in axes:
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(fontsize=6, frameon=False)
     return figure
 

@@ -46,12 +46,21 @@ def answers(findings: Findings) -> dict[str, Any] | None:
     else:
         said = f"{percent(found.accuracy)} of the answers right (95 % interval {percent(low)} to {percent(high)})"
     return {
+        "score": found.accuracy,
         "words": f"{name}: {said} on {trials.n_trials:,} test trials, which nothing was chosen on; the answer is read "
         f"{read}.",
         "matrix": None if trials.values else _matrix(found, trials),
         "scatter": document(_scatter(found)) if trials.values else None,
         "examples": [_example(trials, y, k) for k in _chosen(trials)],
+        "caption": f"Inputs above, outputs below{_strong(trials)}.",
     }
+
+
+def _strong(trials: Trials) -> str:
+    """Say which line of an example is drawn strong."""
+    if trials.values:
+        return " with the true values; the strong line is the first output"
+    return "" if trials.readout == "every" else "; the strong line is the output of the right class"
 
 
 def _matrix(found: Evaluation, trials: Trials) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from neuromod.errors import UsageError
 from neuromod.files import load_tensors, read_json
 from neuromod.mapping import Placement
 from neuromod.network import Network
+from neuromod.reporting.numbers import is_number, percent
 from neuromod.runs import COMMANDS, EXPLORE_SCHEMA, STEPS, Run, State
 from neuromod.training import Film, frames
 
@@ -77,6 +78,15 @@ class Findings:
     def result(self, step: str) -> Mapping[str, Any]:
         """Return what a step reported, empty unless it is fresh."""
         return self.stages[step].result
+
+    @property
+    def of_values(self) -> bool:
+        """Whether the network learned values, so that its score is an R² and no accuracy."""
+        return "r2" in (self.result(step).get("score_name") for step in ("train", "import"))
+
+    def score(self, value: Any, *, digits: int = 1) -> str:
+        """Return an accuracy as 95.7 %, an R² as 0.957."""
+        return f"{value:.3f}" if self.of_values and is_number(value) else percent(value, digits=digits)
 
 
 def gather(run: Run) -> Findings:

@@ -90,18 +90,20 @@ function walk(nodes, place, mark) {
 walk(circles, (circle) => [circle.cx.baseVal.value, circle.cy.baseVal.value], pickNeuron);
 walk(cores, (core) => [core.children[1].x.baseVal.value, core.children[1].y.baseVal.value], pickCore);
 // A table that is wider than the window scrolls, also by keyboard.
-function reach() {
-  for (const part of document.querySelectorAll(".scroll")) {
-    const wide = part.scrollWidth > part.clientWidth;
-    part.toggleAttribute("tabindex", wide);
-    if (!wide) continue;
-    part.tabIndex = 0;
-    part.setAttribute("role", "region");
-    part.setAttribute("aria-label", part.querySelector("caption")?.textContent || "Table");
+function reach(part) {
+  const wide = part.scrollWidth > part.clientWidth;
+  const about = { tabindex: 0, role: "region", "aria-label": part.querySelector("caption")?.textContent || "Table" };
+  for (const [name, value] of Object.entries(about)) {
+    if (wide) part.setAttribute(name, value);
+    else part.removeAttribute(name);
   }
 }
-addEventListener("resize", reach);
-reach();
+const watch = new ResizeObserver((seen) => seen.forEach((one) => reach(one.target.closest(".scroll"))));
+for (const part of document.querySelectorAll(".scroll")) {
+  reach(part);
+  watch.observe(part);
+  watch.observe(part.firstElementChild);
+}
 addEventListener("beforeprint", () => {
   clear();
   for (const folded of document.querySelectorAll("details.print")) folded.open = true;

@@ -50,6 +50,8 @@ def render(findings: Findings, *, run_name: str, path: Path | None = None) -> st
     heading = summary.heading(findings)
     # A run that was never explored says nothing of it.
     explored = findings.stages["explore"].state != "missing"
+    answered = answers.answers(findings)
+    named = {"tasks": "Answers"} if answered else {}
     context: dict[str, Any] = {
         "title": f"{heading} · neuromod report",
         "heading": heading,
@@ -58,20 +60,20 @@ def render(findings: Findings, *, run_name: str, path: Path | None = None) -> st
         "created": findings.created or "unknown",
         "version": __version__,
         "versions": list(findings.versions.items()),
-        "sections": [item for item in SECTIONS if item[0] != "explored" or explored],
+        "sections": [(id, named.get(id, name)) for id, name in SECTIONS if id != "explored" or explored],
         "stages": findings.stages,
         # Only this very script may run, whatever a run's texts hold.
         "script_hash": "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "script": script[1:],
-        "summary": summary.sentences(findings),
-        "key": summary.key_figures(findings),
+        "summary": summary.sentences(findings, answered),
+        "key": summary.key_figures(findings, answered),
         "plane": sections.plane(findings),
         "placed": hardware.placed(findings),
         "cores": hardware.cores(findings),
         "traffic": sections.traffic(findings),
         "explored": comparison.explored(findings),
         "tasks": sections.tasks(findings),
-        "answers": answers.answers(findings),
+        "answers": answered,
         "limits": room.limits(findings),
         "variance": function.variance_map(findings),
         "pareto": frontier.frontier(path) if path is not None else None,

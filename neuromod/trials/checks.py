@@ -264,7 +264,9 @@ def _numbers(name: str, value: Any) -> Array:
             f"{name} cannot be read as an array ({error}); pad trials to one length and give lengths"
         ) from error
     if found.dtype.kind not in "fiu" and not (found.dtype.kind == "b" and name == "inputs"):
-        raise UsageError(f"{name} must be numbers, found {found.dtype}")
+        words = found.dtype.kind in "US" and name == "targets"
+        advice = "; `class_names, targets = numpy.unique(targets, return_inverse=True)` numbers words" if words else ""
+        raise UsageError(f"{name} must be numbers, found {found.dtype}{advice}")
     return found
 
 

@@ -176,7 +176,8 @@ def verify_chip(
         "passed": bool(parts) and not reasons,
     }
     if not parts:
-        whole["reason"] = f"no simulator is installed, needed {' or '.join(about.simulators.values())}"
+        installs = " or ".join(f"`pip install {package}`" for package in about.simulators.values())
+        whole["reason"] = f"no simulator is installed; {installs}"
     return whole
 
 

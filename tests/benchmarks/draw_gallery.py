@@ -117,6 +117,16 @@ PICTURES = (
         ("traffic.svg",),
     ),
     Picture(
+        "Other grids and chips",
+        "The same network on every combination of what is given: hops, cores, memory and accuracy two by two, with the "
+        "front of each two.",
+        (
+            *("explore", "--cores", "2x2,4x4", "--target", "generic-mesh,loihi1"),
+            *("--neurons-per-core", "8,32", "--weight-bits", "4,8", "--plot", "explored.svg"),
+        ),
+        ("explored.svg",),
+    ),
+    Picture(
         "Spiking export",
         "Accuracy, equal decisions and spikes of the conversions that were tried.",
         ("export", "--plot", "substeps.svg"),
@@ -167,7 +177,13 @@ def page() -> str:
         lines += ["```console", f"$ neuromod {' '.join(picture.command)}", "```", ""]
         for name in picture.files:
             stem = name.rpartition(".")[0].replace("_", " ")
-            width = "48%" if len(picture.files) > 2 else "100%" if name in ("film.gif", "overview.svg") else "70%"
+            width = (
+                "48%"
+                if len(picture.files) > 2
+                else "100%"
+                if name in ("film.gif", "overview.svg", "explored.svg")
+                else "70%"
+            )
             told = (f":alt: {picture.title}, {stem}", f":width: {width}")
             lines += [f"```{{image}} images/gallery/{name}", *told, "```", ""]
     return "\n".join(lines).rstrip() + "\n"

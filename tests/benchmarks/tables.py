@@ -79,8 +79,18 @@ class Table:
         return "\n\n".join([*parts, f"{made}; {said}.*" if said else f"{made}.*"]) + "\n"
 
     def write(self, *parts: str) -> None:
-        """Write the Markdown file."""
+        """Write the Markdown file, and draw the figure if there is one."""
         (FOLDER / f"{self.name}.md").write_text(self.text(*parts), encoding="utf-8")
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw what has been measured, where the table has a figure."""
+        from table_plots import DRAW
+
+        from neuromod.plotting.overview import save
+
+        if self.name in DRAW:
+            save(DRAW[self.name](self.read()["rows"]), FOLDER / f"{self.name}.svg")
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

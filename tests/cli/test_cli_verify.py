@@ -84,6 +84,19 @@ def test_a_missing_export_is_not_verified_and_not_passed(run):
     assert "export --format snn" in part["reason"]
 
 
+def test_where_nothing_could_be_run_it_says_so_and_why(run, monkeypatch):
+    from neuromod.verification import runners
+
+    absent = {"verified": False, "passed": False, "reason": "the runtime is not installed; `pip install it`"}
+    monkeypatch.setattr(runners, "verify_variant", lambda *_, **__: dict(absent))
+    done = invoke("verify", "--run", run.path, "--json")
+    assert isinstance(done.exception, VerificationError)
+    assert str(done.exception).startswith(
+        "nothing was verified (onnx: the runtime is not installed; `pip install it`; snn: "
+    )
+    assert json.loads(done.stdout)["passed"] is False
+
+
 def test_without_any_export_it_says_what_to_run(solver, run_of):
     done = invoke("verify", "--run", run_of(solver).path)
     assert isinstance(done.exception, StageError)

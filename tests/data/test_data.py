@@ -158,7 +158,7 @@ REFUSED = {
             "trial 4, step 2, channel 1"),
     "one class": (lambda m: {**m, "targets": np.ones(30, int)}, "one class only"),
     "labels are no integers": (lambda m: {**m, "targets": m["targets"] + 0.5}, "must be whole numbers"),
-    "labels are words": (lambda m: {**m, "targets": m["targets"].astype(str)}, "must be numbers"),
+    "labels are words": (lambda m: {**m, "targets": m["targets"].astype(str)}, "numbers words"),
     "empty split": (lambda m: {**m, "split": np.array(["train"] * 30)}, "split has no trial for test"),
     "unknown split": (lambda m: {**m, "split": np.array(["dev"] * 30)}, "split holds 'dev'"),
     "constant channel": (lambda m: {**m, "inputs": m["inputs"] * [1, 0, 1]}, "channel 1 is constant"),

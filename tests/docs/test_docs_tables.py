@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -206,3 +207,40 @@ def test_connectomes_are_read_as_senders_and_receivers(tmp_path):
     (tmp_path / "graspologic" / "datasets" / "drosophila").mkdir(parents=True)
     (tmp_path / "graspologic" / "datasets" / "drosophila" / "right_adjacency.csv").write_text("0 5\n0 0\n")
     assert made.mushroom_body(tmp_path).w_rec.toarray().tolist() == [[0, 0], [5, 0]]
+
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_a_table_that_has_a_figure_shows_it_first():
+    shown = set()
+    for page in [*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.md")]:
+        text = page.read_text(encoding="utf-8")
+        for found in re.finditer(r"```{include} (?:\.\./)?tables/(\w+)\.md", text):
+            if (DOCS / "tables" / f"{found[1]}.svg").exists():
+                assert f"tables/{found[1]}.svg)" in text[: found.start()], (page.name, found[1])
+                shown.add(found[1])
+    assert set(script("table_plots").DRAW) <= shown
+
+
+@pytest.mark.parametrize("name", script("table_plots").DRAW)
+def test_a_figure_is_drawn_of_the_rows_of_its_table(name):
+    rows = script("tables").Table(name, "").read()["rows"]
+    figure = script("table_plots").DRAW[name](rows)
+    marks = sum(len(axes.patches) + sum(len(line.get_xdata()) for line in axes.lines) for axes in figure.axes)
+    # A row of advice is a seed; some rows of the others are of other tables.
+    assert marks >= {"advice": 12}.get(name, 0.5 * len(rows))
+    assert marks > 1
+
+
+def test_figures_say_what_the_rows_say():
+    plots = script("table_plots")
+    chip = {"verified": True, "decision_agreement": 0.9, "decision_agreement_95": [0.8, 0.95], "trials": 20}
+    rows = {"a": {**chip, "bit_equal": 20}, "b": {**chip, "bit_equal": 19}, "faults": {"caught": 3}}
+    (axes,) = plots.chips(rows).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert [text.get_text() for text in axes.texts][:2] == ["20 of 20", "19 of 20"]
+    assert axes.lines[0].get_color() != axes.lines[-1].get_color()
+    many = {"a": {"ours": 9, "DEFAULT": 12, "QUALITY": 10}, "b": {"ours": 11, "DEFAULT": 10, "QUALITY": 20}}
+    (axes,) = plots.many_chips(many).axes
+    assert [round(bar.get_x() + bar.get_width(), 9) for bar in axes.patches] == [0.9, 1.1]

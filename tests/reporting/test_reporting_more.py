@@ -14,14 +14,16 @@ from neuromod import cli, reporting
 from neuromod.errors import UsageError
 from neuromod.exporting import FORMATS
 from neuromod.files import write_json
+from neuromod.hardware import Grid
+from neuromod.mapping import Placement
 from neuromod.reporting import comparison
 from neuromod.reporting.figures import frontier
 from neuromod.reporting.figures import task_variance as function
 from neuromod.reporting.figures.plane import plane_of
 from neuromod.reporting.findings import gather
+from neuromod.reporting.sections import hardware, summary
 from neuromod.reporting.sections import limits as room
 from neuromod.reporting.sections import network as sections
-from neuromod.reporting.sections import summary
 
 
 @pytest.fixture
@@ -105,6 +107,102 @@ def test_limits_say_what_is_left(run):
     )  # fmt: skip
     # The generic mesh has no limit on the memory of a core.
     assert rows["synapse memory of a core, bit"][2] in ("none", "unknown")
+
+
+def test_the_busiest_cores_stand_by_themselves(run):
+    found = gather(run)
+    listed = hardware.cores(found)["busiest"]
+    loads = {f"({core['row']}, {core['column']})": core["load"] for core in found.traffic["per_core"]}
+    first = max(loads, key=loads.get)
+    assert listed["words"].startswith(f"The busiest core, {first}, has a load of ")
+    shown = [row[0] for row in listed["rows"]]
+    assert shown == sorted((name for name in loads if loads[name] > 0), key=lambda name: -loads[name])[:5]
+    assert [len(row) for row in listed["rows"]] == [len(listed["header"])] * len(shown)
+
+
+def test_one_core_has_no_links_and_no_busiest(run):
+    found = gather(run)
+    single = Placement(
+        core_of=np.zeros(found.network.n, np.int64), grid=Grid(1, 1), neurons_per_core=found.network.n,
+        placer="tiles", seed=0, target="generic-mesh", network_sha256="",
+    )  # fmt: skip
+    links = {name: [0.0] for name in ("east", "west", "south", "north")}
+    core = {"packets_sent_per_step": 0.0, "packets_received_per_step": 0.0, "load": 3.0}
+    traffic = {"per_core": [core], "links": links, "busiest_core": {"row": 0, "column": 0, "weights": {}}}
+    drawn = hardware.cores(dataclasses.replace(found, placement=single, traffic=traffic))
+    assert drawn["busiest"] is None
+    assert drawn["caption"] == "One core holds every neuron, so no packet travels."
+    none = dict.fromkeys(("hops_per_step", "packets_per_step"), 0.0)
+    stage = dataclasses.replace(found.stages["estimate"], result={**none, "shuffled": none})
+    said = sections.traffic(dataclasses.replace(found, stages={**found.stages, "estimate": stage}))
+    assert said["words"] == "No packet travels between cores, wherever the neurons lie."
+    assert said["rows"][0]["ratio"] == "none"
+
+
+def test_integers_of_a_chip_are_said_to_be_equal_to_the_last_bit(run):
+    part = {
+        "verified": True, "passed": True, "simulator": "xylosim 0.1.3", "trials": 100, "bit_equal": 100,
+        "trials_compared": 1000, "decision_agreement": 1.0, "reasons": [],
+        "simulators": [{"simulator": "xylosim 0.1.3", "trials": 100, "bit_equal": 100}],
+    }  # fmt: skip
+    found = gather(run)
+
+    def seen(part):
+        stage = dataclasses.replace(found.stages["verify"], state="fresh", result={"xylo": part, "passed": True})
+        given = dataclasses.replace(found, stages={**found.stages, "verify": stage})
+        (row,) = hardware.verification(given)["rows"]
+        return row, summary.sentences(given)[-1]
+
+    row, said = seen(part)
+    assert row["error"] == "none, bit for bit"
+    assert row["remarks"] == "100 of 100 trials equal to the last bit in xylosim 0.1.3; decisions of 1,000 trials"
+    assert said.endswith("; Xylo is equal to the last bit in xylosim 0.1.3.")
+    one = {"simulator": "xylosim 0.1.3", "trials": 100, "bit_equal": 99}
+    row, said = seen({**part, "passed": False, "bit_equal": 99, "simulators": [one], "reasons": ["1 trial differs"]})
+    assert row["error"] == "not measured"
+    assert row["remarks"].startswith("1 trial differs; 99 of 100 trials equal")
+    assert "last bit" not in said
+
+
+def test_data_count_by_their_test_trials(run):
+    found = gather(run)
+    network = dataclasses.replace(found.network, info={"data": {"name": "recordings.npz"}})
+    given = dataclasses.replace(found, network=network)
+    assert "on the validation trials of recordings.npz" in summary.sentences(given)[0]
+    said = summary.sentences(given, {"score": 0.925})[0]
+    assert said.endswith(
+        "has 92.5\N{NARROW NO-BREAK SPACE}% of the answers right on the test trials of recordings.npz."
+    )
+    first = summary.key_figures(given, {"score": 0.925})[0]
+    assert (first["figure"], first["note"]) == ("92.5\N{NARROW NO-BREAK SPACE}%", "on test trials")
+
+
+def test_values_are_told_as_r2_and_not_as_accuracy(run):
+    found = gather(run)
+    network = dataclasses.replace(found.network, info={"data": {"name": "values.npz"}})
+    train = dataclasses.replace(found.stages["train"], result={**found.result("train"), "score_name": "r2"})
+    result = {**found.result("prune"), "accuracy_before": 0.987, "accuracy_after": 0.986}
+    prune = dataclasses.replace(found.stages["prune"], state="fresh", result=result)
+    part = {
+        "verified": True,
+        "passed": True,
+        "decision_agreement": 0.9995,
+        "accuracy": 0.983,
+        "accuracy_reference": 0.984,
+    }
+    verify = dataclasses.replace(found.stages["verify"], state="fresh", result={"onnx": part, "passed": True})
+    stages = {**found.stages, "train": train, "prune": prune, "verify": verify}
+    given = dataclasses.replace(found, network=network, stages=stages)
+    assert sections.pruning(given)[-1] == ("R²", "0.987", "0.986", "\N{MINUS SIGN}0.001")
+    assert sections.pruning(found)[-1][0] == "accuracy"
+    seen = hardware.verification(given)
+    assert (seen["agree"], seen["score"]) == ("R² of its values beside the network's", "R²")
+    assert [seen["rows"][0][key] for key in ("accuracy", "reference")] == ["0.983", "0.984"]
+    assert "on test trials" in seen["caption"]
+    said = summary.sentences(given, {"score": 0.98})
+    assert "has an R² of 0.980 on the test trials of values.npz" in said[0]
+    assert "with an R² of 1.000 (ONNX)" in said[-1] or "with an R² of 0.999 (ONNX)" in said[-1]
+    assert "R² on training trials" in [curve["name"] for curve in sections.curves(given)]
 
 
 def test_the_place_in_a_sweep(run, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,17 @@ PER_CORE = {
     "updates_per_step": "Updates",
     "load": "Load",
 }
+
+# What the short table of the busiest cores shows, and how many of them.
+BUSY = (
+    "neurons",
+    "synaptic_events_per_step",
+    "updates_per_step",
+    "packets_sent_per_step",
+    "packets_received_per_step",
+    "load",
+)
+MOST_BUSY = 5
 
 # Cores up to which they are drawn and listed.
 MOST_DRAWN = 16_384
@@ -67,12 +78,16 @@ def cores(findings: Findings) -> Section | None:
         for name, found in zip(names, findings.traffic["per_core"], strict=True)
     ]
     order = np.argsort(-drawn.link_load, kind="stable")
-    return {
-        "svg": document(draw_cores(drawn)),
-        "caption": "Squares are cores, with their row, column and number of neurons; the stronger the colour, the more "
+    caption = (
+        "Squares are cores, with their row, column and number of neurons; the stronger the colour, the more "
         f"packets they send and receive (at most {count(float(drawn.load.max()))} per time step). Arrows are the links "
         f"between neighbours, as wide as their load (at most {count(float(drawn.link_load.max(initial=0)))} packets "
-        "per time step, which go along the row first, then along the column).",
+        "per time step, which go along the row first, then along the column)."
+    )
+    return {
+        "svg": document(draw_cores(drawn)),
+        "caption": caption if drawn.grid.cores > 1 else "One core holds every neuron, so no packet travels.",
+        "busiest": _busiest(findings, rows),
         "inside": drawn.inside is not None,
         "clusters": drawn.inside is not None and bool((drawn.inside.cluster >= 0).any()),
         "header": ("Core", *PER_CORE.values()),
@@ -85,16 +100,24 @@ def cores(findings: Findings) -> Section | None:
     }
 
 
-def _busiest(found: Any) -> str:
-    """Say which core is the busiest, if the estimate does."""
-    if not isinstance(found, dict) or not isinstance(found.get("weights"), dict):
-        return ""
-    weights = found["weights"]
-    return (
-        f" The busiest core, ({found.get('row')}, {found.get('column')}), has a load of {count(found.get('load'))}, a "
-        f"core at work {count(found.get('mean_load'))} on average: synaptic events, updates, packets sent and "
-        f"received, weighted ({weights.get('origin')})."
-    )
+def _busiest(findings: Findings, rows: Sequence[tuple[str, ...]]) -> Section | None:
+    """Return the cores of most load, which set the pace, if the estimate knows them."""
+    traffic = findings.traffic or {}
+    found = traffic.get("busiest_core")
+    if not isinstance(found, Mapping) or not isinstance(found.get("weights"), Mapping) or len(rows) < 2:
+        return None
+    loads = [core.get("load") for core in traffic["per_core"]]
+    if not all(is_number(load) for load in loads):
+        return None
+    order = np.argsort(-np.array(loads, np.float64), kind="stable")[:MOST_BUSY]
+    shown = [0, *(1 + list(PER_CORE).index(key) for key in BUSY)]
+    return {
+        "words": f"The busiest core, ({found.get('row')}, {found.get('column')}), has a load of "
+        f"{count(found.get('load'))}, a core at work {count(found.get('mean_load'))} on average: synaptic events, "
+        f"updates, packets sent and received, weighted ({found['weights'].get('origin')}).",
+        "header": ("Core", *(PER_CORE[key] for key in BUSY)),
+        "rows": [tuple(rows[core][k] for k in shown) for core in order.tolist() if loads[core] > 0],
+    }
 
 
 def cores_of(findings: Findings) -> Cores | None:
@@ -138,19 +161,42 @@ def verification(findings: Findings) -> Section | None:
                 "format": title,
                 "mark": ("pass" if passed else "fail") if verified else "",
                 "result": ("passed" if passed else "failed") if verified else "not verified",
-                "agreement": percent(found.get("decision_agreement")),
-                "interval": " to ".join(percent(end) for end in interval) if isinstance(interval, list) else "",
-                "error": scientific(found["max_abs_error"]) if "max_abs_error" in found else "not measured",
-                "accuracy": percent(found.get("accuracy")),
-                "reference": percent(found.get("accuracy_reference")),
+                "agreement": findings.score(found.get("decision_agreement")),
+                "interval": " to ".join(map(findings.score, interval)) if isinstance(interval, list) else "",
+                "error": _error(found),
+                "accuracy": findings.score(found.get("accuracy")),
+                "reference": findings.score(found.get("accuracy_reference")),
                 "remarks": "; ".join(_remarks(found)),
             }
         )
-    return {"rows": rows, "caption": "Each file in another runtime, on trials drawn anew, against the network itself"}
+    trials = (
+        "on test trials" if findings.network is not None and "data" in findings.network.info else "on trials drawn anew"
+    )
+    return {
+        "rows": rows,
+        "caption": f"Each file in another runtime, {trials}, against the network itself",
+        "agree": "R² of its values beside the network's" if findings.of_values else "Decisions that agree",
+        "score": "R²" if findings.of_values else "Accuracy",
+    }
+
+
+def _error(found: Mapping[str, Any]) -> str:
+    if "max_abs_error" in found:
+        return scientific(found["max_abs_error"])
+    return "none, bit for bit" if found.get("trials") and found.get("bit_equal") == found["trials"] else "not measured"
 
 
 def _remarks(found: Mapping[str, Any]) -> list[str]:
     said = [str(found[key]) for key in ("reason", "runtime") if key in found]
+    said += [str(reason) for reason in found.get("reasons", ()) if found.get("passed") is not True]
+    simulators = [part for part in found.get("simulators", ()) if isinstance(part, Mapping)]
+    if simulators:
+        said += [
+            f"{count(part.get('bit_equal'))} of {count(part.get('trials'))} trials equal to the last bit in "
+            f"{part.get('simulator')}"
+            for part in simulators
+        ]
+        return [*said, f"decisions of {count(found.get('trials_compared'))} trials"]
     for key, words in (
         ("trials", "trials"),
         ("substeps", "substeps per time step"),

@@ -159,8 +159,13 @@ def _known_tasks(findings: Findings) -> dict[str, tuple[str, float | None]]:
 def curves(findings: Findings) -> list[Section]:
     """Return loss, accuracy and wiring length over training, those that were logged."""
     kinds: tuple[tuple[str, str, Callable[[float], str], bool], ...] = (
-        ("loss", "Task loss, nat", tidy, True),
-        ("accuracy", "Accuracy on training trials", lambda value: percent(value, digits=0), False),
+        ("loss", "Task loss" if findings.of_values else "Task loss, nat", tidy, True),
+        (
+            "accuracy",
+            f"{'R²' if findings.of_values else 'Accuracy'} on training trials",
+            tidy if findings.of_values else lambda value: percent(value, digits=0),
+            False,
+        ),
         ("wiring_length", "Wiring length, pitches", tidy, True),
     )
     drawn = []
@@ -186,8 +191,12 @@ def pruning(findings: Findings) -> list[tuple[str, ...]] | None:
         share = percent(after / before) if is_number(before) and is_number(after) and before else UNKNOWN
         rows.append((name, count(before), count(after), share))
     before, after = result.get("accuracy_before"), result.get("accuracy_after")
-    points = f"{100 * (after - before):+.2f} points" if is_number(before) and is_number(after) else UNKNOWN
-    rows.append(("accuracy", percent(before, digits=2), percent(after, digits=2), points.replace("-", MINUS)))
+    change = UNKNOWN
+    if is_number(before) and is_number(after):
+        change = f"{after - before:+.3f}" if findings.of_values else f"{100 * (after - before):+.2f} points"
+    name = "R²" if findings.of_values else "accuracy"
+    scores = (findings.score(value, digits=2) for value in (before, after))
+    rows.append((name, *scores, change.replace("-", MINUS)))
     return rows
 
 
@@ -227,8 +236,10 @@ def traffic(findings: Findings) -> Section | None:
         if is_number(ours) and is_number(other) and max(ours, other) > 0:
             bars = tuple(round(100 * value / max(ours, other), 1) for value in (ours, other))
         rows.append({"name": name, "unit": unit, "ours": count(ours), "shuffled": count(other),
-                     "ratio": ratio(ours, other), "bars": bars})  # fmt: skip
+                     "ratio": "none" if ours == other == 0 else ratio(ours, other), "bars": bars})  # fmt: skip
     said = f"{rows[0]['ours']} packet-hops per time step against {rows[0]['shuffled']}."
+    if result.get("hops_per_step") == shuffled.get("hops_per_step") == 0:
+        said = "No packet travels between cores, wherever the neurons lie."
     lines = (findings.traffic or {}).get("assumptions")
     assumed = [str(line) for line in lines] if isinstance(lines, list) else []
     return {"rows": rows, "words": said, "assumptions": assumed}

@@ -25,15 +25,23 @@ def heading(findings: Findings) -> str:
     return ", ".join(parts) or findings.label or "A run"
 
 
-def sentences(findings: Findings) -> list[str]:
-    """Return the summary, one sentence a stage that ran."""
-    found = [_network(findings), _pruning(findings), _traffic(findings), _verification(findings)]
+def sentences(findings: Findings, answers: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the summary, one sentence a stage that ran.
+
+    Parameters
+    ----------
+    findings : Findings
+        What the run holds.
+    answers : mapping, optional
+        The network's answers on the test trials of its data, whose ``score`` counts then.
+    """
+    found = [_network(findings, answers), _pruning(findings), _traffic(findings), _verification(findings)]
     said = [sentence for sentence in found if sentence]
     return said or ["This run holds nothing to show yet."]
 
 
-def key_figures(findings: Findings) -> list[dict[str, str]]:
-    """Return the four figures that a reader looks for first, each with its name and what it means."""
+def key_figures(findings: Findings, answers: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
+    """Return the four figures that a reader looks for first, each with its name and what it means; see `sentences`."""
     prune, estimate, verify = (findings.result(step) for step in ("prune", "estimate", "verify"))
     shuffled = _mapping(estimate.get("shuffled"))
     hops = estimate.get("hops_per_step")
@@ -41,9 +49,9 @@ def key_figures(findings: Findings) -> list[dict[str, str]]:
     network = findings.network
     return [
         {
-            "name": "R²" if _score_name(findings) == "r2" else "accuracy",
-            "figure": _score(findings, accuracy(findings)),
-            "note": _accuracy_note(findings),
+            "name": "R²" if findings.of_values else "accuracy",
+            "figure": findings.score(answers["score"] if answers else accuracy(findings)),
+            "note": "on test trials" if answers else _accuracy_note(findings),
         },
         {
             "name": "recurrent synapses",
@@ -89,17 +97,7 @@ def _data_of(findings: Findings) -> str:
     return str(known.get("name", "data")) if isinstance(known, Mapping) else ""
 
 
-def _score_name(findings: Findings) -> str:
-    """What results are told in: ``accuracy`` or ``r2``."""
-    known = (findings.result(step).get("score_name") for step in ("train", "import"))
-    return str(next((name for name in known if isinstance(name, str)), "accuracy"))
-
-
-def _score(findings: Findings, value: Any) -> str:
-    return f"{value:.3f}" if _score_name(findings) == "r2" and is_number(value) else percent(value)
-
-
-def _network(findings: Findings) -> str:
+def _network(findings: Findings, answers: Mapping[str, Any] | None) -> str:
     network = findings.network
     if network is None:
         return ""
@@ -107,12 +105,10 @@ def _network(findings: Findings) -> str:
     trained = findings.stages["train"].fresh
     kind = "A recurrent network" if trained else "An imported recurrent network"
     about = f" of {count(network.n)} neurons and {count(network.n_synapses)} recurrent synapses"
-    value = accuracy(findings)
+    value = answers["score"] if answers else accuracy(findings)
     if (name := _data_of(findings)) and is_number(value):
-        split = "validation" if findings.result("prune") else "test"
-        what = (
-            f"{percent(value)} of the answers right" if _score_name(findings) == "accuracy" else f"an R² of {value:.3f}"
-        )
+        split = "validation" if findings.result("prune") and not answers else "test"
+        what = f"an R² of {value:.3f}" if findings.of_values else f"{percent(value)} of the answers right"
         return f"{kind}{about} has {what} on the {split} trials of {name}."
     if not (isinstance(tasks, list) and tasks and is_number(value)):
         return f"{kind}{about}."
@@ -131,7 +127,7 @@ def _pruning(findings: Findings) -> str:
         f"synapses and {count(prune.get('neurons_after'))} of {count(prune.get('neurons_before'))} neurons"
     )
     if is_number(before) and is_number(after):
-        if _score_name(findings) == "r2":
+        if findings.of_values:
             return f"{said}; R² {before:.3f} before, {after:.3f} after."
         points = 100 * (after - before)
         words = f"{abs(points):.2f} points {'more' if points > 0 else 'less'} accuracy"
@@ -166,12 +162,17 @@ def _verification(findings: Findings) -> str:
         return "No export could be verified."
     said = f"The exports failed verification ({', '.join(failed)})" if failed else "The exports passed verification"
     shares = [
-        f"{percent(part['decision_agreement'])} ({title[name]})"
+        f"{findings.score(part['decision_agreement'])} ({title[name]})"
         for name, part in ran.items()
         if is_number(part.get("decision_agreement"))
     ]
-    if shares:
+    if shares and findings.of_values:
+        said += f": their values follow the network's with an R² of {', '.join(shares)}"
+    elif shares:
         said += f": they decide as the network in {', '.join(shares)} of the trials"
+    for name, part in ran.items():
+        if part.get("trials") and part.get("bit_equal") == part["trials"]:
+            said += f"; {title[name]} is equal to the last bit in {part.get('simulator')}"
     missing = [title[name] for name in parts if name not in ran]
     return said + (f"; not verified: {', '.join(missing)}." if missing else ".")
 
