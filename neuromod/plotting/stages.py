@@ -190,7 +190,7 @@ def substeps(sweep: Sequence[Mapping[str, Any]]) -> Figure:
     axes[0].set(xlabel="substeps per time step", ylabel="share of trials")
     axes[1].set(xlabel="substeps per time step", ylabel="spikes per neuron and time step")
     for ax in axes:
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         ax.legend(fontsize=6, frameon=False)
     return figure
 
