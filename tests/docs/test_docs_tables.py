@@ -164,7 +164,9 @@ def test_a_sweep_is_taken_in_parts(tmp_path, monkeypatch):
     assert rows[2]["train.accuracy"] == "0.5"
     assert module.names() == ["pareto"]
     text = module.render("pareto")
-    assert text.startswith("3 trials of 6 planned of `neuromod sweep pareto`, 1.5 hours of training on a laptop and a server, ")
+    assert text.startswith(
+        "3 trials of 6 planned of `neuromod sweep pareto`, 1.5 hours of training on a laptop and a server, "
+    )
     assert (tmp_path / "tables" / "pareto.svg").read_text(encoding="utf-8").count("<svg") == 1
 
 
