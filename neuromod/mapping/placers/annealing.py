@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,12 +81,14 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         return _balance(problem, rng, effort)
     if problem.tree is not None or problem.objective == "max-link":
         # A good placement of copied packets is half the way to both.
-        effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
-        good = place(replace(problem, objective="hops", tree=None), rng, effort)
+        good = place(replace(problem, objective="hops", tree=None), rng, effort.part(0.0, 0.5))
+        effort = effort.part(0.5, 1.0)
         seen = problem.tree is not None and _sees_modules(problem, _cut(problem))
         starts = [Start(good, HOT_MODULES if seen else None)] * 2
     else:
         starts = _starts(problem, rng, effort)
+        if any(start.hot is not None for start in starts):
+            effort = effort.part(_TIME_MODULES, 1.0, 1.0)
     found = [starts[0].core_of] if problem.grown is None else [problem.grown, starts[0].core_of]
     tries = count_tries(problem, starts, effort)
     beyond = min(rank(problem, start.core_of)[0] for start in starts)
@@ -104,7 +105,7 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         return min(found, key=lambda core_of: rank(problem, core_of))
     for _ in range(_PATIENCE):
         # Limits are still exceeded: once more, from there, as long as it gets much better.
-        if not left or left > _WORTH * beyond or effort.seconds is not None:
+        if not left or left > _WORTH * beyond or effort.seconds is not None or effort.should_stop():
             break
         found = [best, *_anneal_all(problem, [Start(best)] * len(starts), rng, tries, effort, give_up=stubborn)]
         best = min(found, key=lambda core_of: rank(problem, core_of))
@@ -161,7 +162,7 @@ def _anneal_all(
         core_of = np.empty(problem.n, np.int32)
         core_of[order] = searches[i].run(
             tries, (COLD if hot is None else COLD_MODULES) * coldest, seconds=deadline, hot=hot, give_up=give_up,
-            on_progress=tell,
+            on_progress=tell, should_stop=effort.should_stop,
         )  # fmt: skip
         return core_of
 
@@ -172,10 +173,10 @@ def _anneal_all(
 def _balance(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
     """Find few hops first, then as little as possible on the busiest core."""
     # With the whole effort, so that it is the placement for hops, of which only a few more are taken.
-    effort = replace(effort, seconds=effort.seconds and effort.seconds / 2)
-    best = place(replace(problem, objective="hops", work=None), rng, effort)
+    best = place(replace(problem, objective="hops", work=None), rng, effort.part(0.0, 0.5, 1.0))
     if rank(problem, best)[0]:
         return best
+    effort = effort.part(0.5, 1.0, 1.0)
     number = int(np.clip(_NEURONS_STARTED // problem.n, *_STARTS))
     some = min(problem.n, _MANY_NEURONS)
     growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
@@ -237,7 +238,11 @@ def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[
 
 def _modules(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[Start]:
     """Starts that see modules, made side by side."""
-    effort = replace(effort, seconds=effort.seconds and effort.seconds * _TIME_MODULES)
-    with ThreadPoolExecutor(min(_STARTS_MODULES, _WORKERS)) as pool:
-        placed = pool.map(lambda seed: multilevel.place(problem, seed, effort), rng.spawn(_STARTS_MODULES))
-        return [Start(core_of, HOT_MODULES) for core_of in placed]
+    effort = effort.part(0.0, _TIME_MODULES, 1.0)
+    seeds = rng.spawn(_STARTS_MODULES)
+
+    def start(i: int, tell: Callable[[float], None]) -> Start:
+        return Start(multilevel.place(problem, seeds[i], replace(effort, on_progress=tell)), HOT_MODULES)
+
+    workers = min(_STARTS_MODULES, _WORKERS)
+    return search_all(start, _STARTS_MODULES, workers=workers, on_progress=effort.on_progress)
