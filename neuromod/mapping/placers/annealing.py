@@ -25,6 +25,7 @@ from neuromod.mapping.local_search.moves import chips, count_usage, excess, make
 from neuromod.mapping.local_search.run import Search
 from neuromod.mapping.local_search.side_by_side import search_all
 from neuromod.mapping.local_search.tables import make_tables
+from neuromod.mapping.modules import start as whole_modules
 from neuromod.mapping.placers import bisection, clusters, multilevel, tiles
 from neuromod.mapping.placers import random as shuffled
 from neuromod.mapping.placers.components import pack_components
@@ -46,6 +47,9 @@ COLD = 0.05
 # First and last temperature where the start has found the network's modules: hotter ones undo it. Number of starts of
 # that kind, the share of the tries that is enough for them, and of the time, if time is given, that they take.
 HOT_MODULES, COLD_MODULES, _STARTS_MODULES, _TRIES_MODULES, _TIME_MODULES = 0.04, 0.01, 2, 0.4, 0.4
+# First temperature where the start keeps modules whole, which is for few packets, and the share of the tries where it
+# had to cut some: which of their neurons lie apart is for the search to find.
+HOT_WHOLE, _TRIES_CUT = 0.12, 1.5
 _WORKERS = os.cpu_count() or 1
 # Further rounds, where the first found nothing that keeps the limits, as long as each leaves no more than this share of
 # the excess.
@@ -84,7 +88,7 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         good = place(replace(problem, objective="hops", tree=None), rng, effort.part(0.0, 0.5))
         effort = effort.part(0.5, 1.0)
         seen = problem.tree is not None and _sees_modules(problem, _cut(problem))
-        starts = [Start(good, HOT_MODULES if seen else None)] * 2
+        starts = [Start(good, HOT_MODULES, _TRIES_MODULES) if seen else Start(good)] * 2
     else:
         starts = _starts(problem, rng, effort)
         if any(start.hot is not None for start in starts):
@@ -124,17 +128,20 @@ class Start:
     hot : float, optional
         First temperature that suits it, in units of the mean loss of losing tries; that of a search from anywhere if
         omitted.
+    tries : float, default 1
+        How many tries are enough for it, relative to a search from anywhere.
     """
 
     core_of: npt.NDArray[np.int32]
     hot: float | None = None
+    tries: float = 1.0
 
 
 def count_tries(problem: Problem, starts: list[Start], effort: Effort) -> int:
     """Tries of each start."""
     some = min(problem.n, _MANY_NEURONS)
     growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
-    share = _TRIES_MODULES if all(start.hot is not None for start in starts) else 1.0
+    share = 1.0 if any(start.hot is None for start in starts) else max(start.tries for start in starts)
     return max(int(share * effort.amount * _TRIES * growth / len(starts)), 10_000)
 
 
@@ -242,7 +249,11 @@ def _modules(problem: Problem, rng: np.random.Generator, effort: Effort) -> list
     seeds = rng.spawn(_STARTS_MODULES)
 
     def start(i: int, tell: Callable[[float], None]) -> Start:
-        return Start(multilevel.place(problem, seeds[i], replace(effort, on_progress=tell)), HOT_MODULES)
+        part = replace(effort, on_progress=tell)
+        if problem.objective != "packets":
+            return Start(multilevel.place(problem, seeds[i], part), HOT_MODULES, _TRIES_MODULES)
+        core_of, whole = whole_modules.place(problem, seeds[i], part)
+        return Start(core_of, HOT_WHOLE, _TRIES_MODULES if whole else _TRIES_CUT)
 
     workers = min(_STARTS_MODULES, _WORKERS)
     return search_all(start, _STARTS_MODULES, workers=workers, on_progress=effort.on_progress)
