@@ -68,7 +68,9 @@ def _cut_few(
     half = float(sizes.mean())
     tries = min(_ROWS, _MODULES // len(sizes))
     random = rng.integers(0, 2**63, 1).astype(np.uint64)
-    count = anneal_row(row, sizes, k, capacity, targets, half * _HOT, _COLD / _HOT, tries, _ROOM, _BEYOND, random, pieces)
+    count = anneal_row(
+        row, sizes, k, capacity, targets, half * _HOT, _COLD / _HOT, tries, _ROOM, _BEYOND, random, pieces
+    )
     if count < 0:
         return None
     pieces = pieces[:count]
@@ -127,7 +129,7 @@ def fill_cores(row, sizes, cores, capacity, targets, room, beyond, pieces):  # t
 def anneal_row(  # type: ignore[no-untyped-def]  # pragma: no cover
     row, sizes, cores, capacity, targets, hot, cooling, tries, room, beyond, random, pieces
 ):
-    """Anneal the row and what room costs; return the number of `pieces` of the best, -1 if the cores hold too little."""
+    """Anneal the row and what room costs; return the number of `pieces`, -1 if the cores hold too little."""
     n = len(row)
     cost, count = fill_cores(row, sizes, cores, capacity, targets, room, beyond, pieces)
     best = row.copy()

@@ -49,7 +49,7 @@ COLD = 0.05
 HOT_MODULES, COLD_MODULES, _STARTS_MODULES, _TRIES_MODULES, _TIME_MODULES = 0.04, 0.01, 2, 0.4, 0.4
 # First temperature where the start keeps modules whole, which is for few packets, and the share of the tries where it
 # had to cut some: which of their neurons lie apart is for the search to find.
-HOT_WHOLE, _TRIES_CUT = 0.12, 1.5
+HOT_WHOLE, _TRIES_CUT = 0.12, 1.0
 _WORKERS = os.cpu_count() or 1
 # Further rounds, where the first found nothing that keeps the limits, as long as each leaves no more than this share of
 # the excess.
