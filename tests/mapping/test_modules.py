@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromod import Network
-from neuromod.hardware import Grid
+from neuromod.hardware import HOPS, PACKETS, Grid, make_ways
 from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.modules import finding, packing, start
-from neuromod.mapping.placers import Effort, make_problem, place
+from neuromod.mapping.placers import Effort, annealing, make_problem, place
 
 
 def network(w):
@@ -174,3 +174,20 @@ def test_modules_larger_than_a_core_are_cut_for_few_packets():
     at_random = np.empty(240, np.int32)
     at_random[np.argsort(module, kind="stable")] = np.arange(240) // 20
     assert placement_cost(problem, core_of) < 0.9 * placement_cost(problem, at_random)
+
+
+@pytest.mark.parametrize("objective", ["hops", "packets"])
+def test_a_cost_in_closed_form_is_the_same_cost(objective):
+    """As on several chips and large grids: the starts are the same, whatever says what a packet costs."""
+    net, _ = planted([20] * 12, 3)
+    dense = make_problem(net, np.ones(240), Grid(3, 4), 21, objective=objective)
+    price = PACKETS if objective == "packets" else HOPS
+    ways = make_problem(net, np.ones(240), Grid(3, 4), 21, objective=objective, cost=make_ways(price, Grid(3, 4)))
+    assert annealing._sees_modules(ways, annealing._cut(ways))
+    one, two = (
+        [start.core_of.tolist() for start in annealing._modules(problem, np.random.default_rng(0), Effort(0.1))]
+        for problem in (dense, ways)
+    )
+    assert one == two
+    core_of = annealing.place(ways, np.random.default_rng(0), Effort(0.1))
+    assert np.bincount(core_of).max() <= 21

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from neuromod.hardware import DENSE
 from neuromod.mapping.cost import busiest_link, core_loads, placement_cost
 from neuromod.mapping.local_search.core_balance import FEW, balance_all
 from neuromod.mapping.local_search.moves import chips, count_usage, excess, make_limits
@@ -220,7 +221,7 @@ def _cut(problem: Problem, rng: np.random.Generator | None = None) -> npt.NDArra
 def _sees_modules(problem: Problem, first: npt.NDArray[np.int32]) -> bool:
     """Whether starts that see modules are worth their time, beside the cut `first`."""
     looked_at = problem.positions is None or problem.n <= _ONE_START
-    return looked_at and problem.grid.cores > 1 and multilevel.has_modules(problem, first)
+    return looked_at and 1 < problem.grid.cores <= DENSE and multilevel.has_modules(problem, first)
 
 
 def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[Start]:
@@ -246,6 +247,8 @@ def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[
 def _modules(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[Start]:
     """Starts that see modules, made side by side."""
     effort = effort.part(0.0, _TIME_MODULES, 1.0)
+    # What moves groups reads the cost of all pairs of cores.
+    problem = replace(problem, cost=problem.matrix())
     seeds = rng.spawn(_STARTS_MODULES)
 
     def start(i: int, tell: Callable[[float], None]) -> Start:
