@@ -2,6 +2,7 @@ from . import accuracy as accuracy
 from . import activity as activity
 from . import scores as scores
 from . import wiring as wiring
+from .accuracy import TRIALS_BETWEEN as TRIALS_BETWEEN
 from .accuracy import Evaluation as Evaluation
 from .accuracy import evaluate as evaluate
 from .accuracy import has_few_trials as has_few_trials

@@ -24,6 +24,9 @@ _NEEDED = ("tasks", "semantics", "dt_ms")
 # Fewer validation trials than that cannot show an agreement of 0.95.
 _FEW = 100
 
+# Trials between those of data with few: so many of which 0.97 are equal show an agreement of 0.95.
+TRIALS_BETWEEN = 500
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:

@@ -9,16 +9,13 @@ from typing import Any
 import numpy as np
 
 from neuromod.errors import UsageError
-from neuromod.metrics import Agreement, agree, has_few_trials
+from neuromod.metrics import TRIALS_BETWEEN, Agreement, agree, has_few_trials
 from neuromod.metrics import accuracy as evaluation
 from neuromod.network import Network
 from neuromod.notebook import html_table
 from neuromod.quantization import rounded
 from neuromod.removal import cut, threshold_for
 from neuromod.trials import Trials
-
-# Trials between those of data with few.
-_BETWEEN = 500
 
 
 @dataclass(frozen=True)
@@ -218,7 +215,7 @@ class _Alike:
     @classmethod
     def of(cls, network: Network, seed: int) -> _Alike:
         trials = evaluation.trials_for(
-            network, _BETWEEN, seed=np.random.SeedSequence(seed, spawn_key=(2,)), split="between"
+            network, TRIALS_BETWEEN, seed=np.random.SeedSequence(seed, spawn_key=(2,)), split="between"
         )
         return cls(trials, evaluate_rounded(network, trials))
 

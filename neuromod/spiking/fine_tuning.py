@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from neuromod.metrics import agree, has_few_trials, trials_for
+from neuromod.metrics import TRIALS_BETWEEN, agree, has_few_trials, trials_for
 from neuromod.network import PARAMETERS, Array, Network
 from neuromod.spiking.dynamics.events import drive_of
 from neuromod.spiking.dynamics.substeps import Moment, advance
@@ -25,9 +25,6 @@ _RESPONSE_WEIGHT = 5.0
 
 # Trials that decide which of the networks on the way is returned.
 _JUDGES = 1500
-
-# Of data with few trials, as many between them.
-_FEW_JUDGES = 500
 
 
 def tune(
@@ -88,7 +85,7 @@ def tune(
         optimizer, lambda i: 0.05 + 0.475 * (1 + math.cos(math.pi * i / steps))
     )
     few = has_few_trials(network)
-    taught, judging, number = ("between", "between", _FEW_JUDGES) if few else ("train", "validation", _JUDGES)
+    taught, judging, number = ("between", "between", TRIALS_BETWEEN) if few else ("train", "validation", _JUDGES)
     judges = trials_for(network, number, seed=np.random.default_rng([seed, 8]), split=judging)
 
     def finished() -> SpikingNetwork:

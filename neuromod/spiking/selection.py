@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromod.metrics import allowed_gap, has_few_trials, trials_for
+from neuromod.metrics import TRIALS_BETWEEN, allowed_gap, has_few_trials, trials_for
 from neuromod.network import Network
 from neuromod.spiking.network import Reset, SpikingNetwork
 from neuromod.spiking.search.bench import (
@@ -45,9 +45,6 @@ _WHOLE = (100.0, 1.0)
 # What a share of equal decisions on trials between the others tells apart: of those nearer, the smaller error of the
 # states says more of trials that are unlike both.
 _SLACK = 0.01
-
-# Trials between those of data with few: so many of which 0.97 are equal show an agreement of 0.95.
-_BETWEEN = 500
 
 # Fine-tuning takes off about three quarters of the decisions that differ; of more than so many times those allowed it
 # is not begun while more substeps are left to try.
@@ -185,7 +182,7 @@ def _references(
     # Too few validation trials, and what the network was trained on it decides with a wide margin, so that a poor
     # conversion would pass there.
     calibration, alike = (
-        Reference.of(network, trials_for(network, min(n, _BETWEEN), seed=seed, split="between"))
+        Reference.of(network, trials_for(network, min(n, TRIALS_BETWEEN), seed=seed, split="between"))
         for n, seed in ((half, first), (settings.n_trials, second))
     )
     scored = Reference.of(network, trials_for(network, settings.n_trials, seed=second, split="seen"))

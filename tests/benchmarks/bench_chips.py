@@ -31,6 +31,9 @@ from neuromod.exporting import chips
 from neuromod.hardware import Grid, load_target
 from neuromod.mapping import Placement
 from neuromod.mapping.limits import find_violations
+from neuromod.spiking import SpikingNetwork, balance
+from neuromod.spiking.conversion import convert
+from neuromod.spiking.thresholds import activities
 from neuromod.verification.chips import verify_chip
 
 TABLE = Table("chips", "python tests/benchmarks/bench_chips.py --python PATH … RUN …", ("numpy", "torch"))
@@ -130,6 +133,13 @@ def random_network(seed: int) -> Network:
     )
 
 
+def spiking(network: Network, x: np.ndarray) -> SpikingNetwork:
+    """Neurons as Loihi has them, not tuned."""
+    scale = 16 * balance(activities(network, x).reshape(-1, network.n), percentile=99.9)
+    like = {"mode": "continuous", "reset": "hard", "delay": 0, "floor": -1.0, "start": 0.0}
+    return convert(network, scale, substeps=6, **like)
+
+
 def faults(seeds: range, each: int) -> dict[str, Any]:
     """Spoil one array element, number or trial of each folder, at random, and verify without a simulator."""
     healthy, alarms, put, caught, missed = 0, [], 0, 0, []
@@ -139,6 +149,7 @@ def faults(seeds: range, each: int) -> dict[str, Any]:
         x = np.repeat(rng.normal(size=(5, 16, network.n_in)), 5, axis=0)
         for family, integers in (
             ("xylo", calibrate_xylo(network, x).integers),
+            ("loihi", chips.calibrate_loihi(spiking(network, x), x).integers),
             ("loihi2", calibrate_loihi2(network, x).integers),
         ):
             with tempfile.TemporaryDirectory() as place:
@@ -274,8 +285,8 @@ def main() -> None:
     if "faults" in rows:
         found = rows["faults"]
         parts.append(
-            f"Of {found['faults']} seeded faults in the files of Xylo and Loihi 2, {found['caught']} were caught; of "
-            f"{found['healthy']} healthy folders, {len(found['alarms'])} were reported."
+            f"Of {found['faults']} seeded faults in the files of Xylo, Loihi and Loihi 2, {found['caught']} were "
+            f"caught; of {found['healthy']} healthy folders, {len(found['alarms'])} were reported."
         )
     TABLE.write(*parts)
 

@@ -1,8 +1,9 @@
 """Make the tables of docs/ from those of the sweeps.
 
 ``python tests/benchmarks/sweep_tables.py --take runs/sweep-pareto`` adds the finished trials of a sweep's ``table.csv``
-to ``docs/tables/pareto.csv`` and notes the machine and the hours beside it; every call writes ``docs/tables/NAME.md``
-anew from each ``docs/tables/NAME.csv``. No figure in them is typed by hand, and a test makes them again.
+to ``docs/tables/pareto.csv`` and notes beside it the hours and the machine, which is this one unless ``--machine``
+names another; every call writes ``docs/tables/NAME.md`` anew from each ``docs/tables/NAME.csv``. No figure in them is
+typed by hand, and a test makes them again.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ from neuromod.plotting import pareto
 from neuromod.sweeping import read_plan
 
 
-def take(folder: Path, sweeps: Path | None = None) -> None:
+def take(folder: Path, on: str, sweeps: Path | None = None) -> None:
     """Take the finished trials of a sweep over, beside those that other folders of the same sweep have given before.
 
     Trials are known by their names, which hold a digest of all settings; those of another plan are dropped.
+    The note names every machine that gave some.
     """
     content = json.loads((folder / "table.json").read_text(encoding="utf-8"))
     name = content["name"]
@@ -53,13 +55,13 @@ def take(folder: Path, sweeps: Path | None = None) -> None:
     typed = [{key: value for key, value in row.items() if value} | {"strength": float(row["strength"])} for row in rows]
     pareto.draw(typed, FOLDER / f"{name}.svg")
     path, today = FOLDER / f"{name}.sweep.json", datetime.date.today().isoformat()
-    begun = json.loads(path.read_text(encoding="utf-8"))["date"].split(" to ")[0] if path.exists() else today
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"date": today, "machine": on}
     note = {
         "trials": len(rows),
         "planned": len(planned),
         "hours": round(sum(float(row["train.seconds"]) for row in rows) / 3600, 1),
-        "machine": machine(),
-        "date": " to ".join(dict.fromkeys([begun, today])),
+        "machine": " and ".join(dict.fromkeys([*before["machine"].split(" and "), on])),
+        "date": " to ".join(dict.fromkeys([before["date"].split(" to ")[0], today])),
     }
     path.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
@@ -115,8 +117,10 @@ def main() -> None:
     """Take tables over and write their Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--take", type=Path, action="append", default=[], metavar="SWEEP")
-    for folder in parser.parse_args().take:
-        take(folder)
+    parser.add_argument("--machine", default=machine(), help="on which those sweeps ran")
+    given = parser.parse_args()
+    for folder in given.take:
+        take(folder, given.machine)
     for name in names():
         (FOLDER / f"{name}.md").write_text(render(name), encoding="utf-8")
     if (said := words()) is not None:

@@ -42,6 +42,9 @@ Z = {
     "within_cluster_distance": "distances within clusters",
 }
 
+# What the paper's own figures of modules in space appear to measure, along the grid row by row.
+BY_INDEX = {"isolated_by_index": "isolated by index", "index_variance": "variance of indices"}
+
 
 def method(row: Row) -> str:
     """Name of what a trial varies besides λ and the seed."""
@@ -319,12 +322,15 @@ def modules(rows: Sequence[Row]) -> str:
         return ", ".join(f"{float(row[column]):.{digits}f}" for row in trials if row.get(column)) or "–"
 
     lines = []
+    by_index = {key: words for key, words in BY_INDEX.items() if rows[0].get(f"analyze.{key}.z")}
     for (name, strength), trials in groups(rows).items():
         line = [name, "–" if name.startswith("none") else f"{strength:g}"]
         line += [each(trials, f"analyze.{key}.z", 1) for key in Z]
+        line += [each(trials, f"analyze.{key}.z", 1) for key in by_index]
         line += [each(trials, "analyze.far_to_near_weight", 2), each(trials, "analyze.importance_gap.decades", 1)]
         lines.append(line)
-    header = ["method", "λ", *(f"z, {words}" for words in Z.values()), "far to near weight", "importance gap, decades"]
+    header = ["method", "λ", *(f"z, {words}" for words in (*Z.values(), *by_index.values()))]
+    header += ["far to near weight", "importance gap, decades"]
     return markdown(header, lines)
 
 

@@ -148,23 +148,25 @@ def test_a_sweep_is_taken_in_parts(tmp_path, monkeypatch):
     names = [trial.name for trial in module.read_plan(tmp_path / "pareto.toml").trials]
     bimt = [{"trial": name, "group": name[:8], **ROWS[4 + k % 4]} for k, name in enumerate(names)]
 
-    def take(*rows):
+    def take(*rows, on="a laptop"):
         with (tmp_path / "table.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
         (tmp_path / "table.json").write_text(json.dumps({"name": "pareto"}))
-        module.take(tmp_path, tmp_path)
+        module.take(tmp_path, on, tmp_path)
         return module.read("pareto")
 
     # Two parts, the later one first in the plan; a crashed trial, one of another plan and one taken twice.
     take(bimt[3], bimt[4], {**bimt[5], "status": "crashed"}, {**bimt[0], "trial": "bimt-9-seed0-00000000"})
-    rows = take(bimt[0], {**bimt[4], "train.accuracy": "0.5"})
+    rows = take(bimt[0], {**bimt[4], "train.accuracy": "0.5"}, on="a server")
     assert [row["trial"] for row in rows] == [names[0], names[3], names[4]]
     assert rows[2]["train.accuracy"] == "0.5"
     assert module.names() == ["pareto"]
     text = module.render("pareto")
-    assert text.startswith("3 trials of 6 planned of `neuromod sweep pareto`, 1.5 hours of training on ")
+    assert text.startswith(
+        "3 trials of 6 planned of `neuromod sweep pareto`, 1.5 hours of training on a laptop and a server, "
+    )
     assert (tmp_path / "tables" / "pareto.svg").read_text(encoding="utf-8").count("<svg") == 1
 
 
@@ -173,6 +175,11 @@ def test_the_committed_tables_are_what_the_script_makes(name):
     module = script()
     assert (module.FOLDER / f"{name}.md").read_text(encoding="utf-8") == module.render(name)
     assert name in plan_names()
+
+
+def test_the_claims_of_the_abstract_are_held_against_the_sweep_at_its_size():
+    module = script()
+    assert (module.FOLDER / "abstract.md").read_text(encoding="utf-8") == module.words()
 
 
 def test_the_table_of_advice_is_what_its_refusals_came_to():

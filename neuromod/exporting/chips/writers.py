@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 from neuromod.exporting.writers import Job, Written, converted, figures_of
 
 if TYPE_CHECKING:
-    from neuromod.network import Array
-    from neuromod.spiking import ConversionSettings
+    from neuromod.chips import LoihiNetwork
+    from neuromod.exporting.chips.loihi_calibration import LoihiCalibration
+    from neuromod.metrics import Agreement
+    from neuromod.network import Array, Network
+    from neuromod.spiking import Conversion, ConversionSettings
 
 # Trials to calibrate on.
 _TRIALS = 200
 
 # The target that a family's files are for where the placement is on none of it.
 _USUAL = {"xylo": "xylo-a2", "loihi": "loihi1", "loihi2": "loihi2"}
+
+# Substeps of Loihi's neurons to try; each takes the tuning again.
+_SUBSTEPS = ((20,), (40,), (80,))
 
 # The floor of Loihi's membranes, in thresholds: as high as their bits allow, so that inhibition is soon forgotten.
 FLOOR = -1.0
@@ -39,23 +45,48 @@ def write_xylo(job: Job) -> Written:
 
 
 def write_loihi(job: Job) -> Written:
-    """Convert with a hard reset and spikes as inputs, calibrate, and write the folder ``loihi``."""
+    """Convert with a hard reset and spikes as inputs, calibrate, and write the folder ``loihi``.
+
+    Unless the settings say how many substeps there are to be, more are tried until the integers agree with the rate
+    network. In more substeps each spike moves a membrane less, so that currents leave it its bits.
+    """
     from neuromod.chips import loihi_load
     from neuromod.exporting.chips.loihi_calibration import calibrate_loihi
 
-    chosen = converted(job, loihi_settings(job.settings))
-    trials = _trials(job)
-    found = calibrate_loihi(chosen.spiking, trials.inputs, trials.mask, core=_cores(job))
+    trials, network = _trials(job), job.network
+    tried: list[tuple[Agreement, Conversion, LoihiCalibration]] = []
+    for substeps in (job.settings.substeps,) if job.settings.substeps else _SUBSTEPS:
+        chosen = converted(job, loihi_settings(job.settings, substeps))
+        found = calibrate_loihi(chosen.spiking, trials.inputs, trials.mask, core=_cores(job))
+        tried.append((_agreement(network, found.integers, job.settings.seed), chosen, found))
+        if tried[-1][0].low >= job.settings.min_agreement:
+            break
+    agreed, chosen, found = max(tried, key=lambda item: item[0].share)
     figures = {
         "input_peak": found.peak,
         "used_of_the_bits": found.used,
         "readout_error": found.readout_error,
+        "agreement": agreed.share,
+        "agreement_95": [agreed.low, agreed.high],
     }
     done = _written(job, "loihi", found.integers, trials.inputs, figures, loihi_load)
-    return replace(done, figures={**done.figures, **figures_of(chosen, job.network)})
+    return replace(done, figures={**done.figures, **figures_of(chosen, network)})
 
 
-def loihi_settings(settings: ConversionSettings) -> ConversionSettings:
+def _agreement(network: Network, integers: LoihiNetwork, seed: int) -> Agreement:
+    """How well integers agree with the network on trials that neither was made with."""
+    import numpy as np
+
+    from neuromod.metrics import TRIALS_BETWEEN, agree, evaluate, has_few_trials, trials_for
+
+    split = "between" if has_few_trials(network) else "validation"
+    trials = trials_for(network, TRIALS_BETWEEN, seed=np.random.default_rng([seed, 22]), split=split)
+    ours = evaluate(network, trials)
+    theirs = evaluate(network, trials, runner=integers.respond)
+    return agree(ours.decisions, theirs.decisions, ours.trial_of_answer)
+
+
+def loihi_settings(settings: ConversionSettings, substeps: tuple[int, ...]) -> ConversionSettings:
     """Return what the spiking network is to be like that becomes Loihi's integers."""
     return replace(
         settings,
@@ -72,7 +103,7 @@ def loihi_settings(settings: ConversionSettings) -> ConversionSettings:
         # A hard reset loses what is above the threshold, and needs more of everything.
         tune="never" if settings.tune == "never" else "always",
         tune_steps=2 * settings.tune_steps,
-        substeps=settings.substeps or (20,),
+        substeps=substeps,
     )
 
 
