@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neuromod.stages import load_network_and_activity
+from neuromod.stages import clock, load_network_and_activity
 
 from .options import CoresType, held_run_option, output_options, plot_option, seed_option
 from .output import Talk, table
@@ -76,13 +76,19 @@ def command(run: Run, plot: Path | None, talk: Talk, **options: Any) -> None:
       neuromod map --chips 2x2 --cores 8x16 --target loihi1 --neurons-per-core 64
       neuromod map --cores 4x4 --activity spikes
     """
+    from neuromod.errors import InterruptedRunError
     from neuromod.stages import map_stage
 
-    result = map_stage(run, talk=talk, **options)
+    result = map_stage(run, talk=talk, keep_best=True, **options)
     if plot is not None:
         draw_cores(run, plot)
         result["plot"] = str(plot)
     talk.result(result, describe(result))
+    if result["interrupted"]:
+        again = run.command(*run.again("map"))
+        raise InterruptedRunError(
+            f"interrupted; the placement of least cost until then is written, `{again}` searches to the end"
+        )
 
 
 def describe(result: dict[str, Any]) -> str:
@@ -99,6 +105,8 @@ def describe(result: dict[str, Any]) -> str:
         ["busiest core", busiest_core(result["busiest_core"])],
         ["arrangement", f"{gap} for these parts"],
     ]
+    if result["interrupted"]:
+        rows.append(["search", f"interrupted after {clock(result['seconds'])}: the best placement so far"])
     if result["cores_used"] == 1 < result["neurons"]:
         rows.append(["note", "one core holds every neuron, so nothing travels; --neurons-per-core N spreads them"])
     if result["packets_between_chips"] and result["chip_hop"]:

@@ -207,7 +207,7 @@ def test_a_read_only_folder_is_one_sentence(command, folder, monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    [["prune", "--trials", "2000"], ["map", "--time", "30"], ["verify", "--trials", "200000"], ["analyze"],
+    [["prune", "--trials", "2000"], ["verify", "--trials", "200000"], ["analyze"],
      ["export", "--format", "snn"]],
     ids=lambda command: command[0],
 )  # fmt: skip

@@ -91,10 +91,10 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort, *, chip: G
         problem = replace(problem, positions=embed(problem, rng))
     mesh = Grid(grid.rows // chip.rows, grid.columns // chip.columns)
     few = mesh.cores <= _FEW_CHIPS and _is_dear(problem)
-    chip_of = _onto_chips(given, mesh, chip, rng, _part(effort, 0.0, _CHIPS, 2 * _CHIPS if few else _CHIPS))
+    chip_of = _onto_chips(given, mesh, chip, rng, effort.part(0.0, _CHIPS, 2 * _CHIPS if few else _CHIPS))
     start = _onto_cores(problem, chip_of, mesh, chip)
     of_core = (grid.coordinates() // (chip.rows, chip.columns) @ (mesh.columns, 1)).astype(np.int32) if few else None
-    found = [start, _refine(problem, start, rng, _part(effort, _CHIPS, 1.0), of_core)]
+    found = [start, _refine(problem, start, rng, effort.part(_CHIPS, 1.0), of_core)]
     best = min(found, key=lambda core_of: annealing.rank(problem, core_of))
     if annealing.rank(problem, best)[0] or (problem.n <= _AT_ONCE and not few):
         # What the chips can hold in all may not go onto their cores.
@@ -107,16 +107,6 @@ def _is_dear(problem: Problem) -> bool:
     assert isinstance(problem.cost, Ways)
     hops = np.concatenate([np.diff(line) for line in lines(problem.cost, problem.grid)])
     return bool(hops.max(initial=0.0) >= _DEAR * hops.min(initial=np.inf))
-
-
-def _part(effort: Effort, begin: float, end: float, amount: float | None = None) -> Effort:
-    """Return a part of an effort, with its progress as that part of the whole; `amount` of it, if that differs."""
-    share = end - begin
-
-    def tell(done: float) -> None:
-        effort.on_progress(begin + share * done)
-
-    return Effort(effort.amount * (amount or share), effort.seconds and effort.seconds * share, tell)
 
 
 def _onto_chips(
@@ -170,5 +160,8 @@ def _refine(
     search.unit *= _COOL
     tries = max(int(2 * effort.amount * _TRIES * problem.n), 10_000)
     core_of = np.empty(problem.n, np.int32)
-    core_of[order] = search.run(tries, _COLD * search.unit, seconds=effort.seconds, on_progress=effort.on_progress)
+    core_of[order] = search.run(
+        tries, _COLD * search.unit, seconds=effort.seconds, on_progress=effort.on_progress,
+        should_stop=effort.should_stop,
+    )  # fmt: skip
     return core_of

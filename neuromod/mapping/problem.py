@@ -52,6 +52,10 @@ def _say_nothing(share: float) -> None:
     pass
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Effort:
     """How hard a placer tries.
@@ -63,7 +67,10 @@ class Effort:
     seconds : float, optional
         Time instead of an amount; then the result depends on the machine's speed.
     on_progress : callable, optional
-        Takes the share that is done, 0 … 1.
+        Takes the share that is done, 0 … 1; it falls back where limits are exceeded and the search goes on.
+    should_stop : callable, optional
+        Asked many times, by several threads; once it says True, the search ends within seconds, and the result is the
+        placement of least cost so far.
 
     Raises
     ------
@@ -74,11 +81,26 @@ class Effort:
     amount: float = 1.0
     seconds: float | None = None
     on_progress: Callable[[float], None] = _say_nothing
+    should_stop: Callable[[], bool] = _never
 
     def __post_init__(self) -> None:
         for name, value in (("effort", self.amount), ("time", self.seconds)):
             if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"the {name} must be above 0, found {value}")
+
+    def part(self, begin: float, end: float, amount: float | None = None) -> Effort:
+        """Return a part of the time and work, with its progress as part of the whole; `amount`, if the work differs."""
+        share = end - begin
+
+        def tell(done: float) -> None:
+            self.on_progress(begin + share * done)
+
+        return replace(
+            self,
+            amount=self.amount * (share if amount is None else amount),
+            seconds=self.seconds and self.seconds * share,
+            on_progress=tell,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.errors import DoesNotFitError, UsageError
+from neuromod.errors import DoesNotFitError, InterruptedRunError, UsageError
 from neuromod.hardware import (
     DENSE,
     CoreWork,
@@ -151,6 +151,8 @@ def place(
         If an argument cannot be used.
     DoesNotFitError
         If the network does not fit; the message lists every violation and what to try.
+    InterruptedRunError
+        If `effort.should_stop` said so before anything was found that keeps the limits.
 
     Examples
     --------
@@ -178,9 +180,13 @@ def place(
     capacity, _ = limits.capacity_of(network, chip, grid, neurons_per_core)
     core_of, violations = _search(case, activity, goal, seed, effort)
     if violations:
+        # Nothing was searched where nothing can help.
+        if len(core_of):
+            _go_on(effort)
         at = dict(zip(network.neuron_ids.tolist(), np.asarray(activity.rates).tolist(), strict=True))
 
         def fits(changed: remedies.Case) -> bool:
+            _go_on(effort)
             if changed.placer == DEFAULT:
                 return _fallback(changed) is not None
             if changed.placer == "hypergraph" and changed.network is not network:
@@ -188,7 +194,8 @@ def place(
                 return False
             known = np.array([at[number] for number in changed.network.neuron_ids.tolist()])
             try:
-                return not _search(changed, replace(activity, rates=known), goal, seed, Effort())[1]
+                tried = Effort(should_stop=effort.should_stop)
+                return not _search(changed, replace(activity, rates=known), goal, seed, tried)[1]
             except UsageError:
                 # As of a method that knows one grid alone.
                 return False
@@ -196,6 +203,11 @@ def place(
         facts = describe(violations, network, grid, chip, capacity)
         raise DoesNotFitError(facts, remedies.find_remedies(case, violations, fits) if advise else ())
     return Placement(grid, core_of, capacity, chip.name, placer, seed, digest, chip)
+
+
+def _go_on(effort: Effort) -> None:
+    if effort.should_stop():
+        raise InterruptedRunError("interrupted before a placement was found that keeps every limit")
 
 
 def _fallback(case: remedies.Case) -> npt.NDArray[np.int32] | None:

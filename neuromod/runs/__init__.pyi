@@ -3,6 +3,7 @@ from . import locks as locks
 from . import run as run
 from . import words as words
 from .commands import COMMANDS as COMMANDS
+from .interrupts import stop_request as stop_request
 from .run import STEPS as STEPS
 from .run import Run as Run
 from .run import State as State

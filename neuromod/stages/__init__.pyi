@@ -14,6 +14,7 @@ from .prune import prune_stage as prune_stage
 from .report import compare_stage as compare_stage
 from .report import report_stage as report_stage
 from .talk import Talk as Talk
+from .talk import TimeLeft as TimeLeft
 from .talk import clock as clock
 from .train import plan_training as plan_training
 from .train import train_stage as train_stage

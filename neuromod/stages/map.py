@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuromod.stages.activity import network_with_activity
-from neuromod.stages.talk import Talk
+from neuromod.stages.talk import Talk, TimeLeft, clock
 
 if TYPE_CHECKING:
     from neuromod.errors import Advice, DoesNotFitError
@@ -32,17 +34,22 @@ def map_stage(
     seconds: float | None = None,
     seed: int = 0,
     activity: str | None = None,
+    keep_best: bool = False,
 ) -> dict[str, Any]:
     """Place the network of a run, write `placement.json` and `.csv`, return what ``--json`` prints.
 
+    With `keep_best`, Ctrl-C during the search ends it, and the placement of least cost so far is written.
+
     Raises
     ------
+    InterruptedRunError
+        If Ctrl-C ended the search before anything was found that keeps the limits.
     UsageError
         If an option cannot be used.
     DoesNotFitError
         If the network does not fit; the message lists every violation.
     """
-    from neuromod.errors import DoesNotFitError
+    from neuromod.errors import DoesNotFitError, InterruptedRunError
     from neuromod.files import write_text
     from neuromod.hardware import (
         chip_with_borders,
@@ -56,7 +63,7 @@ def map_stage(
     )
     from neuromod.mapping import Effort, bounds, limits, placement, placers, precompile, search
     from neuromod.metrics import describe as describe_activity
-    from neuromod.runs import commands
+    from neuromod.runs import commands, stop_request
     from neuromod.traffic import core_graph, packets_between_chips, report
 
     started = time.perf_counter()
@@ -82,11 +89,20 @@ def map_stage(
     packet_costs.check_objective(objective)
     precompile.begin()
 
-    def tell(share: float) -> None:
-        if time.perf_counter() - started > 2:
-            talk.progress(f"placing: {share:.0%}")
+    left, unheard = TimeLeft(), threading.Lock()
 
-    work = Effort(effort, seconds, tell)
+    def tell(share: float) -> None:
+        now = time.perf_counter()
+        rest = left.after(share, now)
+        if now - started > 2:
+            talk.progress(f"placing: {share:.0%}" + ("" if rest is None else f", about {clock(rest)} left"))
+
+    def heard(asked: bool) -> bool:
+        # Several searches ask; one of them answers.
+        if asked and unheard.acquire(blocking=False):
+            talk.say("Interrupted: the best placement so far is written next; once more ends at once, without it.")
+        return asked
+
     name, network, active = network_with_activity(run, talk=talk, source=activity)
     target, cores = trained_for(network, target, cores if chips is None else cores or ())
     target_text = target_files.read_text(target)
@@ -98,26 +114,26 @@ def map_stage(
     grid = search.choose_grid(chip, cores)
     capacity, origin = limits.capacity_of(network, chip, grid, neurons_per_core)
     talk.say(f"Placing {network.n:,} neurons on {grid} cores of {capacity:,} ({origin}) …")
+    # The other methods search nothing that could be cut short.
+    may_stop = keep_best and placer == placers.DEFAULT
     try:
-        found = search.place(
-            network, activity=active, cores=(grid.rows, grid.columns), target=chip,
-            neurons_per_core=neurons_per_core, placer=placer, objective=objective, seed=seed, effort=work,
-        )  # fmt: skip
+        with stop_request() if may_stop else nullcontext(lambda: False) as asked:
+            found = search.place(
+                network, activity=active, cores=(grid.rows, grid.columns), target=chip,
+                neurons_per_core=neurons_per_core, placer=placer, objective=objective, seed=seed,
+                effort=Effort(effort, seconds, tell, lambda: heard(asked())),
+            )  # fmt: skip
+        interrupted = asked()
+    except InterruptedRunError as error:
+        raise InterruptedRunError(f"{error}; what was there before is as it was") from None
     except DoesNotFitError as error:
         as_typed = {**given, "cores": f"{grid.rows}x{grid.columns}" if cores else None, "chips": None}
         raise _in_commands(error, _Refused(run, network, name, chip, as_typed)) from None
     load = routing.measure(network, found.core_of, grid, active.rates)
     events = synaptic_events(network, active.rates, active.input_rates)
     bound = bounds.bound_hops(load.packets, load.destinations, active.rates, grid).best
-    found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
-    graph = ["cores.graphml"] if grid.cores <= report.MOST_LISTED else []
-    if graph:
-        core_graph.write_graphml(run.file("cores.graphml"), found, load)
-    else:
-        run.file("cores.graphml").unlink(missing_ok=True)
     several = chip_with_borders(grid, chip) is not None
     hop, origin_of_hop = packet_costs.chip_hop(chip)
-    write_text(run.file("target.toml"), target_text)
     shuffled = found.core_of[report.shuffle(network.n, seed)]
     intra, inter = report.synapses_across(network, found.core_of)
     result = {
@@ -145,8 +161,17 @@ def map_stage(
         "gap": (load.hops - bound) / bound if bound > 0 else 0.0 if load.hops == 0 else None,
         "activity": describe_activity(active),
         "shuffled_hops": routing.measure(network, shuffled, grid, active.rates).hops,
+        "interrupted": interrupted,
         "seconds": round(time.perf_counter() - started, 3),
     }
+    # All at the end, so that what ends the command before leaves the former placement.
+    found.save(run.file("placement.json"), neuron_ids=network.neuron_ids, roles=placement.roles(network))
+    graph = ["cores.graphml"] if grid.cores <= report.MOST_LISTED else []
+    if graph:
+        core_graph.write_graphml(run.file("cores.graphml"), found, load)
+    else:
+        run.file("cores.graphml").unlink(missing_ok=True)
+    write_text(run.file("target.toml"), target_text)
     run.record(
         "map",
         arguments={

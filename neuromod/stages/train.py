@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +50,7 @@ def train_stage(
     from neuromod.geometry import grid_order
     from neuromod.metrics import accuracy as evaluation
     from neuromod.metrics import wiring
-    from neuromod.runs import commands
+    from neuromod.runs import commands, stop_request
     from neuromod.tasks import where_read
     from neuromod.training import checkpoints, config, for_target, frames, trials_for_target
     from neuromod.training import loop as training
@@ -107,7 +103,7 @@ def train_stage(
         )
 
     try:
-        with _stop_request() as should_stop:
+        with stop_request() as should_stop:
             network = training.train(
                 settings,
                 data=data,
@@ -260,25 +256,3 @@ def _lines_until(metrics: Path, step: int) -> list[str]:
         except (ValueError, KeyError, TypeError):
             break
     return lines
-
-
-@contextmanager
-def _stop_request() -> Iterator[Any]:
-    """Turn the first Ctrl-C or SIGTERM into a request that training answers after its step."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def handler(number: int, frame: Any) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, handler) for number in signals]
-    try:
-        yield asked.is_set
-    finally:
-        for number, old in zip(signals, before, strict=True):
-            signal.signal(number, old)

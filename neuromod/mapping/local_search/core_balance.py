@@ -30,8 +30,8 @@ FEW, _BUDGET = 64, 1.09
 _HOT, _COLD, _HOPS = (0.5, 0.1), 0.04, (0.15, 0.6)
 # By what the weight of the hops changes between segments where they are above this share of what may be taken, and not.
 _MARGIN, _DEARER, _CHEAPER = 0.995, 1.2, 0.9
-# Tries between two looks at the clock.
-_BATCH = 20_000
+# Tries between two looks at the clock, and at whether to stop.
+_BATCH, _CHUNK = 20_000, 200_000
 # Loads that differ by less than this share are equal.
 _EQUAL = 1e-9
 
@@ -48,7 +48,9 @@ def balance_all(
     each = None if effort.seconds is None else effort.seconds * workers / len(starts)
 
     def search(i: int, tell: Callable[[float], None]) -> tuple[npt.NDArray[np.int32], float, float]:
-        return balance(problem, starts[i], int(seeds[i]), tries, seconds=each, on_progress=tell)
+        return balance(
+            problem, starts[i], int(seeds[i]), tries, seconds=each, on_progress=tell, should_stop=effort.should_stop
+        )
 
     found = search_all(search, len(starts), workers=workers, on_progress=effort.on_progress)
     best = found[0]
@@ -66,6 +68,7 @@ def balance(
     *,
     seconds: float | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[npt.NDArray[np.int32], float, float]:
     """Search from a start; return the best placement that was seen, its busiest core and its hops.
 
@@ -83,6 +86,8 @@ def balance(
         Time that may be taken.
     on_progress : callable, optional
         Takes the share that is done, 0 … 1.
+    should_stop : callable, optional
+        Once it says True, the search ends.
     """
     state = Search(problem, start, seed)
     best = start.astype(np.int32)
@@ -96,13 +101,16 @@ def balance(
     unit = _run(state, loads, (0.0, _POWERS[0], weight / whole, np.inf), 0, 2_000)[1]
     batch = max(tries // _SEGMENTS, 1) if seconds is None else _BATCH
     begin, share, step = time.monotonic(), 0.0, 1 / _SEGMENTS
-    while share < 1:
+    while share < 1 and not should_stop():
         descends = share >= 1 - _DESCENT
         cooled = min(share / (1 - _DESCENT), 1.0)
         temperature = 0.0 if descends else unit * _HOT[large] * _COLD**cooled
         power = _POWERS[0] * (_POWERS[1] / _POWERS[0]) ** cooled
         how = (temperature, power, weight / whole, budget - hops)
-        _run(state, loads, how, 2 if descends and hops <= budget else 1, batch)
+        for left in range(batch, 0, -_CHUNK):
+            _run(state, loads, how, 2 if descends and hops <= budget else 1, min(left, _CHUNK))
+            if should_stop():
+                break
         # Sums of small changes drift, so that every segment begins with a full count.
         core_of = state.tables.core_of(problem.n)
         loads, hops = core_loads(problem, core_of)

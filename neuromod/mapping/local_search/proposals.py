@@ -85,6 +85,8 @@ def search(  # type: ignore[no-untyped-def]  # pragma: no cover
 ):  # fmt: skip
     """Try moves and swaps: of the neurons at a border between cores or, if `region` is a core, of its neurons alone.
 
+    Return the temperature after the last.
+
     `anywhere` is the share of tries that go to the core of any neuron. If `within` is given, it is the chip of each
     core, and neurons stay on theirs.
     """
@@ -169,3 +171,4 @@ def search(  # type: ignore[no-untyped-def]  # pragma: no cover
             sizes[b] += 1
     counters[0] = n_border
     counters[1] = beyond
+    return temperature

@@ -35,6 +35,8 @@ _SEGMENTS, _SEGMENTS_MAX_LINK = 40, 200
 _ANYWHERE, _ANYWHERE_CORES, _REGIONS = 0.2, 4.0, 50_000
 # Cores beyond which all of them are gone through in machine code.
 _MANY_CORES = 16_384
+# Tries between two looks at whether to stop, some tenths of a second; seconds of the descent that ends a search then.
+_CHUNK, _DESCENT = 200_000, 1.0
 
 
 @dataclass(eq=False)
@@ -126,6 +128,7 @@ class Search:
         hot: float | None = None,
         give_up: bool = False,
         on_progress: Callable[[float], None] = lambda share: None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> npt.NDArray[np.int32]:
         """Anneal and return the core of each neuron.
 
@@ -144,6 +147,8 @@ class Search:
             End early where limits are exceeded and the excess falls no further.
         on_progress : callable, optional
             Takes the share that is done, 0 … 1.
+        should_stop : callable, optional
+            Once it says True, a short descent ends the search.
         """
         congested = self.problem.objective == "max-link"
         first = hot if hot is not None else _HOT_MAX_LINK if congested else _HOT
@@ -158,7 +163,7 @@ class Search:
         batch = max(tries // segments, 1)
         if seconds is not None:
             batch = 20_000
-        while share < 1:
+        while share < 1 and not should_stop():
             if congested:
                 core_of = self.tables.core_of(self.problem.n)
                 load, self.cost = reprice(self.problem, core_of, self.cost)
@@ -172,12 +177,15 @@ class Search:
                 share = min((time.monotonic() - begin) / seconds + 1 / segments, 1.0)
             cooling = (cold / hot) ** ((share - before) / (1 - _QUENCH) / batch)
             self._exchange_cores(temperature)
-            self._search(temperature, cooling, batch)
+            self._search(temperature, cooling, batch, should_stop)
             on_progress(share)
             since = 0 if self.excess < least else since + 1
             least = min(least, self.excess)
             if give_up and least and since > _STUBBORN * segments:
                 break
+        if 0 < share < 1 and should_stop():
+            until = time.monotonic() + _DESCENT
+            self._search(0.0, 1.0, batch, lambda: time.monotonic() > until)
         core_of = self.tables.core_of(self.problem.n)
         if congested and best_load < busiest_link(self.problem, core_of):
             return best
@@ -202,42 +210,54 @@ class Search:
         for table in (self.sizes, self.members) if self.usage is None else (self.sizes, self.members, self.usage):
             table[at] = table.copy()
 
-    def _search(self, temperature: float, cooling: float, tries: int) -> None:
+    def _search(self, temperature: float, cooling: float, tries: int, should_stop: Callable[[], bool]) -> None:
         k = self.problem.grid.cores
         anywhere = min(_ANYWHERE, _ANYWHERE_CORES / k)
         if self.problem.n <= _REGIONS:
-            self._try(temperature, cooling, tries, anywhere, -1)
+            for left in range(tries, 0, -_CHUNK):
+                temperature = self._try(temperature, cooling, min(left, _CHUNK), anywhere, -1)
+                if should_stop():
+                    break
             return
         # Core by core, so that what is needed stays in the processor's caches.
         sizes = self.sizes.copy()
         if k > _MANY_CORES:
-            self._try_regions(temperature, cooling, tries, anywhere)
+            self._try_regions(temperature, cooling, tries, anywhere, should_stop)
             return
         for core in np.random.default_rng(self.random).permutation(k):
             share = int(tries * sizes[core] / self.problem.n)
             self._try(temperature, cooling ** (tries / max(share, 1)), share, anywhere, core)
+            if should_stop():
+                break
 
-    def _try_regions(self, temperature: float, cooling: float, tries: int, anywhere: float) -> None:
+    def _try_regions(
+        self, temperature: float, cooling: float, tries: int, anywhere: float, should_stop: Callable[[], bool]
+    ) -> None:
         t, limits = self.tables, self.problem.limits
         order = np.random.default_rng(self.random).permutation(self.problem.grid.cores)
         shares = (tries * self.sizes / self.problem.n).astype(np.int64)
-        search_regions(
-            t.rows, t.rates, t.first[: self.problem.n], t.out_ptr, t.targets, t.in_ptr, t.sources,
-            self.cost, self.routers, self.sizes, self.problem.capacity,
-            self.members, self.slot, self.border, self.border_place, self.counters,
-            self.problem.synapses, self.usage, self.limits, limits.local_axons, self.chips,
-            self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, order, shares, self.within,
-        )  # fmt: skip
+        for some in np.array_split(order, max(tries // _CHUNK, 1)):
+            search_regions(
+                t.rows, t.rates, t.first[: self.problem.n], t.out_ptr, t.targets, t.in_ptr, t.sources,
+                self.cost, self.routers, self.sizes, self.problem.capacity,
+                self.members, self.slot, self.border, self.border_place, self.counters,
+                self.problem.synapses, self.usage, self.limits, limits.local_axons, self.chips,
+                self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, some, shares, self.within,
+            )  # fmt: skip
+            if should_stop():
+                break
 
-    def _try(self, temperature: float, cooling: float, tries: int, anywhere: float, region: int) -> None:
+    def _try(self, temperature: float, cooling: float, tries: int, anywhere: float, region: int) -> float:
+        """Try as often as that; return the temperature after it."""
         t, limits = self.tables, self.problem.limits
-        search(
+        after: float = search(
             t.rows, t.rates, t.first[: self.problem.n], t.out_ptr, t.targets, t.in_ptr, t.sources,
             self.cost, self.routers, self.sizes, self.problem.capacity,
             self.members, self.slot, self.border, self.border_place, self.counters,
             self.problem.synapses, self.usage, self.limits, limits.local_axons, self.chips,
             self.random, temperature, cooling, tries, 4 * _HOT * self.unit, anywhere, region, self.within,
         )  # fmt: skip
+        return after
 
 
 def _list_members(problem: Problem, tables: Tables) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:

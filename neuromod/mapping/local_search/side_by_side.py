@@ -38,14 +38,16 @@ def search_all(
         What each search found, in the order of the starts.
     """
     done = np.zeros(number)
-    stopped = threading.Event()
+    stopped, telling = threading.Event(), threading.Lock()
 
     def go(i: int) -> Found:
         def tell(share: float) -> None:
             if stopped.is_set():
                 raise InterruptedError
-            done[i] = share
-            on_progress(float(done.mean()))
+            # One at a time, so that what is told never falls.
+            with telling:
+                done[i] = share
+                on_progress(float(done.mean()))
 
         return search(i, tell)
 

@@ -14,18 +14,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from neuromod.hardware import DENSE
 from neuromod.mapping.cost import busiest_link, core_loads, placement_cost
 from neuromod.mapping.local_search.core_balance import FEW, balance_all
 from neuromod.mapping.local_search.moves import chips, count_usage, excess, make_limits
 from neuromod.mapping.local_search.run import Search
 from neuromod.mapping.local_search.side_by_side import search_all
 from neuromod.mapping.local_search.tables import make_tables
+from neuromod.mapping.modules import start as whole_modules
 from neuromod.mapping.placers import bisection, clusters, multilevel, tiles
 from neuromod.mapping.placers import random as shuffled
 from neuromod.mapping.placers.components import pack_components
@@ -47,6 +48,9 @@ COLD = 0.05
 # First and last temperature where the start has found the network's modules: hotter ones undo it. Number of starts of
 # that kind, the share of the tries that is enough for them, and of the time, if time is given, that they take.
 HOT_MODULES, COLD_MODULES, _STARTS_MODULES, _TRIES_MODULES, _TIME_MODULES = 0.04, 0.01, 2, 0.4, 0.4
+# First temperature where the start keeps modules whole, which is for few packets, and the share of the tries where it
+# had to cut some: which of their neurons lie apart is for the search to find.
+HOT_WHOLE, _TRIES_CUT = 0.12, 1.0
 _WORKERS = os.cpu_count() or 1
 # Further rounds, where the first found nothing that keeps the limits, as long as each leaves no more than this share of
 # the excess.
@@ -82,12 +86,14 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         return _balance(problem, rng, effort)
     if problem.tree is not None or problem.objective == "max-link":
         # A good placement of copied packets is half the way to both.
-        effort = replace(effort, amount=effort.amount / 2, seconds=effort.seconds and effort.seconds / 2)
-        good = place(replace(problem, objective="hops", tree=None), rng, effort)
+        good = place(replace(problem, objective="hops", tree=None), rng, effort.part(0.0, 0.5))
+        effort = effort.part(0.5, 1.0)
         seen = problem.tree is not None and _sees_modules(problem, _cut(problem))
-        starts = [Start(good, HOT_MODULES if seen else None)] * 2
+        starts = [Start(good, HOT_MODULES, _TRIES_MODULES) if seen else Start(good)] * 2
     else:
         starts = _starts(problem, rng, effort)
+        if any(start.hot is not None for start in starts):
+            effort = effort.part(_TIME_MODULES, 1.0, 1.0)
     found = [starts[0].core_of] if problem.grown is None else [problem.grown, starts[0].core_of]
     tries = count_tries(problem, starts, effort)
     beyond = min(rank(problem, start.core_of)[0] for start in starts)
@@ -104,7 +110,7 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
         return min(found, key=lambda core_of: rank(problem, core_of))
     for _ in range(_PATIENCE):
         # Limits are still exceeded: once more, from there, as long as it gets much better.
-        if not left or left > _WORTH * beyond or effort.seconds is not None:
+        if not left or left > _WORTH * beyond or effort.seconds is not None or effort.should_stop():
             break
         found = [best, *_anneal_all(problem, [Start(best)] * len(starts), rng, tries, effort, give_up=stubborn)]
         best = min(found, key=lambda core_of: rank(problem, core_of))
@@ -123,17 +129,20 @@ class Start:
     hot : float, optional
         First temperature that suits it, in units of the mean loss of losing tries; that of a search from anywhere if
         omitted.
+    tries : float, default 1
+        How many tries are enough for it, relative to a search from anywhere.
     """
 
     core_of: npt.NDArray[np.int32]
     hot: float | None = None
+    tries: float = 1.0
 
 
 def count_tries(problem: Problem, starts: list[Start], effort: Effort) -> int:
     """Tries of each start."""
     some = min(problem.n, _MANY_NEURONS)
     growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
-    share = _TRIES_MODULES if all(start.hot is not None for start in starts) else 1.0
+    share = 1.0 if any(start.hot is None for start in starts) else max(start.tries for start in starts)
     return max(int(share * effort.amount * _TRIES * growth / len(starts)), 10_000)
 
 
@@ -161,7 +170,7 @@ def _anneal_all(
         core_of = np.empty(problem.n, np.int32)
         core_of[order] = searches[i].run(
             tries, (COLD if hot is None else COLD_MODULES) * coldest, seconds=deadline, hot=hot, give_up=give_up,
-            on_progress=tell,
+            on_progress=tell, should_stop=effort.should_stop,
         )  # fmt: skip
         return core_of
 
@@ -172,10 +181,10 @@ def _anneal_all(
 def _balance(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
     """Find few hops first, then as little as possible on the busiest core."""
     # With the whole effort, so that it is the placement for hops, of which only a few more are taken.
-    effort = replace(effort, seconds=effort.seconds and effort.seconds / 2)
-    best = place(replace(problem, objective="hops", work=None), rng, effort)
+    best = place(replace(problem, objective="hops", work=None), rng, effort.part(0.0, 0.5, 1.0))
     if rank(problem, best)[0]:
         return best
+    effort = effort.part(0.5, 1.0, 1.0)
     number = int(np.clip(_NEURONS_STARTED // problem.n, *_STARTS))
     some = min(problem.n, _MANY_NEURONS)
     growth = (some / _NEURONS) ** 0.5 * (problem.n / some) ** _POWER
@@ -212,7 +221,7 @@ def _cut(problem: Problem, rng: np.random.Generator | None = None) -> npt.NDArra
 def _sees_modules(problem: Problem, first: npt.NDArray[np.int32]) -> bool:
     """Whether starts that see modules are worth their time, beside the cut `first`."""
     looked_at = problem.positions is None or problem.n <= _ONE_START
-    return looked_at and problem.grid.cores > 1 and multilevel.has_modules(problem, first)
+    return looked_at and 1 < problem.grid.cores <= DENSE and multilevel.has_modules(problem, first)
 
 
 def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[Start]:
@@ -237,7 +246,17 @@ def _starts(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[
 
 def _modules(problem: Problem, rng: np.random.Generator, effort: Effort) -> list[Start]:
     """Starts that see modules, made side by side."""
-    effort = replace(effort, seconds=effort.seconds and effort.seconds * _TIME_MODULES)
-    with ThreadPoolExecutor(min(_STARTS_MODULES, _WORKERS)) as pool:
-        placed = pool.map(lambda seed: multilevel.place(problem, seed, effort), rng.spawn(_STARTS_MODULES))
-        return [Start(core_of, HOT_MODULES) for core_of in placed]
+    effort = effort.part(0.0, _TIME_MODULES, 1.0)
+    # What moves groups reads the cost of all pairs of cores.
+    problem = replace(problem, cost=problem.matrix())
+    seeds = rng.spawn(_STARTS_MODULES)
+
+    def start(i: int, tell: Callable[[float], None]) -> Start:
+        part = replace(effort, on_progress=tell)
+        if problem.objective != "packets":
+            return Start(multilevel.place(problem, seeds[i], part), HOT_MODULES, _TRIES_MODULES)
+        core_of, whole = whole_modules.place(problem, seeds[i], part)
+        return Start(core_of, HOT_WHOLE, _TRIES_MODULES if whole else _TRIES_CUT)
+
+    workers = min(_STARTS_MODULES, _WORKERS)
+    return search_all(start, _STARTS_MODULES, workers=workers, on_progress=effort.on_progress)

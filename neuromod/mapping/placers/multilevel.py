@@ -14,6 +14,7 @@ G. Karypis, R. Aggarwal, V. Kumar, S. Shekhar, "Multilevel hypergraph partitioni
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,8 @@ _TRIES, _TRIES_FINER = 25_000, 8_000
 _HOT, _HOT_FINER, _COLD = 0.4, 0.12, 0.04
 # Segments of a level; share of the tries that go to any core, at most and times the number of cores.
 _SEGMENTS, _ANYWHERE, _ANYWHERE_CORES = 20, 0.2, 4.0
+# Tries between two looks at whether to stop.
+_CHUNK = 50_000
 # Neurons of which the one that loses least leaves a core that holds too many; tries that measure a level's losses.
 _LEAVING, _PROBED = 64, 2_000
 # Cores up to which what whole cores hold is exchanged.
@@ -80,12 +83,19 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     core_of = np.zeros(problem.n, np.int32)
     chosen = levels(problem, rng)
     for number, group in enumerate(chosen):
+        if number and effort.should_stop():
+            break
         of_group = np.zeros(int(group.max()) + 1, np.int32)
         of_group[group] = core_of if number else clusters.pack(group, problem)
-        deadline = None if effort.seconds is None else begin + effort.seconds * (number + 1) / len(chosen)
+        until = None if effort.seconds is None else begin + effort.seconds * (number + 1) / len(chosen)
+
+        def should_stop(until: float | None = until) -> bool:
+            return effort.should_stop() or (until is not None and time.monotonic() > until)
+
         tries = int(effort.amount * (_TRIES_FINER if number else _TRIES) * len(of_group) ** 0.5)
         hot = _HOT_FINER if number else _HOT
-        core_of = _anneal(problem, group, of_group, (hot, tries, deadline), rng)[group]
+        core_of = _anneal(problem, group, of_group, (hot, tries, should_stop), rng)[group]
+        effort.on_progress((number + 1) / len(chosen))
     return keep_capacity(problem, core_of, rng)
 
 
@@ -108,11 +118,11 @@ def _anneal(
     problem: Problem,
     group: npt.NDArray[np.int64],
     core_of: npt.NDArray[np.int32],
-    schedule: tuple[float, int, float | None],
+    schedule: tuple[float, int, Callable[[], bool]],
     rng: np.random.Generator,
 ) -> npt.NDArray[np.int32]:
-    """Anneal the groups of one level from `core_of`, (groups,); `schedule` is first temperature, tries and deadline."""
-    hot, tries, deadline = schedule
+    """Anneal the groups of one level from `core_of`, (groups,), by first temperature, tries and whether to stop."""
+    hot, tries, should_stop = schedule
     k = problem.grid.cores
     largest = int(max(np.bincount(group).max(), 1))
     over = int((np.bincount(core_of[group], minlength=k) - problem.capacity).max())
@@ -128,12 +138,13 @@ def _anneal(
     for temperature in [*(unit * np.geomspace(hot, _COLD, _SEGMENTS)).tolist(), 0.0]:
         if k <= _MOST_EXCHANGED:
             _exchange_cores(problem, t, temperature, random)
-        groups.search_groups(
-            *state, t.weights, t.core_of, t.sizes, t.members, t.slot, t.counts, problem.cost, problem.capacity, room,
-            price, min(_ANYWHERE, _ANYWHERE_CORES / k), random, temperature, 1.0, batch,
-        )  # fmt: skip
-        if deadline is not None and time.monotonic() > deadline:
-            break
+        for left in range(batch, 0, -_CHUNK):
+            groups.search_groups(
+                *state, t.weights, t.core_of, t.sizes, t.members, t.slot, t.counts, problem.cost, problem.capacity,
+                room, price, min(_ANYWHERE, _ANYWHERE_CORES / k), random, temperature, 1.0, min(left, _CHUNK),
+            )  # fmt: skip
+            if should_stop():
+                return t.core_of
     return t.core_of
 
 

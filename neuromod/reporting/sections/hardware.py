@@ -60,6 +60,8 @@ def placed(findings: Findings) -> Section | None:
         f"cores of {placement.target} ({placement.grid}), at most {count(placement.neurons_per_core)} a core, placed "
         f"by {placement.placer} (seed {placement.seed})."
     )
+    if result.get("interrupted"):
+        said += " Its search was interrupted; this is the placement of least cost until then."
     inside: Any = result.get("intra_core_synapses")
     between: Any = result.get("inter_core_synapses")
     if is_number(inside) and is_number(between) and inside + between:

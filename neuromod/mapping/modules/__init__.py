@@ -1,0 +1,1 @@
+"""A start that keeps modules whole: find them, pack them onto cores, exchange them."""
