@@ -215,9 +215,9 @@ def brian2_loihi(arrays, about, events):
     }
     b2.LoihiNetwork(*parts, spikes, *states.values()).run(steps)
     fired = np.zeros((steps, n_trials * n), np.int32)
-    fired[
-        np.asarray(spikes.t / brian2.ms if hasattr(spikes.t, "dim") else spikes.t).astype(int), np.asarray(spikes.i)
-    ] = 1
+    # Its own `t` cuts off milliseconds of which some are a little below a whole number.
+    at = np.rint(np.asarray(spikes.t_) * 1000).astype(int)
+    fired[at, np.asarray(spikes.i)] = 1
     found = {
         "spikes": fired,
         "u": np.asarray(states["u"].I).T,
