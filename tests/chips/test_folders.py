@@ -177,6 +177,20 @@ def test_xylosim_is_equal_to_the_last_bit(written):
     assert (result["bit_equal"], result["trials"]) == (30, 30)
 
 
+def test_brian2_tells_the_steps_of_spikes_on_long_trials(written):
+    """Its own times are too early by one for some of the steps after 4,000."""
+    pytest.importorskip("brian2_loihi", reason="brian2-loihi, of the extra loihi, is not installed")
+    network, integers, folder = written["loihi"]
+    x = np.random.default_rng(1).normal(size=(800, 1, network.n_in))
+    events = integers.encode(x)
+    response = integers.run(events)
+    assert len(events) == 4800
+    assert response.spikes[4000:].any()
+    found = run_example(folder, {"events": events}, arguments=("--simulator", "brian2-loihi"), time_limit=600.0)
+    ours = {"spikes": response.spikes, "u": response.u, "v": response.v}
+    assert equal_trials(found, ours).all()
+
+
 def test_other_cores_than_those_of_the_placement_are_found(written):
     network, integers, folder = written["loihi2"]
 
