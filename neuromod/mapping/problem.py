@@ -212,6 +212,11 @@ class Problem:
         if self.capacity * k < self.n:
             raise DoesNotFitError(f"{self.n:,} neurons do not fit {k:,} cores of {self.capacity:,}")
 
+    def between_neurons(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
+        """Return the source and the target of each synapse between neurons, (synapses,) both."""
+        begins = self.indptr[: self.n + 1]
+        return np.repeat(np.arange(self.n), np.diff(begins)), self.targets[: begins[-1]]
+
     def matrix(self) -> npt.NDArray[np.float64]:
         """Cost of one packet between every two cores, (cores, cores).
 

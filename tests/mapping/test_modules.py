@@ -7,32 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuromod import Network
 from neuromod.hardware import HOPS, PACKETS, Grid, make_ways
 from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.modules import finding, packing, start
 from neuromod.mapping.placers import Effort, annealing, make_problem, place
-
-
-def network(w):
-    n = len(w)
-    return Network(
-        w_rec=w, w_in=np.zeros((n, 1)), w_out=np.zeros((1, n)), bias=np.zeros(n), bias_out=np.zeros(1), dt_s=0.1,
-        tau_s=0.2,
-    )  # fmt: skip
-
-
-def planted(sizes, seed, *, degree=8, anywhere=0.05):
-    """Neurons in modules, numbered at random, and the module of each."""
-    rng = np.random.default_rng(seed)
-    n = sum(sizes)
-    module = np.repeat(np.arange(len(sizes)), sizes)[rng.permutation(n)]
-    w = np.zeros((n, n))
-    for s in range(n):
-        others = np.flatnonzero(module == module[s])
-        w[rng.choice(others, min(degree, len(others)), replace=False), s] = 1
-        w[rng.integers(0, n, rng.binomial(degree, anywhere)), s] = 1
-    return network(w), module
 
 
 def same_parts(one, other):
@@ -40,7 +18,7 @@ def same_parts(one, other):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_planted_modules_are_found(seed):
+def test_planted_modules_are_found(planted, seed):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(15, 40, 20).tolist()
     net, module = planted(sizes, seed)
@@ -129,7 +107,7 @@ def test_cores_are_filled_in_the_order_of_the_row(seed):
 
 @given(st.integers(0, 10**6))
 @settings(max_examples=25, deadline=None)
-def test_packing_keeps_the_capacity_and_loses_nothing(seed):
+def test_packing_keeps_the_capacity_and_loses_nothing(planted, seed):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 25, int(rng.integers(2, 8))).tolist()
     net, module = planted(sizes, seed)
@@ -142,7 +120,7 @@ def test_packing_keeps_the_capacity_and_loses_nothing(seed):
     assert len(np.unique(piece)) == len(core_of) == len(np.unique(piece * len(sizes) + module))
 
 
-def test_as_few_modules_are_cut_as_can_be():
+def test_as_few_modules_are_cut_as_can_be(planted):
     """Six modules of 20 on four cores of 30: each core holds one whole, and half of one of the two others."""
     net, module = planted([20] * 6, 0)
     problem = make_problem(net, np.ones(120), Grid(2, 2), 30, objective="packets")
@@ -154,7 +132,7 @@ def test_as_few_modules_are_cut_as_can_be():
     assert len(packing.pack_modules(problem, module, np.random.default_rng(0))[1]) == 6
 
 
-def test_modules_that_fit_send_no_packets():
+def test_modules_that_fit_send_no_packets(planted):
     net, _ = planted([20] * 30, 1, anywhere=0.0)
     problem = make_problem(net, np.ones(600), Grid(3, 4), 60, objective="packets")
     core_of, whole = start.place(problem, np.random.default_rng(0), Effort())
@@ -164,7 +142,7 @@ def test_modules_that_fit_send_no_packets():
     assert again.tolist() == core_of.tolist()
 
 
-def test_modules_larger_than_a_core_are_cut_for_few_packets():
+def test_modules_larger_than_a_core_are_cut_for_few_packets(planted):
     """Against a count by hand of cuts at random: the search knows which neurons lie apart."""
     net, module = planted([30] * 8, 2, anywhere=0.02)
     rates = np.ones(240)
@@ -177,7 +155,7 @@ def test_modules_larger_than_a_core_are_cut_for_few_packets():
 
 
 @pytest.mark.parametrize("objective", ["hops", "packets"])
-def test_a_cost_in_closed_form_is_the_same_cost(objective):
+def test_a_cost_in_closed_form_is_the_same_cost(planted, objective):
     """As on several chips and large grids: the starts are the same, whatever says what a packet costs."""
     net, _ = planted([20] * 12, 3)
     dense = make_problem(net, np.ones(240), Grid(3, 4), 21, objective=objective)

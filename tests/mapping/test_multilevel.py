@@ -46,19 +46,6 @@ def random_problem(seed, objective="hops"):
     return problem, rng.integers(0, grid.cores, n).astype(np.int32)
 
 
-def modules(sizes, seed, *, degree=8, anywhere=0.05):
-    """Neurons in modules, numbered at random, and the module of each."""
-    rng = np.random.default_rng(seed)
-    n = sum(sizes)
-    module = np.repeat(np.arange(len(sizes)), sizes)[rng.permutation(n)]
-    w = np.zeros((n, n))
-    for s in range(n):
-        others = np.flatnonzero(module == module[s])
-        w[rng.choice(others, min(degree, len(others)), replace=False), s] = 1
-        w[rng.integers(0, n, rng.binomial(degree, anywhere)), s] = 1
-    return network(w), module
-
-
 def draw_groups(problem, seed, room):
     rng = np.random.default_rng(seed)
     _, group = np.unique(rng.integers(0, rng.integers(1, problem.n + 1), problem.n), return_inverse=True)
@@ -136,8 +123,8 @@ def test_every_network_is_placed_within_the_capacity(seed):
     assert np.bincount(kept, minlength=problem.grid.cores).max() <= problem.capacity
 
 
-def test_levels_are_nested_and_small_enough_for_a_core():
-    net, _ = modules([25] * 12, 0)
+def test_levels_are_nested_and_small_enough_for_a_core(planted):
+    net, _ = planted([25] * 12, 0)
     problem = make_problem(net, np.ones(300), Grid(3, 4), 26)
     chosen = multilevel.levels(problem, np.random.default_rng(0))
     assert len(chosen) > 1
@@ -147,9 +134,9 @@ def test_levels_are_nested_and_small_enough_for_a_core():
         assert len({(int(f), int(c)) for f, c in zip(fine, coarse, strict=True)}) == fine.max() + 1
 
 
-def test_only_networks_of_modules_have_modules():
+def test_only_networks_of_modules_have_modules(planted):
     rng = np.random.default_rng(3)
-    net, _ = modules([20] * 15, 1)
+    net, _ = planted([20] * 15, 1)
     local, random = lattice(18), network((rng.random((300, 300)) < 0.03).astype(float))
     for each, expected in ((net, True), (local, False), (random, False)):
         problem = make_problem(each, np.ones(each.n), Grid(4, 4), -(-each.n // 16) + 1)
@@ -173,10 +160,10 @@ def test_modules_that_fill_their_cores_are_found_whole():
     assert placement_cost(problem, best) == 12
 
 
-def test_equal_seeds_give_equal_placements_of_modules(monkeypatch):
+def test_equal_seeds_give_equal_placements_of_modules(planted, monkeypatch):
     from neuromod.mapping.placers import annealing
 
-    net, _ = modules([22, 35, 28, 31] * 5, 4)
+    net, _ = planted([22, 35, 28, 31] * 5, 4)
     found = []
     for workers in (1, 2):
         # However many processors there are, and beyond the size at which other starts are left out.
@@ -188,21 +175,21 @@ def test_equal_seeds_give_equal_placements_of_modules(monkeypatch):
 
 
 @pytest.mark.parametrize("objective", ["hops", "packets", "multicast"])
-def test_modules_are_placed_better_than_by_groups_alone(objective):
-    net, _ = modules([22, 35, 28, 31] * 5, 4)
+def test_modules_are_placed_better_than_by_groups_alone(planted, objective):
+    net, _ = planted([22, 35, 28, 31] * 5, 4)
     problem = make_problem(net, np.ones(net.n), Grid(4, 5), 30, objective=objective)
     found = place(net, np.ones(net.n), Grid(4, 5), 30, objective=objective, effort=Effort(0.05))
     packed = clusters.place(problem, np.random.default_rng(0))
     assert placement_cost(problem, found) < placement_cost(problem, packed)
 
 
-def test_limits_are_kept_where_modules_are_seen(monkeypatch):
+def test_limits_are_kept_where_modules_are_seen(planted, monkeypatch):
     from neuromod.mapping.local_search import moves
     from neuromod.mapping.local_search.tables import make_tables
     from neuromod.mapping.placers import annealing
 
     monkeypatch.setattr(annealing, "_NEURONS_STARTED", 100)
-    net, _ = modules([22, 35, 28, 31] * 5, 4)
+    net, _ = planted([22, 35, 28, 31] * 5, 4)
     limits = CoreLimits(synapses=260.0, in_axons=75.0)
     core_of = place(net, np.ones(net.n), Grid(4, 6), 32, limits=limits, effort=Effort(0.02))
     problem = make_problem(net, np.ones(net.n), Grid(4, 6), 32, limits=limits)
@@ -212,8 +199,8 @@ def test_limits_are_kept_where_modules_are_seen(monkeypatch):
     assert np.bincount(core_of, minlength=24).max() <= 32
 
 
-def test_time_is_kept_where_modules_are_seen():
-    net, _ = modules([22, 35, 28, 31] * 5, 4)
+def test_time_is_kept_where_modules_are_seen(planted):
+    net, _ = planted([22, 35, 28, 31] * 5, 4)
     place(net, np.ones(net.n), Grid(4, 5), 30, effort=Effort(0.01))
     start = time.monotonic()
     place(net, np.ones(net.n), Grid(4, 5), 30, effort=Effort(seconds=0.5))

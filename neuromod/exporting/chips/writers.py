@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from neuromod.exporting.writers import Job, Written, converted, figures_of
 
 if TYPE_CHECKING:
-    from neuromod.chips import LoihiNetwork
     from neuromod.exporting.chips.loihi_calibration import LoihiCalibration
     from neuromod.metrics import Agreement
-    from neuromod.network import Array, Network
+    from neuromod.network import Array
     from neuromod.spiking import Conversion, ConversionSettings
 
 # Trials to calibrate on.
@@ -52,13 +51,17 @@ def write_loihi(job: Job) -> Written:
     """
     from neuromod.chips import loihi_load
     from neuromod.exporting.chips.loihi_calibration import calibrate_loihi
+    from neuromod.metrics import agree, evaluate
 
     trials, network = _trials(job), job.network
+    unseen = _unseen(job)
+    ours = evaluate(network, unseen)
     tried: list[tuple[Agreement, Conversion, LoihiCalibration]] = []
     for substeps in (job.settings.substeps,) if job.settings.substeps else _SUBSTEPS:
         chosen = converted(job, loihi_settings(job.settings, substeps))
         found = calibrate_loihi(chosen.spiking, trials.inputs, trials.mask, core=_cores(job))
-        tried.append((_agreement(network, found.integers, job.settings.seed), chosen, found))
+        theirs = evaluate(network, unseen, runner=found.integers.respond)
+        tried.append((agree(ours.decisions, theirs.decisions, ours.trial_of_answer), chosen, found))
         if tried[-1][0].low >= job.settings.min_agreement:
             break
     agreed, chosen, found = max(tried, key=lambda item: item[0].share)
@@ -71,19 +74,6 @@ def write_loihi(job: Job) -> Written:
     }
     done = _written(job, "loihi", found.integers, trials.inputs, figures, loihi_load)
     return replace(done, figures={**done.figures, **figures_of(chosen, network)})
-
-
-def _agreement(network: Network, integers: LoihiNetwork, seed: int) -> Agreement:
-    """How well integers agree with the network on trials that neither was made with."""
-    import numpy as np
-
-    from neuromod.metrics import TRIALS_BETWEEN, agree, evaluate, has_few_trials, trials_for
-
-    split = "between" if has_few_trials(network) else "validation"
-    trials = trials_for(network, TRIALS_BETWEEN, seed=np.random.default_rng([seed, 22]), split=split)
-    ours = evaluate(network, trials)
-    theirs = evaluate(network, trials, runner=integers.respond)
-    return agree(ours.decisions, theirs.decisions, ours.trial_of_answer)
 
 
 def loihi_settings(settings: ConversionSettings, substeps: tuple[int, ...]) -> ConversionSettings:
@@ -138,6 +128,16 @@ def _trials(job: Job) -> Any:
     from neuromod.metrics import trials_for
 
     return trials_for(job.network, _TRIALS, seed=np.random.default_rng([job.settings.seed, 21]), split="seen")
+
+
+def _unseen(job: Job) -> Any:
+    """Trials that neither the network nor its integers were made with."""
+    import numpy as np
+
+    from neuromod.metrics import TRIALS_BETWEEN, has_few_trials, trials_for
+
+    split = "between" if has_few_trials(job.network) else "validation"
+    return trials_for(job.network, TRIALS_BETWEEN, seed=np.random.default_rng([job.settings.seed, 22]), split=split)
 
 
 def _chip(job: Job, usual: str) -> str:

@@ -75,11 +75,11 @@ def make_groups(problem: Problem, group: npt.NDArray[np.int64], core_of: npt.NDA
     room : int
         Neurons that a core may hold while the search goes on.
     """
-    n, k, within = problem.n, problem.grid.cores, problem.indptr[problem.n]
+    k = problem.grid.cores
     weights = np.bincount(group)
     n_groups = len(weights)
-    source = np.repeat(np.arange(n), np.diff(problem.indptr[: n + 1]))
-    pin = group[problem.targets[:within]]
+    source, target = problem.between_neurons()
+    pin = group[target]
     kept = (pin != group[source]) & (problem.rates[source] > 0)
     source, pin = np.divmod(np.unique(source[kept] * n_groups + pin[kept]), n_groups)
     sender, begins, pins = np.unique(source, return_index=True, return_counts=True)

@@ -44,9 +44,7 @@ def find_modules(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.i
         Number of the module of each neuron, from 0 on; a module may be larger than a core.
     """
     n = problem.n
-    within = problem.indptr[n]
-    source = np.repeat(np.arange(n), np.diff(problem.indptr[: n + 1]))
-    target = problem.targets[:within]
+    source, target = problem.between_neurons()
     # Silent neurons belong to modules too, only less.
     weights = problem.rates[source] + 1e-6
     one_way = sparse.csr_array((weights, (source, target)), shape=(n, n))

@@ -46,13 +46,12 @@ def pack_modules(
         Piece of each neuron, and core of each piece; the capacity is kept.
     """
     core_of = clusters.pack(module, problem)
-    key = np.unique(module * problem.grid.cores + core_of)
+    key, piece = np.unique(module * problem.grid.cores + core_of, return_inverse=True)
     sizes = np.bincount(module)
     if len(key) > len(sizes):
         found = _cut_few(problem, module, sizes, rng)
         if found is not None:
             return found
-    key, piece = np.unique(module * problem.grid.cores + core_of, return_inverse=True)
     return piece.astype(np.int64), (key % problem.grid.cores).astype(np.int32)
 
 
@@ -60,8 +59,8 @@ def _cut_few(
     problem: Problem, module: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]] | None:
     n, k, capacity = problem.n, problem.grid.cores, problem.capacity
-    source = np.repeat(np.arange(n), np.diff(problem.indptr[: n + 1]))
-    targets = float((module[source] == module[problem.targets[: len(source)]]).mean() * len(source) / n)
+    source, target = problem.between_neurons()
+    targets = float((module[source] == module[target]).mean() * len(source) / n)
     row = rng.permutation(len(sizes))
     most = len(sizes) + n // capacity + k + 1
     pieces = np.zeros((most, 3), np.int64)

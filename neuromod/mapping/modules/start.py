@@ -8,13 +8,13 @@ import numpy.typing as npt
 from neuromod.mapping.local_search import groups
 from neuromod.mapping.modules.finding import find_modules
 from neuromod.mapping.modules.packing import pack_modules
+from neuromod.mapping.placers import multilevel
 from neuromod.mapping.problem import Effort, Problem
 
-# Tries times the root of the number of pieces, segments, tries between two looks at whether to stop.
-_TRIES, _SEGMENTS, _CHUNK = 50_000, 40, 50_000
-# First and last temperature, in units of the mean loss of the losing tries, which this number measures; share of the
-# tries that go to any core.
-_HOT, _COLD, _PROBED, _ANYWHERE = 0.4, 0.02, 2_000, 0.2
+# Tries times the root of the number of pieces, and segments.
+_TRIES, _SEGMENTS = 50_000, 40
+# First and last temperature, in units of the mean loss of the losing tries; share of the tries that go to any core.
+_HOT, _COLD, _ANYWHERE = 0.4, 0.02, 0.2
 
 
 def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> tuple[npt.NDArray[np.int32], bool]:
@@ -48,16 +48,9 @@ def _exchange(
 ) -> npt.NDArray[np.int32]:
     """Anneal the core of each piece; no core holds more than its capacity on the way."""
     t = groups.make_groups(problem, piece, core_of, problem.capacity)
-    random = rng.integers(0, 2**63, 1).astype(np.uint64)
-    state = (t.rows, t.rates, t.ptr, t.touched, t.own)
-    unit = float(groups.probe_groups(*state, t.core_of, problem.cost, _PROBED, random))
+    random, unit = multilevel.probe(problem, t, rng)
     tries = max(int(effort.amount * _TRIES * len(core_of) ** 0.5) // _SEGMENTS, 1)
-    for temperature in [*(unit * np.geomspace(_HOT, _COLD, _SEGMENTS)).tolist(), 0.0]:
-        for left in range(tries, 0, -_CHUNK):
-            groups.search_groups(
-                *state, t.weights, t.core_of, t.sizes, t.members, t.slot, t.counts, problem.cost, problem.capacity,
-                problem.capacity, 0.0, _ANYWHERE, random, temperature, 1.0, min(left, _CHUNK),
-            )  # fmt: skip
-            if effort.should_stop():
-                return t.core_of
+    temperatures = (unit * np.geomspace(_HOT, _COLD, _SEGMENTS)).tolist()
+    schedule = multilevel.Schedule(temperatures, tries, _ANYWHERE, problem.capacity)
+    multilevel.anneal_groups(problem, t, schedule, random, should_stop=effort.should_stop)
     return t.core_of

@@ -64,9 +64,8 @@ def merge(problem: Problem, rng: np.random.Generator) -> npt.NDArray[np.int64]:
 def rounds(problem: Problem, rng: np.random.Generator, most: int) -> Iterator[npt.NDArray[np.int64]]:
     """Group of each neuron, (n,), after each round of merging: first all alone, at last up to `most` together."""
     n = problem.n
-    within = problem.indptr[n]
-    source = np.repeat(np.arange(n), np.diff(problem.indptr[: n + 1]))
-    one, two = np.minimum(source, problem.targets[:within]), np.maximum(source, problem.targets[:within])
+    source, target = problem.between_neurons()
+    one, two = np.minimum(source, target), np.maximum(source, target)
     # Silent neurons belong together too, only less.
     weights = problem.rates[source] + 1e-6
     group, sizes = np.arange(n), np.ones(n, np.int64)

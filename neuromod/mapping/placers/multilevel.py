@@ -14,7 +14,8 @@ G. Karypis, R. Aggarwal, V. Kumar, S. Shekhar, "Multilevel hypergraph partitioni
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -128,24 +129,77 @@ def _anneal(
     over = int((np.bincount(core_of[group], minlength=k) - problem.capacity).max())
     room = problem.capacity + max(largest, over)
     t = groups.make_groups(problem, group, core_of, room)
-    random = rng.integers(0, 2**63, 1).astype(np.uint64)
-    state = (t.rows, t.rates, t.ptr, t.touched, t.own)
-    unit = float(groups.probe_groups(*state, t.core_of, problem.cost, _PROBED, random))
+    random, unit = probe(problem, t, rng)
     if not unit:
         return t.core_of
-    price = unit / float(t.weights.mean())
-    batch = max(tries // _SEGMENTS, 1)
-    for temperature in [*(unit * np.geomspace(hot, _COLD, _SEGMENTS)).tolist(), 0.0]:
+    segments = Schedule(
+        (unit * np.geomspace(hot, _COLD, _SEGMENTS)).tolist(),
+        max(tries // _SEGMENTS, 1),
+        min(_ANYWHERE, _ANYWHERE_CORES / k),
+        room,
+        unit / float(t.weights.mean()),
+    )
+
+    def exchange(temperature: float) -> None:
         if k <= _MOST_EXCHANGED:
             _exchange_cores(problem, t, temperature, random)
-        for left in range(batch, 0, -_CHUNK):
+
+    anneal_groups(problem, t, segments, random, should_stop=should_stop, before=exchange)
+    return t.core_of
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How groups are annealed; a descent ends it.
+
+    Parameters
+    ----------
+    temperatures : sequence of float
+        Of the segments.
+    tries : int
+        Of each segment.
+    anywhere : float
+        Share of the tries that go to any core.
+    room : int
+        Neurons that a core may hold on the way.
+    price : float
+        Of each neuron beyond the capacity.
+    """
+
+    temperatures: Sequence[float]
+    tries: int
+    anywhere: float
+    room: int
+    price: float = 0.0
+
+
+def probe(problem: Problem, t: groups.Groups, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint64], float]:
+    """Return a state of the random numbers, and the mean loss of the losing ones of some tries."""
+    random = rng.integers(0, 2**63, 1).astype(np.uint64)
+    loss = groups.probe_groups(t.rows, t.rates, t.ptr, t.touched, t.own, t.core_of, problem.cost, _PROBED, random)
+    return random, float(loss)
+
+
+def anneal_groups(
+    problem: Problem,
+    t: groups.Groups,
+    schedule: Schedule,
+    random: npt.NDArray[np.uint64],
+    *,
+    should_stop: Callable[[], bool],
+    before: Callable[[float], None] = lambda temperature: None,
+) -> None:
+    """Move groups, changing `t`; `before` each segment something is done at its temperature."""
+    for temperature in (*schedule.temperatures, 0.0):
+        before(temperature)
+        for left in range(schedule.tries, 0, -_CHUNK):
             groups.search_groups(
-                *state, t.weights, t.core_of, t.sizes, t.members, t.slot, t.counts, problem.cost, problem.capacity,
-                room, price, min(_ANYWHERE, _ANYWHERE_CORES / k), random, temperature, 1.0, min(left, _CHUNK),
+                t.rows, t.rates, t.ptr, t.touched, t.own, t.weights, t.core_of, t.sizes, t.members, t.slot, t.counts,
+                problem.cost, problem.capacity, schedule.room, schedule.price, schedule.anywhere, random, temperature,
+                1.0, min(left, _CHUNK),
             )  # fmt: skip
             if should_stop():
-                return t.core_of
-    return t.core_of
+                return
 
 
 def _exchange_cores(problem: Problem, t: groups.Groups, temperature: float, random: npt.NDArray[np.uint64]) -> None:
