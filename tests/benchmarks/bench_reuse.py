@@ -1,8 +1,9 @@
 """Modules used again: networks that know 12 of the 20 tasks learn the other 8.
 
 Run it with ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_reuse.py [--seeds 0-4]``; what has been measured is kept,
-so it goes on where it stopped, and several seeds may be measured at a time. Networks of 256 neurons learn the 12 tasks
-of a split without a penalty, with L1 and with BIMT, at λ of about equal error on all 20 (docs/tables/pareto.csv).
+so it goes on where it stopped, and several seeds may be measured at a time. ``--kept FOLDER`` keeps what has been
+trained, and ``--train WAY`` does no more than that, for a machine of many cores. Networks of 256 neurons learn the 12
+tasks of a split without a penalty, with L1 and with BIMT, at λ of about equal error on all 20 (docs/tables/pareto.csv).
 Then each learns the other 8: *frozen*, only input and readout rows learn; *all*, everything does, at the same λ; and,
 as a control, *scratch*, the same training from a new network. In each split the 8 ask for nothing that
 some of the 12 do not ask for, too: a memory, the opposite, a comparison, a context, a match, a category.
@@ -11,14 +12,16 @@ some of the 12 do not ask for, too: a memory, the opposite, a comparison, a cont
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 from scipy import stats
-from tables import Table, markdown
+from tables import Table, machine, markdown
 
 import neuromod
 from neuromod import metrics
@@ -48,6 +51,19 @@ class Lengths:
     neurons: int = NEURONS
 
 
+@dataclass(frozen=True)
+class Case:
+    """One row."""
+
+    split: str
+    method: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.split}, {self.method}, seed {self.seed}"
+
+
 MATCH = ("dms", "dnms", "dmc", "dnmc")
 
 
@@ -75,26 +91,60 @@ def wiring(network: Network) -> dict[str, float]:
     return {"synapses": pruned.n_synapses, "hops": round(float(hops), 2)}
 
 
-def learn(method: str, names: tuple[str, ...], seed: int, lengths: Lengths, **more: Any) -> tuple[Network, int | None]:
+@dataclass(frozen=True)
+class Learned:
+    """A trained network, and how that went."""
+
+    network: Network
+    reached: int | None
+    cpu_seconds: float
+    machine: str
+
+
+def learn(names: tuple[str, ...], steps: int, seed: int, neurons: int, start: Network | None, more: Any) -> Learned:
     """Train, and tell the first logged step at which 0.9 of the trials since the last were answered rightly."""
     reached: list[int] = []
-    start = more.pop("start", None)
-    steps = lengths.second if more.pop("second", False) else lengths.first
 
     def look(progress: Any) -> None:
         if progress.accuracy >= GOAL:
             reached.append(progress.step)
 
+    begun = time.process_time()
     network = neuromod.train(
-        tasks=names,
-        neurons=lengths.neurons,
-        steps=steps,
-        seed=seed,
-        start=start,
-        more={**METHODS[method], "training.log_every": 50, **more},
-        on_step=look,
-    )
-    return network, reached[0] if reached else None
+        tasks=names, neurons=neurons, steps=steps, seed=seed, start=start,
+        more={"training.log_every": 50, **more}, on_step=look,
+    )  # fmt: skip
+    return Learned(network, reached[0] if reached else None, round(time.process_time() - begun, 1), machine())
+
+
+WITHOUT_RAMP = {"wiring.ramp_from": 0.0, "wiring.ramp_to": 0.0}
+# What each way of learning the 8 tells `train`, and whether it starts from what knows the 12.
+WAYS: dict[str, tuple[dict[str, Any], bool]] = {
+    "frozen": ({"start.freeze": ("recurrent",), "wiring.swap_every": 0, **WITHOUT_RAMP}, True),
+    "all": (WITHOUT_RAMP, True),
+    "scratch": ({}, False),
+}
+
+
+def learned(case: Case, way: str, lengths: Lengths, kept: Path | None) -> Learned:
+    """Train the 12 (``before``) or the 8 in one of the ways, or read what was kept of it."""
+    stem = f"{case.key}, {way}".replace(", ", "-").replace(" ", "_")
+    file = None if kept is None else kept / f"{stem}.safetensors"
+    if file is not None and file.with_suffix(".json").exists():
+        said = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        return Learned(network=Network.load(file), **said)
+    old, new = parts(case.split)
+    if way == "before":
+        found = learn(old, lengths.first, case.seed, lengths.neurons, None, METHODS[case.method])
+    else:
+        more, goes_on = WAYS[way]
+        start = learned(case, "before", lengths, kept).network if goes_on else None
+        found = learn(new, lengths.second, case.seed, lengths.neurons, start, {**METHODS[case.method], **more})
+    if file is not None:
+        found.network.save(file)
+        said = {name: value for name, value in vars(found).items() if name != "network"}
+        file.with_suffix(".json").write_text(json.dumps(said), encoding="utf-8")
+    return found
 
 
 def lesions(before: Network, after: Network, old: tuple[str, ...], new: tuple[str, ...]) -> dict[str, float]:
@@ -126,30 +176,27 @@ def lesions(before: Network, after: Network, old: tuple[str, ...], new: tuple[st
     return {"clusters": len(lost), "kin_lose": round(mean(kin), 4), "others_lose": round(mean(others), 4)}
 
 
-def measure(method: str, split: str, seed: int, lengths: Lengths) -> dict[str, Any]:
+def measure(case: Case, lengths: Lengths, kept: Path | None) -> dict[str, Any]:
     """Learn 12, then 8, in three ways."""
-    old, new = parts(split)
-    started = time.process_time()
-    before, _ = learn(method, old, seed, lengths)
+    old, new = parts(case.split)
+    first = learned(case, "before", lengths, kept)
+    before = first.network
     row: dict[str, Any] = {"first_error": round(error(before, old), 4), **wiring(before)}
-    ramped = {"wiring.ramp_from": 0.0, "wiring.ramp_to": 0.0, "second": True}
-    ways: dict[str, dict[str, Any]] = {
-        "frozen": {"start": before, "start.freeze": ("recurrent",), "wiring.swap_every": 0, **ramped},
-        "all": {"start": before, **ramped},
-        "scratch": {"second": True},
-    }
-    for way, told in ways.items():
-        after, reached = learn(method, new, seed, lengths, **told)
+    done = [first]
+    for way in WAYS:
+        done.append(learned(case, way, lengths, kept))
+        after = done[-1].network
         row[way] = {
             "error": round(error(after, new), 4),
-            "steps_to_goal": reached,
+            "steps_to_goal": done[-1].reached,
             "old_error": round(error(after, old), 4),
         }
         if way == "all":
             row[way] |= wiring(after)
         if way == "frozen":
             row[way] |= lesions(before, after, old, new)
-    return {**row, "cpu_seconds": round(time.process_time() - started)}
+    trained_on = sorted({each.machine for each in done})
+    return {**row, "cpu_seconds": round(sum(each.cpu_seconds for each in done)), "trained_on": trained_on}
 
 
 def interval(values: list[float], digits: int = 4) -> str:
@@ -227,20 +274,29 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", default="0-4", help="as 0-4 or 3")
     parser.add_argument("--only", default="", help="a part of a row's name")
+    parser.add_argument("--kept", type=Path, help="folder for what has been trained")
+    parser.add_argument("--train", choices=["before", *WAYS], help="train this and keep it, no more")
     parser.add_argument("--try-out", action="store_true", help="tiny trainings, printed and not kept")
     options = parser.parse_args()
+    if options.kept is not None:
+        options.kept.mkdir(parents=True, exist_ok=True)
     first, _, last = options.seeds.partition("-")
-    for seed in range(int(first), int(last or first) + 1):
-        for split in SPLITS:
-            for method in METHODS:
-                key = f"{split}, {method}, seed {seed}"
-                if options.only not in key:
-                    continue
-                if options.try_out:
-                    print(key, measure(method, split, seed, Lengths(first=60, second=40, neurons=64)))
-                    continue
-                TABLE.row(key, lambda m=method, sp=split, s=seed: measure(m, sp, s, Lengths()))  # type: ignore[misc]
-    if not options.try_out:
+    cases = [
+        Case(split, method, seed)
+        for seed in range(int(first), int(last or first) + 1)
+        for split in SPLITS
+        for method in METHODS
+    ]
+    for case in cases:
+        if options.only not in case.key:
+            continue
+        if options.try_out:
+            print(case.key, measure(case, Lengths(first=60, second=40, neurons=64), options.kept))
+        elif options.train:
+            learned(case, options.train, Lengths(), options.kept)
+        else:
+            TABLE.row(case.key, lambda case=case: measure(case, Lengths(), options.kept))  # type: ignore[misc]
+    if not (options.try_out or options.train):
         write()
 
 
