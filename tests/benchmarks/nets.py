@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from scipy import sparse
 
 from neuromod import Network
+
+
+def _offsets(reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps to a target, and the cumulative probabilities p ~ exp(-distance / reach)."""
+    r = int(np.ceil(8 * reach))
+    dy, dx = (part.ravel() for part in np.mgrid[-r : r + 1, -r : r + 1])
+    weight = np.exp(-np.hypot(dx, dy) / reach) * ((dx != 0) | (dy != 0))
+    dx, dy, weight = dx[weight > 0], dy[weight > 0], weight[weight > 0]
+    return dx, dy, np.cumsum(weight) / weight.sum()
+
+
+def _targets(
+    source: np.ndarray, n: int, side: int, offsets: tuple[np.ndarray, np.ndarray, np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """Draw targets on the lattice, again where one lies outside."""
+    dx, dy, cumulative = offsets
+    row, column = np.divmod(source, side)
+    target = np.full(len(source), -1)
+    while (missing := np.flatnonzero(target < 0)).size:
+        pick = np.minimum(np.searchsorted(cumulative, rng.random(missing.size)), len(dx) - 1)
+        y, x = row[missing] + dy[pick], column[missing] + dx[pick]
+        inside = (y >= 0) & (x >= 0) & (x < side) & (y * side + x < n)
+        target[missing[inside]] = (y * side + x)[inside]
+    return target
 
 
 def make_net(n: int, degree: float, *, reach: float | None = 2.0, seed: int = 0) -> Network:
@@ -18,20 +44,7 @@ def make_net(n: int, degree: float, *, reach: float | None = 2.0, seed: int = 0)
     site = np.arange(n)
     row, column = np.divmod(site, side)
     source = np.repeat(site, rng.poisson(degree, n))
-    if reach is None:
-        target = rng.integers(0, n, len(source))
-    else:
-        r = int(np.ceil(8 * reach))
-        dy, dx = (part.ravel() for part in np.mgrid[-r : r + 1, -r : r + 1])
-        weight = np.exp(-np.hypot(dx, dy) / reach) * ((dx != 0) | (dy != 0))
-        dx, dy, weight = dx[weight > 0], dy[weight > 0], weight[weight > 0]
-        cumulative = np.cumsum(weight) / weight.sum()
-        target = np.full(len(source), -1)
-        while (missing := np.flatnonzero(target < 0)).size:
-            pick = np.minimum(np.searchsorted(cumulative, rng.random(missing.size)), len(dx) - 1)
-            y, x = row[source[missing]] + dy[pick], column[source[missing]] + dx[pick]
-            inside = (y >= 0) & (x >= 0) & (x < side) & (y * side + x < n)
-            target[missing[inside]] = (y * side + x)[inside]
+    target = rng.integers(0, n, len(source)) if reach is None else _targets(source, n, side, _offsets(reach), rng)
     weights = rng.normal(size=len(source)).astype(np.float32)
     w_rec = sparse.csr_array((weights, (target, source)), shape=(n, n))
     at = np.stack([column, row], axis=1) + rng.uniform(-0.3, 0.3, (n, 2))
@@ -39,6 +52,32 @@ def make_net(n: int, degree: float, *, reach: float | None = 2.0, seed: int = 0)
         w_rec=w_rec, w_in=np.zeros((n, 1)), w_out=np.zeros((1, n)), bias=np.zeros(n), bias_out=np.zeros(1),
         dt_s=0.1, tau_s=0.2, positions=at, rates=np.maximum(1, np.rint(rng.lognormal(1.0, 0.8, n))),
     )  # fmt: skip
+
+
+def write_net(folder: Path, n: int, degree: float, *, reach: float = 2.0, seed: int = 0, part: int = 500_000) -> None:
+    """Write a network as `make_net` draws them, in parts, so that it need not fit into memory: a folder of ``.npy``."""
+    rng = np.random.default_rng(seed)
+    side = int(np.ceil(np.sqrt(n)))
+    degrees = rng.poisson(degree, n)
+    total = int(degrees.sum())
+    files = {
+        name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, (total,))
+        for name, kind in (("source", np.int32), ("target", np.int32), ("weight", np.float32))
+    }
+    offsets = _offsets(reach)
+    done = 0
+    for first in range(0, n, part):
+        site = np.arange(first, min(first + part, n))
+        source = np.repeat(site, degrees[site])
+        at = slice(done, done + len(source))
+        files["source"][at], files["target"][at] = source, _targets(source, n, side, offsets, rng)
+        files["weight"][at] = rng.normal(size=len(source))
+        done += len(source)
+    site = np.arange(n, dtype=np.int32)
+    at = np.stack([site % side, site // side], axis=1) + rng.uniform(-0.3, 0.3, (n, 2))
+    np.save(folder / "positions.npy", at)
+    np.save(folder / "rates.npy", np.maximum(1, np.rint(rng.lognormal(1.0, 0.8, n))))
+    np.save(folder / "n_neurons.npy", np.int64(n))
 
 
 def _shuffled(source: np.ndarray, target: np.ndarray, order: np.ndarray, rng: np.random.Generator) -> Network:
