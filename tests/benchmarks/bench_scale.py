@@ -152,8 +152,8 @@ def write_table() -> bool:
         exponent = float(np.diff(np.log(seconds))[0] / np.diff(sizes)[0])
         parts.append(
             f"{rows[-1]['neurons']:,} neurons are on 64x64 cores: `map` and `estimate` took "
-            f"{seconds[-1] / 60:.1f} minutes (bar {LARGEST_MINUTES:.0f}) and {peak(rows[-1]):.1f} GiB (bar {LARGEST_GIB:.0f}); from "
-            f"{usual[-1]['neurons']:,} on, time grows with the exponent {exponent:.2f} (bar {EXPONENT})."
+            f"{seconds[-1] / 60:.1f} minutes (bar {LARGEST_MINUTES:.0f}) and {peak(rows[-1]):.1f} GiB "
+            f"(bar {LARGEST_GIB:.0f}); from {usual[-1]['neurons']:,} on, time grows with the exponent {exponent:.2f} (bar {EXPONENT})."
         )
         passed = (
             passed
