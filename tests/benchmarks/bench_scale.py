@@ -150,17 +150,18 @@ def write_table() -> bool:
     if len(rows) > len(usual) and usual:
         seconds, cpu, sizes = times([usual[-1], rows[-1]])
         exponent = float(np.diff(np.log(seconds))[0] / np.diff(sizes)[0])
+        large, before = rows[-1], usual[-1]
         parts.append(
-            f"{rows[-1]['neurons']:,} neurons are on 64x64 cores: `map` and `estimate` took "
-            f"{seconds[-1] / 60:.1f} minutes (bar {LARGEST_MINUTES:.0f}) and {peak(rows[-1]):.1f} GiB "
-            f"(bar {LARGEST_GIB:.0f}); from {usual[-1]['neurons']:,} on, time grows with the exponent {exponent:.2f} (bar {EXPONENT})."
+            f"{large['neurons']:,} neurons on 64x64 cores: `map` and `estimate` take {seconds[-1] / 60:.1f} minutes "
+            f"(bar {LARGEST_MINUTES:.0f}) and {peak(large):.1f} GiB (bar {LARGEST_GIB:.0f}); from "
+            f"{before['neurons']:,} on, time grows with the exponent {exponent:.2f} (bar {EXPONENT})."
         )
         passed = (
             passed
             and seconds[-1] <= 60 * LARGEST_MINUTES
-            and peak(rows[-1]) <= LARGEST_GIB
+            and peak(large) <= LARGEST_GIB
             and exponent <= EXPONENT
-            and rows[-1]["hops"] < rows[-1]["tiles_hops"]
+            and large["hops"] < large["tiles_hops"]
         )
     TABLE.write(*parts)
     draw_scale()
