@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -203,13 +204,27 @@ def interval(values: list[float], digits: int = 4) -> str:
     """Mean and its 95 % interval by Student's t."""
     if len(values) < 2:
         return f"{values[0]:,.{digits}f}" if values else "–"
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-    return f"{mean(values):,.{digits}f} ± {half:,.{digits}f}"
+    return f"{mean(values):,.{digits}f} ± {bounds(values)[1] - mean(values):,.{digits}f}"
 
 
 def steps_to_goal(way: dict[str, Any]) -> int:
     """Steps to 0.9 accuracy, or all that there were."""
     return way["steps_to_goal"] or SECOND
+
+
+def differences(
+    rows: Mapping[str, Any], split: str, other: str, value: Callable[[Mapping[str, Any]], float]
+) -> list[float]:
+    """What BIMT has more than another penalty, seed by seed."""
+    seeds = [key.rpartition(" ")[2] for key in rows if key.startswith(f"{split}, bimt, ")]
+    pairs = [(f"{split}, bimt, seed {seed}", f"{split}, {other}, seed {seed}") for seed in seeds]
+    return [value(rows[one]) - value(rows[two]) for one, two in pairs if two in rows]
+
+
+def bounds(values: list[float]) -> tuple[float, float]:
+    """The 95 % interval of the mean by Student's t."""
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return mean(values) - half, mean(values) + half
 
 
 def write() -> None:
@@ -245,27 +260,32 @@ def write() -> None:
                 [split, method, interval([row["frozen"]["clusters"] for row in each], 1)]
                 + [interval([row["frozen"][key] for row in each]) for key in ("kin_lose", "others_lose")]
             )
-        for other in ("none", "l1"):
-            pairs = [(of["bimt"][seed], of[other][seed]) for seed in of["bimt"] if seed in of[other]]
-            if len(pairs) > 1:
-                paired.append([split, other, len(pairs)])
-                paired[-1] += [
-                    interval([one[way]["error"] - two[way]["error"] for one, two in pairs]) for way in ("frozen", "all")
-                ]
-                paired[-1] += [
-                    interval([float(steps_to_goal(one[way]) - steps_to_goal(two[way])) for one, two in pairs], 0)
-                    for way in ("frozen", "all")
-                ]
+    for split, other in ((split, other) for split in SPLITS for other in ("none", "l1")):
+        told = [
+            differences(rows, split, other, value)
+            for value in (
+                lambda row: row["frozen"]["error"],
+                lambda row: row["all"]["error"],
+                lambda row: float(steps_to_goal(row["frozen"])),
+                lambda row: float(steps_to_goal(row["all"])),
+            )
+        ]
+        if len(told[0]) > 1:
+            paired.append([split, other, len(told[0])])
+            paired[-1] += [interval(each, 4 if number < 2 else 0) for number, each in enumerate(told)]
     header = ["split", "penalty", "seeds", "error on the 12"]
     header += [f"{way}: {what}" for way in ("frozen", "all", "scratch") for what in ("steps to 0.9", "error on the 8")]
-    differences = ["split", "BIMT less", "seeds", "error, frozen", "error, all", "steps, frozen", "steps, all"]
+    less = ["split", "BIMT less", "seeds", "error, frozen", "error, all", "steps, frozen", "steps, all"]
     forgotten = ["split", "penalty", "error on the 12 after: all", "frozen", "synapses more", "hops more"]
     forgotten += ["synapses before", "hops before"]
     lesioned = ["split", "penalty", "clusters", "lost by old tasks of the family", "lost by the others"]
+    elsewhere = [row["trained_on"] for row in rows.values() if "trained_on" in row]
+    machines = sorted({name for names in elsewhere for name in names})
     TABLE.write(
         "**The 8 new tasks**", markdown(header, learned), "**BIMT against the others, seed by seed**",
-        markdown(differences, paired), "**What it costs**", markdown(forgotten, kept),
+        markdown(less, paired), "**What it costs**", markdown(forgotten, kept),
         "**Without the cluster that a new task needs most**", markdown(lesioned, modules),
+        f"Of {len(rows)} rows, the networks of {len(elsewhere)} were trained on {' and '.join(machines)}.",
     )  # fmt: skip
 
 

@@ -126,6 +126,29 @@ def many_chips(rows: Rows) -> Figure:
     return _ratios(found, "packets to other chips: ours / Mt-KaHyPar, the better of two presets")
 
 
+def reuse(rows: Rows) -> Figure:
+    """Steps until new tasks are known, and what is left of the old ones; a dot for each seed, a ring for the mean."""
+    splits, methods = (list(dict.fromkeys(key.split(", ")[part] for key in rows)) for part in (0, 1))
+    ways = ("frozen", "all", "scratch")
+    labels = [f"{split}: {way}" for split in splits for way in ways]
+    figure = _figure(len(labels), row=0.36)
+    panels = _by_row(figure, labels, 2)
+    for number, method in enumerate(sorted(methods, key=("none", "l1", "bimt").index)):
+        for place, label in enumerate(labels):
+            split, _, way = label.rpartition(": ")
+            own = [row[way] for key, row in rows.items() if key.startswith(f"{split}, {method}, ")]
+            at = place + 0.2 * (number - 1)
+            for axes, key, scale in ((panels[0], "steps_to_goal", 1), (panels[1], "old_error", 100)):
+                values = [scale * row[key] for row in own if row[key] is not None]
+                name = method if place == 0 and key == "steps_to_goal" else None
+                axes.plot(values, [at] * len(values), "o", ms=3, alpha=0.6, color=f"C{number}", label=name)
+                axes.plot(mean(values), at, "o", ms=8, mfc="none", color=f"C{number}")
+    panels[0].set(xlabel="steps to 0.9 on the 8 new tasks", xlim=(0, None))
+    panels[1].set(xlabel="error on the 12 old tasks afterwards, %", xlim=(0, 100))
+    _legend(panels[0], 3)
+    return figure
+
+
 def _conversions(rows: Rows) -> Figure:
     """Equal decisions of each conversion, a colour for each network; keys are "network: conversion"."""
     names = [key.rpartition(": ") for key in rows]
@@ -206,6 +229,7 @@ DRAW: dict[str, Callable[[Rows], Figure]] = {
     "many_chips": many_chips,
     "own_loop": own_loop,
     "referee": referee,
+    "reuse": reuse,
     "runtimes": runtimes,
     "spiking": _conversions,
 }

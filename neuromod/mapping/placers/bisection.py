@@ -11,18 +11,22 @@ D. Harel, Y. Koren, "Graph drawing by high-dimensional embedding", Graph Drawing
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse import csgraph
 
 from neuromod.hardware import Grid
+from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.placers.components import connected_parts
 from neuromod.mapping.placers.tiles import cores_needed, least_corner
 from neuromod.mapping.problem import Effort, Problem
 
-# Neurons from which distances are measured in a network without positions.
-_PIVOTS = 30
+# Neurons from which distances are measured in a network without positions, and how many ways round its plane is cut:
+# the main axes of a square are any two, and cuts along its diagonals are long.
+_PIVOTS, _TURNS = 30, 6
 
 
 def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDArray[np.int32]:
@@ -31,7 +35,8 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     Parameters
     ----------
     problem : Problem
-        The neurons and the grid. A network without positions gets coordinates from distances in its graph.
+        The neurons, the grid and the cost. A network without positions gets coordinates from distances in its graph,
+        which are turned so that the cuts cost least.
     rng : Generator
         Draws the first neuron from which distances are measured; unused where there are positions.
     effort : Effort
@@ -42,8 +47,17 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
     (n,) int32
         Core of each neuron.
     """
-    at = problem.positions if problem.positions is not None else embed(problem, rng)
-    return cut_plane(at, least_corner(problem.grid, cores_needed(problem)), problem.grid)
+    corner = least_corner(problem.grid, cores_needed(problem))
+    if problem.positions is not None:
+        return cut_plane(problem.positions, corner, problem.grid)
+    at = embed(problem, rng)
+    cuts = [cut_plane(_turned(at, turn * math.pi / 2 / _TURNS), corner, problem.grid) for turn in range(_TURNS)]
+    return min(cuts, key=lambda core_of: placement_cost(problem, core_of))
+
+
+def _turned(at: npt.NDArray[np.float64], angle: float) -> npt.NDArray[np.float64]:
+    cos, sin = math.cos(angle), math.sin(angle)
+    return at @ np.array([[cos, sin], [-sin, cos]])
 
 
 def cut_plane(at: npt.NDArray[np.float64], corner: Grid, grid: Grid) -> npt.NDArray[np.int32]:
