@@ -43,6 +43,7 @@ from .routing import link_loads as link_loads
 from .routing import measure as measure
 from .routing import route as route
 from .routing import tally as tally
+from .routing import tally_trees as tally_trees
 from .sparse_packets import hops_between_chips as hops_between_chips
 from .sparse_packets import pairs_of as pairs_of
 from .target_files import as_toml as as_toml

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from neuromod.errors import UsageError
 from neuromod.hardware.grid import Grid
-from neuromod.hardware.sparse_packets import add_tree, count_pairs, pairs_of, route_pairs
+from neuromod.hardware.sparse_packets import count_pairs, count_trees, pairs_of, route_pairs
 from neuromod.kernels import as_indices, compiled
 from neuromod.network import Network
 
@@ -90,9 +90,9 @@ def measure(network: Network, core_of: npt.NDArray[np.integer], grid: Grid, rate
             f"the network has {network.n} neurons, the placement {len(core_of)} and the rates {len(rates)}"
         )
     by_source = network.w_rec.tocsc()
-    packets, multicast_links, destinations = tally(
-        by_source.indptr, by_source.indices, core_of, np.asarray(rates, np.float64), grid
-    )
+    given = by_source.indptr, by_source.indices, core_of, np.asarray(rates, np.float64), grid
+    packets, destinations = tally(*given)
+    multicast_links = tally_trees(*given)
     return Traffic(
         packets=packets,
         hops=_hops(packets, grid),
@@ -119,21 +119,34 @@ def tally(
     core_of: npt.NDArray[np.integer],
     rates: npt.NDArray[np.float64],
     grid: Grid,
-) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Packets between cores as in `Traffic`, loads of the multicast trees, destinations of the neurons."""
-    links = np.zeros((4, grid.router_rows, grid.router_columns))
+) -> tuple[Any, npt.NDArray[np.int64]]:
+    """Packets between cores as in `Traffic`, and the destinations of the neurons."""
     destinations = np.zeros(len(core_of), np.int64)
-    row_of, column_of = grid.routers().T.copy()
     # Copies, since kernels are compiled anew for arrays that are read-only.
     core_of, rates = core_of.astype(np.int32), rates.copy()
     sources = as_indices(indptr, targets)
+    seen = np.full(grid.cores, -1)
     if grid.cores > DENSE:
         order = np.argsort(core_of, kind="stable")
-        begin, receiver, load = count_pairs(*sources, core_of, rates, row_of, column_of, order, links, destinations)
-        return sparse.csr_array((load, receiver, begin), shape=(grid.cores, grid.cores)), links, destinations
+        begin, receiver, load = count_pairs(*sources, core_of, rates, order, seen, destinations)
+        return sparse.csr_array((load, receiver, begin), shape=(grid.cores, grid.cores)), destinations
     packets = np.zeros((grid.cores, grid.cores))
-    _count(*sources, core_of, rates, row_of, column_of, packets, links, destinations)
-    return packets, links, destinations
+    _count(*sources, core_of, rates, seen, packets, destinations)
+    return packets, destinations
+
+
+def tally_trees(
+    indptr: npt.NDArray[Any],
+    targets: npt.NDArray[Any],
+    core_of: npt.NDArray[np.integer],
+    rates: npt.NDArray[np.float64],
+    grid: Grid,
+) -> npt.NDArray[np.float64]:
+    """Load of every link, as in `Traffic`, if one packet goes to all cores of a neuron and is copied on the way."""
+    links = np.zeros((4, grid.router_rows, grid.router_columns))
+    row_of, column_of = grid.routers().T.copy()
+    count_trees(*as_indices(indptr, targets), core_of.astype(np.int32), rates.copy(), row_of, column_of, links)
+    return links
 
 
 def route(packets: Any, grid: Grid) -> npt.NDArray[np.float64]:
@@ -173,35 +186,18 @@ def route(packets: Any, grid: Grid) -> npt.NDArray[np.float64]:
     return links
 
 
+# Compiled for the first of all commands: arrays are made outside, where that takes no time.
 @compiled
-def _count(  # type: ignore[no-untyped-def]  # pragma: no cover
-    indptr, targets, core_of, rates, row_of, column_of, packets, links, destinations
-):
-    cores = len(packets)
-    columns = links.shape[2]
-    seen = np.full(cores, -1, np.int64)
-    found = np.empty(cores, np.int64)
-    top = np.empty(columns, np.int64)
-    bottom = np.empty(columns, np.int64)
+def _count(indptr, targets, core_of, rates, seen, packets, destinations):  # type: ignore[no-untyped-def]  # pragma: no cover
     for s in range(len(core_of)):
         home = core_of[s]
         seen[home] = s
-        n_found = 0
-        row = row_of[home]
-        column = column_of[home]
-        left = column
-        right = column
         for p in range(indptr[s], indptr[s + 1]):
             core = core_of[targets[p]]
             if seen[core] != s:
                 seen[core] = s
-                found[n_found] = core
-                n_found += 1
+                destinations[s] += 1
                 packets[home, core] += rates[s]
-                left = min(left, column_of[core])
-                right = max(right, column_of[core])
-        destinations[s] = n_found
-        add_tree(links, top, bottom, row, column, left, right, found, n_found, row_of, column_of, rates[s])
 
 
 def link_loads(links: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:

@@ -65,17 +65,37 @@ def add_tree(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @compiled
-def count_pairs(  # type: ignore[no-untyped-def]  # pragma: no cover
-    indptr, targets, core_of, rates, row_of, column_of, order, links, destinations
-):
-    """Count as `routing.tally`, core by core; return compressed rows: where each begins, receivers, packets."""
+def count_trees(indptr, targets, core_of, rates, row_of, column_of, links):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add the tree of each neuron to `links`."""
     cores = len(row_of)
-    columns = links.shape[2]
     seen = np.full(cores, -1, np.int64)
-    known = np.full(cores, -1, np.int64)
     found = np.empty(cores, np.int64)
-    top = np.empty(columns, np.int64)
-    bottom = np.empty(columns, np.int64)
+    top = np.empty(links.shape[2], np.int64)
+    bottom = np.empty(links.shape[2], np.int64)
+    for s in range(len(core_of)):
+        home = core_of[s]
+        seen[home] = s
+        n_found = 0
+        left = column_of[home]
+        right = left
+        for p in range(indptr[s], indptr[s + 1]):
+            core = core_of[targets[p]]
+            if seen[core] != s:
+                seen[core] = s
+                found[n_found] = core
+                n_found += 1
+                left = min(left, column_of[core])
+                right = max(right, column_of[core])
+        add_tree(
+            links, top, bottom, row_of[home], column_of[home], left, right, found, n_found, row_of, column_of, rates[s]
+        )
+
+
+@compiled
+def count_pairs(indptr, targets, core_of, rates, order, seen, destinations):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count as `routing.tally`, core by core; return compressed rows: where each begins, receivers, packets."""
+    cores = len(seen)
+    known = np.full(cores, -1, np.int64)
     begin = np.zeros(cores + 1, np.int64)
     receiver = np.empty(1024, np.int64)
     load = np.empty(1024)
@@ -88,18 +108,12 @@ def count_pairs(  # type: ignore[no-untyped-def]  # pragma: no cover
             begin[last + 1 : home + 1] = used
             last = home
         seen[home] = s
-        n_found = 0
-        left = column_of[home]
-        right = left
         for p in range(indptr[s], indptr[s + 1]):
             core = core_of[targets[p]]
             if seen[core] == s:
                 continue
             seen[core] = s
-            found[n_found] = core
-            n_found += 1
-            left = min(left, column_of[core])
-            right = max(right, column_of[core])
+            destinations[s] += 1
             if known[core] < begin[home]:
                 if used == len(receiver):
                     receiver = np.append(receiver, np.empty(used, np.int64))
@@ -109,10 +123,6 @@ def count_pairs(  # type: ignore[no-untyped-def]  # pragma: no cover
                 load[used] = 0.0
                 used += 1
             load[known[core]] += rates[s]
-        destinations[s] = n_found
-        add_tree(
-            links, top, bottom, row_of[home], column_of[home], left, right, found, n_found, row_of, column_of, rates[s]
-        )
     begin[last + 1 :] = used
     return begin, receiver[:used].copy(), load[:used].copy()
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neuromod.hardware import Grid, Ways, route, tally
+from neuromod.hardware import Grid, Ways, route, tally, tally_trees
 from neuromod.mapping import Problem
 from neuromod.mapping.problem import check_pairs
 
@@ -17,9 +17,11 @@ def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
 
     For ``max-link`` and ``max-core`` it is that of the matrix `cost`, see `busiest_link` and `core_loads`.
     """
-    packets, links, destinations = _of_problem(problem, core_of)
+    packets, destinations = _of_problem(problem, core_of)
     if problem.tree is None:
         return problem.price(packets)
+    n = problem.n
+    links = tally_trees(problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid)
     sent = float(problem.rates[: problem.n] @ (destinations > 0))
     if isinstance(problem.cost, Ways):
         return problem.tree.sent * sent + price_of_links(problem.cost, problem.grid, links)
@@ -69,7 +71,7 @@ def core_loads(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[npt.ND
     """Load of every core, (cores,), and the cost of the packets, for the objective ``max-core``."""
     work, k = problem.work, problem.grid.cores
     assert work is not None
-    packets, _, destinations = _of_problem(problem, core_of)
+    packets, destinations = _of_problem(problem, core_of)
     sent = packets.sum(axis=1)
     if work.branching:
         sent = np.bincount(core_of, weights=problem.rates[: problem.n] * (destinations > 0), minlength=k)
@@ -78,8 +80,6 @@ def core_loads(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[npt.ND
     return loads, problem.price(packets)
 
 
-def _of_problem(
-    problem: Problem, core_of: npt.NDArray[np.int32]
-) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+def _of_problem(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[Any, npt.NDArray[np.int64]]:
     n = problem.n
     return tally(problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid)

@@ -57,7 +57,8 @@ def place(problem: Problem, rng: np.random.Generator, effort: Effort) -> npt.NDA
 
 def _turned(at: npt.NDArray[np.float64], angle: float) -> npt.NDArray[np.float64]:
     cos, sin = math.cos(angle), math.sin(angle)
-    return at @ np.array([[cos, sin], [-sin, cos]])
+    turned: npt.NDArray[np.float64] = at @ np.array([[cos, sin], [-sin, cos]])
+    return turned
 
 
 def cut_plane(at: npt.NDArray[np.float64], corner: Grid, grid: Grid) -> npt.NDArray[np.int32]:
