@@ -38,7 +38,7 @@ def limits(findings: Findings) -> dict[str, Any] | None:
     placement, network = findings.placement, findings.network
     if placement is None or network is None or not findings.target:
         return None
-    from neuromod.hardware import chips_of, count_usage, parse_target
+    from neuromod.hardware import bits_of_synapse, chips_of, count_usage, parse_target
 
     target = parse_target(findings.target, where="target.toml")
     usage = count_usage(network, placement.core_of, placement.grid, target)
@@ -51,18 +51,22 @@ def limits(findings: Findings) -> dict[str, Any] | None:
             stated = target.figure(resource).text
             if resource == "neurons":
                 limit = min(limit, placement.neurons_per_core)
-            rows.append(_row(name, int(needs[resource].max(initial=0)), limit, stated))
+            # Where no file says what a synapse takes, nobody knows what all of them do.
+            known = resource != "synapse_memory_bits" or bits_of_synapse(target)
+            rows.append(_row(name, int(needs[resource].max(initial=0)) if known else None, limit, stated))
     chips = target.figure("max_chips").text
     rows.append(_row("chips", chips_of(placement.grid, target), target.limit("max_chips"), chips))
-    known = [row for row in rows if row[2] not in (UNKNOWN, "none")]
-    tight = [row[0] for row in known if row[3] == "0"]
-    said = f"{len(known)} of {len(rows)} limits of {target.name} are known and kept."
+    stated_limits = [row for row in rows if row[2] not in (UNKNOWN, "none") and row[1] != UNKNOWN]
+    tight = [row[0] for row in stated_limits if row[3] == "0"]
+    said = f"{len(stated_limits)} of {len(rows)} limits of {target.name} are known and kept."
     if tight:
         said += f" Nothing is left of: {', '.join(tight)}."
     return {"words": said, "rows": rows}
 
 
-def _row(name: str, needed: int, limit: float, stated: str) -> tuple[str, ...]:
+def _row(name: str, needed: int | None, limit: float, stated: str) -> tuple[str, ...]:
+    if needed is None:
+        return name, UNKNOWN, stated, UNKNOWN, UNKNOWN
     if not np.isfinite(limit):
         left, used = ("any", "none") if stated == "none" else (UNKNOWN, UNKNOWN)
         return name, count(needed), stated, left, used
