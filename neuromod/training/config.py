@@ -66,7 +66,8 @@ def _suited_to_tasks(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Settings that suit the collection of tasks that is asked for, in place of the defaults."""
     names = values.get("tasks.names", ())
     asked = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, list | tuple) else ()
-    return SUITED.get(asked[0], {}) if len(asked) == 1 else {}
+    # What is no name is refused later, in words.
+    return SUITED.get(asked[0], {}) if len(asked) == 1 and isinstance(asked[0], str) else {}
 
 
 def given(

@@ -54,7 +54,13 @@ def test_what_cannot_be_used_is_named(assignment: str, message: str) -> None:
         config.load(None, [assignment])
 
 
-@pytest.mark.parametrize("text", ["not = = toml", "training = 3", "[training]\nsteps = []", "[nothing]\na = 1", "\0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not = = toml", "training = 3", "[training]\nsteps = []", "[nothing]\na = 1", "\0", "[tasks]\nnames = [['go']]",
+        "[tasks]\nnames = [{ go = 1 }]",
+    ],
+)  # fmt: skip
 def test_broken_files_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "c.toml"
     path.write_text(text)
