@@ -17,11 +17,10 @@ def placement_cost(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
 
     For ``max-link`` and ``max-core`` it is that of the matrix `cost`, see `busiest_link` and `core_loads`.
     """
-    packets, destinations = _of_problem(problem, core_of)
+    packets, destinations = tally(*_of_problem(problem, core_of))
     if problem.tree is None:
         return problem.price(packets)
-    n = problem.n
-    links = tally_trees(problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid)
+    links = tally_trees(*_of_problem(problem, core_of))
     sent = float(problem.rates[: problem.n] @ (destinations > 0))
     if isinstance(problem.cost, Ways):
         return problem.tree.sent * sent + price_of_links(problem.cost, problem.grid, links)
@@ -52,14 +51,14 @@ def packets_between(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDA
         If there are so many cores that the table of all pairs would not fit memory.
     """
     check_pairs(problem.grid.cores)
-    packets = _of_problem(problem, core_of)[0]
+    packets = tally(*_of_problem(problem, core_of))[0]
     table: npt.NDArray[np.float64] = packets if isinstance(packets, np.ndarray) else packets.toarray()
     return table
 
 
 def link_table(problem: Problem, core_of: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
     """Load of every link with one packet for each destination, (4, router rows, router columns)."""
-    return route(_of_problem(problem, core_of)[0], problem.grid)
+    return route(tally(*_of_problem(problem, core_of))[0], problem.grid)
 
 
 def busiest_link(problem: Problem, core_of: npt.NDArray[np.int32]) -> float:
@@ -71,7 +70,7 @@ def core_loads(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[npt.ND
     """Load of every core, (cores,), and the cost of the packets, for the objective ``max-core``."""
     work, k = problem.work, problem.grid.cores
     assert work is not None
-    packets, destinations = _of_problem(problem, core_of)
+    packets, destinations = tally(*_of_problem(problem, core_of))
     sent = packets.sum(axis=1)
     if work.branching:
         sent = np.bincount(core_of, weights=problem.rates[: problem.n] * (destinations > 0), minlength=k)
@@ -80,6 +79,7 @@ def core_loads(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[npt.ND
     return loads, problem.price(packets)
 
 
-def _of_problem(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[Any, npt.NDArray[np.int64]]:
+def _of_problem(problem: Problem, core_of: npt.NDArray[np.int32]) -> tuple[Any, ...]:
+    """What is counted of: where each neuron's targets begin, the targets, their cores, rates and the grid."""
     n = problem.n
-    return tally(problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid)
+    return problem.indptr[: n + 1], problem.targets, core_of, problem.rates[:n], problem.grid
