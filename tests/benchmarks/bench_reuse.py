@@ -266,16 +266,19 @@ def write() -> None:
             for value in (
                 lambda row: row["frozen"]["error"],
                 lambda row: row["all"]["error"],
+                lambda row: row["frozen"]["old_error"],
+                lambda row: row["all"]["old_error"],
                 lambda row: float(steps_to_goal(row["frozen"])),
                 lambda row: float(steps_to_goal(row["all"])),
             )
         ]
         if len(told[0]) > 1:
             paired.append([split, other, len(told[0])])
-            paired[-1] += [interval(each, 4 if number < 2 else 0) for number, each in enumerate(told)]
+            paired[-1] += [interval(each, 4 if number < 4 else 0) for number, each in enumerate(told)]
     header = ["split", "penalty", "seeds", "error on the 12"]
     header += [f"{way}: {what}" for way in ("frozen", "all", "scratch") for what in ("steps to 0.9", "error on the 8")]
-    less = ["split", "BIMT less", "seeds", "error, frozen", "error, all", "steps, frozen", "steps, all"]
+    less = ["split", "BIMT less", "seeds", "error, frozen", "error, all"]
+    less += ["old error, frozen", "old error, all", "steps, frozen", "steps, all"]
     forgotten = ["split", "penalty", "error on the 12 after: all", "frozen", "synapses more", "hops more"]
     forgotten += ["synapses before", "hops before"]
     lesioned = ["split", "penalty", "clusters", "lost by old tasks of the family", "lost by the others"]
