@@ -9,11 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from neuromod import Network
 from neuromod.runs import run as rundir
 from neuromod.runs.run import Run
 from neuromod.training import Film, frames
+
+# The first example of a test may have to wait until a kernel is compiled.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:

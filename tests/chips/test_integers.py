@@ -213,7 +213,7 @@ def test_decays_by_hand():
     st.lists(st.floats(-6, 6), min_size=1, max_size=40),
     st.sampled_from([0.0, 0.5, 0.875, 1.0]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_rounding_leaves_over_goes_on(steps, keep):
     wanted = np.zeros(len(steps))
     total = 0.0

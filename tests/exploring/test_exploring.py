@@ -333,7 +333,7 @@ def test_points_that_differ_in_bits_share_their_placement():
 FIGURES = st.one_of(st.integers(0, 4), st.none())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.booleans(), FIGURES, FIGURES, FIGURES), max_size=8))
 def test_the_front_is_what_nothing_beats(content):
     goals = ("hops", "cores_used", "accuracy")
@@ -351,7 +351,7 @@ def test_the_front_is_what_nothing_beats(content):
     assert find_front(rows, goals) == wanted
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8), st.booleans())
 def test_the_drawn_front_is_that_of_two_columns(points, high):
     columns = columns_of(

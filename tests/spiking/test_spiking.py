@@ -26,7 +26,7 @@ def one_neuron(drive: float, *, substeps: int, alpha: float = 1.0, **kwargs) -> 
     return replace(conversion.convert(network, np.ones(1), substeps=substeps), **kwargs)
 
 
-@settings(deadline=None)
+
 @given(drive=st.floats(-2, 2), substeps=st.integers(1, 40))
 def test_soft_reset_fires_at_the_rate_of_a_rectified_clipped_line(drive, substeps):
     # In T time steps the membrane takes in T K drive and gives off one for each spike, so the rate is the drive
@@ -89,7 +89,7 @@ def test_spikes_reach_other_neurons_after_the_delay():
         assert spikes[0, 0].tolist() == [6, 6 - 1 - delay]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 100), mode=st.sampled_from(["hold", "continuous"]), alpha=st.sampled_from([0.2, 0.5]))
 def test_many_substeps_converge_to_the_rate_network(seed, mode, alpha):
     rng = np.random.default_rng(seed)
@@ -205,7 +205,7 @@ def test_random_input_has_the_inputs_mean_and_sign():
         spiking.run(x)
 
 
-@settings(deadline=None)
+
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=8), st.integers(1, 20))
 def test_spikes_of_inputs_carry_their_error_on(values, substeps):
     # Whatever the inputs are, no more than half a spike is ever owed.

@@ -156,7 +156,7 @@ def test_gradients(cost: str) -> None:
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["hops", "packets", "multicast"]))
-@hypothesis_settings(max_examples=20, deadline=None)
+@hypothesis_settings(max_examples=20)
 def test_prices_of_groups_have_the_value_and_the_gradient_of_the_cost(seed: int, cost: str) -> None:
     rng = np.random.default_rng(seed)
     found = cores(cost)
@@ -294,7 +294,7 @@ def full_cost(w: np.ndarray, core_of: np.ndarray, activity: np.ndarray, links: p
     st.integers(0, 2),
     st.sampled_from([0.05, 0.3, 1.0]),
 )
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 def test_swaps_never_raise_the_exact_cost(seed: int, n: int, grid: Grid, cost: str, slack: int, density: float) -> None:
     rng = np.random.default_rng(seed)
     links = packet_costs.make_links(cost, grid, load_target("generic-mesh"))
@@ -423,7 +423,7 @@ CUTTABLE = ["fan_in", "fan_out", "destinations", "synapses", "in_axons", "out_ax
 
 
 @given(st.integers(0, 10_000), st.data())
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 def test_cut_networks_keep_random_limits(seed: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)
     grid = Grid(2, 2)
