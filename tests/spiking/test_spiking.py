@@ -26,7 +26,6 @@ def one_neuron(drive: float, *, substeps: int, alpha: float = 1.0, **kwargs) -> 
     return replace(conversion.convert(network, np.ones(1), substeps=substeps), **kwargs)
 
 
-
 @given(drive=st.floats(-2, 2), substeps=st.integers(1, 40))
 def test_soft_reset_fires_at_the_rate_of_a_rectified_clipped_line(drive, substeps):
     # In T time steps the membrane takes in T K drive and gives off one for each spike, so the rate is the drive
@@ -203,7 +202,6 @@ def test_random_input_has_the_inputs_mean_and_sign():
     assert abs(membrane.mean() + 0.5) < 0.03  # four standard errors
     with pytest.raises(UsageError, match="rng"):
         spiking.run(x)
-
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=8), st.integers(1, 20))
