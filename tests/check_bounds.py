@@ -18,8 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # What touches every dependency, in a minute or two.
-TESTS = ("test_api", "test_network", "test_config", "test_exporting_onnx", "test_importing", "test_plots",
-         "test_rundir", "test_placers", "test_docs")  # fmt: skip
+TESTS = ("test_api", "test_network", "training/test_config", "training/test_training", "exporting/test_exporting_onnx",
+         "exporting/test_exporting_nir", "importing/test_importing", "plotting/test_plots", "runs/test_rundir",
+         "mapping/test_placers", "spiking/test_spiking", "cli/test_cli", "docs/test_docs")  # fmt: skip
 
 
 def lowest(*, torch: bool) -> list[str]:

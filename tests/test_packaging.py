@@ -1,4 +1,5 @@
 import importlib
+import importlib.util
 import re
 import tomllib
 from importlib.metadata import version
@@ -32,6 +33,13 @@ def test_every_file_that_is_not_python_is_packaged():
         # Programs among the data are no modules.
         modules = {path for path in packed if path.suffix == ".py"}
         assert {path for path in files if path.suffix not in (".py", ".pyc")} | modules == packed, package
+
+
+def test_the_check_of_bounds_names_tests_that_exist():
+    spec = importlib.util.spec_from_file_location("check_bounds", ROOT / "tests" / "check_bounds.py")
+    check_bounds = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check_bounds)
+    assert [name for name in check_bounds.TESTS if not (ROOT / "tests" / f"{name}.py").is_file()] == []
 
 
 def test_the_version_is_the_same_everywhere():
