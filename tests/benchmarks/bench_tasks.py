@@ -1,7 +1,7 @@
 """Trials per second against NeuroGym, and of large batches against small ones, in one run on one core.
 
-Run it where neuromod is installed: ``python bench_tasks.py [--json]``; NeuroGym (2.0.0 or 2.3.1) is compared where it is
-installed, too. Both make the 20 tasks with noise and rule input at dt = 100 ms; NeuroGym's best case is counted,
+Run it where neuromod is installed: ``python bench_tasks.py [--json]``; NeuroGym (2.0.0 or 2.3.1) is compared where it
+is installed, too. Both make the 20 tasks with noise and rule input at dt = 100 ms; NeuroGym's best case is counted,
 `new_trial` of the environments that its data set is built on, and its data set beside it. The rounds alternate, and
 medians are compared. Bars: 30 times NeuroGym; 50,000 trials in one call at no less than half the rate of 2,048.
 """
