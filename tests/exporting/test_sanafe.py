@@ -4,11 +4,12 @@ import json
 import re
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from neuromod import Network
+from neuromod import Network, hw_targets
 from neuromod.errors import UsageError
 from neuromod.exporting.sanafe import expected, tile_and_core, write
 from neuromod.hardware.grid import Grid
@@ -49,6 +50,42 @@ def test_the_files_hold_the_network_and_its_placement(tmp_path):
     assert "latency_sync: 4.65e-07" in arch
     assert "max_neurons_supported: 2" in arch
     assert "unknown and therefore zero here: latency_neuron, latency_packet, latency_synaptic_event" in arch
+
+
+def test_energies_are_in_joules_and_latencies_in_seconds(tmp_path):
+    yaml = pytest.importorskip("yaml")
+    cost = {
+        "energy_neuron": 1.0, "energy_spike": 2.0, "energy_synaptic_event": 3.0, "energy_packet": 4.0,
+        "energy_hop_x": 5.0, "energy_hop_y": 6.0, "latency_neuron": 7.0, "latency_synaptic_event": 8.0,
+        "latency_packet": 9.0, "latency_hop_x": 10.0, "latency_hop_y": 11.0,
+    }  # fmt: skip
+    text = (Path(hw_targets.__file__).parent / "loihi1.toml").read_text()
+    for name, value in cost.items():
+        text = re.sub(
+            rf"^{name} = .*$", f'{name} = {{ value = {value}, kind = "derived", source = "t" }}', text, flags=re.M
+        )
+    (tmp_path / "all.toml").write_text(text)
+    placement = Placement(Grid(1, 2), np.array([0, 1, 1]), 4, "all", "tiles", 0, NET.sha256())
+    files = write(NET, placement, np.ones(3), load_target(str(tmp_path / "all.toml")), tmp_path / "files")
+    arch = yaml.safe_load(files[0].read_text())
+    found = {}
+
+    def collect(part):
+        for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+            if isinstance(value, dict | list):
+                collect(value)
+            elif str(key).startswith(("energy_", "latency_")):
+                found[key] = float(value)
+
+    collect(arch)
+    told = {
+        "energy_update_neuron": 1e-12, "energy_spike_out": 2e-12, "energy_process_spike": 3e-12,
+        "energy_message_out": 4e-12, "energy_east_hop": 5e-12, "energy_west_hop": 5e-12, "energy_north_hop": 6e-12,
+        "energy_south_hop": 6e-12, "latency_update_neuron": 7e-9, "latency_process_spike": 8e-9,
+        "latency_message_out": 9e-9, "latency_east_hop": 10e-9, "latency_west_hop": 10e-9, "latency_north_hop": 11e-9,
+        "latency_south_hop": 11e-9,
+    }  # fmt: skip
+    assert {name: found[name] for name in told} == pytest.approx(told, rel=1e-9)
 
 
 def test_yaml_readers_understand_them(tmp_path):

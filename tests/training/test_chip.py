@@ -322,6 +322,17 @@ def test_a_neuron_moves_to_a_free_place_where_no_exchange_helps() -> None:
     assert np.ptp(swap_between_cores(w, apart, np.ones(2), links, 1).core_of) == 1
 
 
+def test_a_place_that_was_left_is_free_again() -> None:
+    # One neuron a core. Neuron 0 goes next to 1, and 2 into the place that 0 had, for which 3 cannot be asked.
+    links = packet_costs.make_links("hops", Grid(1, 4), load_target("generic-mesh"))
+    w = np.zeros((3, 3))
+    w[0, 1] = w[1, 0] = 1.0
+    w[0, 2] = w[2, 0] = 0.5
+    done = swap_between_cores(w, np.array([1, 3, 0]), np.ones(3), links, 1)
+    assert done.core_of.tolist() == [2, 3, 1]
+    assert done.exchanges == 2
+
+
 def test_swaps_find_the_planted_cores() -> None:
     rng = np.random.default_rng(0)
     planted = np.arange(32) // 4
@@ -518,6 +529,9 @@ def test_without_the_proximal_step_nothing_is_zero() -> None:
     exact = loop.train(tiny("wiring.strength=3"))
     rough = loop.train(tiny("wiring.strength=3", "wiring.proximal=false"))
     assert exact.n_synapses < 0.5 * rough.n_synapses
+    # Its gradient shortens wiring all the same.
+    free = loop.train(tiny("wiring.strength=0"))
+    assert abs(rough.w_rec).sum() < 0.9 * abs(free.w_rec).sum()
 
 
 def test_a_limited_target_is_kept_to_the_end() -> None:
