@@ -16,7 +16,9 @@ from click.testing import CliRunner
 import neuromod
 from neuromod import Network, cli
 from neuromod.errors import Advice, DoesNotFitError
+from neuromod.hardware import Grid
 from neuromod.hardware.targets import Figure, Target
+from neuromod.mapping import remedies
 from neuromod.mapping.problem import Effort
 
 
@@ -55,6 +57,15 @@ def refused(network, chip, **options):
 
 def ring(n, weights=1.0):
     return np.roll(np.eye(n), 1, axis=0) * weights
+
+
+def test_changes_of_two_kinds_are_one_of_each():
+    network = net(ring(6))
+    case = remedies.Case(network, Grid(1, 2), target(neurons=4), 3, "hilbert")
+    for advice, changed in remedies._changes(case, ("cores", "placer"), []):
+        assert (advice.kind, advice.then.kind, advice.then.then) == ("cores", "placer", None)
+        assert changed.grid == Grid(*advice.value)
+        assert changed.placer == advice.then.value != "hilbert"
 
 
 def test_random_refusals_are_followed_to_their_end(advice):

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+import neuromod
 from neuromod.errors import VerificationError
 from neuromod.exporting import onnx as exporting
 from neuromod.exporting import snn
@@ -50,6 +51,15 @@ def test_not_a_number_fails(solver, tmp_path):
         tensor.CopyFrom(numpy_helper.from_array(np.full(17, np.nan, np.float32), "bias_out"))
         onnx.save(model, path)
     assert not runners.verify_onnx(tmp_path, solver, n_trials=50)["passed"]
+
+
+def test_an_export_of_another_network_is_verified_and_fails(solver, tmp_path):
+    exported = neuromod.export(solver, tmp_path)
+    found = neuromod.verify(solver, exported, n_trials=50)
+    assert (found.passed, found.verified) == (True, True)
+    other = replace(solver, bias_out=solver.bias_out + 0.05)
+    found = neuromod.verify(other, exported, n_trials=50)
+    assert (found.passed, found.verified) == (False, True)
 
 
 @pytest.mark.parametrize("wanted", [1e39, 1e300, np.inf, np.nan])
