@@ -82,7 +82,8 @@ def tests_of(clone: Path, module: str, line: int, covered: Covered) -> list[str]
     """Tests that execute a line: of its whole module where it is one of import, of its callers where it is compiled."""
     tree = ast.parse((clone / module).read_text(encoding="utf-8"))
     around = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _spans(node, line)]
-    inner = min(around, key=lambda node: (node.end_lineno or 0) - node.lineno)
+    # Decorators stand before their function: as what is done at import.
+    inner = min(around, key=lambda node: (node.end_lineno or 0) - node.lineno, default=ast.Pass(lineno=line))
     functions = [node for node in around if isinstance(node, ast.FunctionDef) and node is not inner]
     if "/examples/" in module:
         # Run in a process of their own, where a chip's simulator is.
