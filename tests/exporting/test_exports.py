@@ -26,6 +26,15 @@ def small(n=4, **more):
     return neuromod.Network(**{**base, **more})
 
 
+def test_a_file_of_the_user_is_left_where_it_is(tmp_path, solver):
+    # In a run, spiking networks are kept beside the exports under these names.
+    kept = tmp_path / "snn.safetensors"
+    kept.write_text("mine")
+    neuromod.export(solver, tmp_path, format="onnx")
+    neuromod.export(solver, tmp_path, format="snn")
+    assert kept.read_text() == "mine"
+
+
 def test_the_library_and_the_command_have_one_set_of_defaults():
     from neuromod.cli import export, spiking
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from neuromod import Network
-from neuromod.errors import InterruptedRunError
+from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.geometry import Plane
 from neuromod.hardware import target_files
 from neuromod.hardware.grid import Grid
@@ -112,6 +112,28 @@ def test_a_run_of_0_1_0_goes_on_with_its_even_share(tmp_path: Path) -> None:
         found = checkpoints.load(tmp_path / name, settings)
         assert found.neurons_per_core == 5
         assert training.train(settings, state=found).info["chip"]["neurons_per_core"] == 5
+
+
+class _Harm:
+    """Pickled, it makes a file where it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
+    from neuromod.training import checkpoints
+
+    settings = config.load(None, TINY)
+    checkpoints.save(tmp_path / "good.pt", settings, checkpoints.start(settings))
+    content = torch.load(tmp_path / "good.pt", weights_only=True)
+    torch.save({**content, "more": _Harm(tmp_path / "ran")}, tmp_path / "bad.pt")
+    with pytest.raises(UsageError, match="bad.pt"):
+        checkpoints.load(tmp_path / "bad.pt", settings)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_training_gives_the_threads_back() -> None:
