@@ -135,7 +135,7 @@ class Running:
         self._path, self._text, self._at = path, path.read_text(encoding="utf-8"), path.stat()
         self._folder = Path(tempfile.mkdtemp())
         self._process = None
-        self._until = time.monotonic() + 120 + 3 * sum(covered.seconds[test] for test in tests)
+        self._until = time.monotonic() + 60 + 2 * sum(covered.seconds[test] for test in tests)
         if not tests:
             return
         (self._folder / "tests.json").write_text(json.dumps(tests), encoding="utf-8")

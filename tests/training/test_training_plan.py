@@ -131,7 +131,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
     checkpoints.save(tmp_path / "good.pt", settings, checkpoints.start(settings))
     content = torch.load(tmp_path / "good.pt", weights_only=True)
     torch.save({**content, "more": _Harm(tmp_path / "ran")}, tmp_path / "bad.pt")
-    with pytest.raises(UsageError, match="bad.pt"):
+    with pytest.raises(UsageError, match=r"bad\.pt"):
         checkpoints.load(tmp_path / "bad.pt", settings)
     assert not (tmp_path / "ran").exists()
 
