@@ -37,6 +37,9 @@ REACHED_INTO: dict[str, str] = {}
 # Steps that take settings by keyword alone, beside those of the library's face.
 STEPS = {"convert", "from_arrays", "tune", "verify_chip", "verify_nir", "map_stage", "prune_stage"}
 
+# What changes while it is used; every other dataclass is frozen.
+STATES = {"Flat", "Search", "State", "TimeLeft", "WiringState", "_Tries"}
+
 MOST_MODULES, MOST_PARAMETERS = 12, 8
 
 
@@ -204,3 +207,14 @@ def test_faces_hand_on_what_they_name_and_nothing_else(unit):
     face = importlib.import_module(f"neuromod.{unit}")
     for name in face.__all__:
         assert getattr(face, name) is not None
+
+
+def test_dataclasses_are_frozen_but_for_states():
+    free = set()
+    for path in files():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                said = [ast.unparse(decorator) for decorator in node.decorator_list]
+                if any("dataclass" in text and "frozen=True" not in text for text in said):
+                    free.add(node.name)
+    assert free == STATES
