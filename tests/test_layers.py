@@ -38,7 +38,7 @@ REACHED_INTO: dict[str, str] = {}
 STEPS = {"convert", "from_arrays", "tune", "verify_chip", "verify_nir", "map_stage", "prune_stage"}
 
 # What changes while it is used; every other dataclass is frozen.
-STATES = {"Flat", "Search", "State", "TimeLeft", "WiringState", "_Tries"}
+STATES = {"Flat", "Search", "State", "Talk", "TimeLeft", "WiringState", "_Tries"}
 
 MOST_MODULES, MOST_PARAMETERS = 12, 8
 

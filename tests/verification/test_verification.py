@@ -112,6 +112,16 @@ def test_healthy_snn_passes(solver, snn_folder):
     assert not runners.verify_snn(snn_folder, solver, n_trials=200, min_agreement=1.01)["passed"]
 
 
+def test_batches_of_trials_are_one_count(solver, snn_folder, monkeypatch):
+    from neuromod.verification import snn as verifying
+
+    whole = runners.verify_snn(snn_folder, solver, n_trials=100)
+    monkeypatch.setattr(verifying, "BATCH", 30)
+    parts = runners.verify_snn(snn_folder, solver, n_trials=100)
+    assert parts["spikes_per_neuron_per_step"] == pytest.approx(whole["spikes_per_neuron_per_step"])
+    assert parts["decision_agreement"] == whole["decision_agreement"]
+
+
 def test_wrong_snn_fails(solver, snn_folder):
     # Exported from a network whose ring is turned by one position.
     turned = replace(solver, w_out=np.roll(solver.w_out, 1, axis=0))
