@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromod.metrics import TRIALS_BETWEEN, allowed_gap, has_few_trials, trials_for
-from neuromod.network import Network
+from neuromod.metrics import TRIALS_BETWEEN, Agreement, agree, allowed_gap, evaluate, has_few_trials, trials_for
+from neuromod.network import Array, Network
+from neuromod.spiking.fine_time import states_in_fine_time
 from neuromod.spiking.network import Reset, SpikingNetwork
 from neuromod.spiking.search.bench import (
     SOME,
@@ -76,6 +77,10 @@ class Conversion:
         time steps.
     trials : int
         Trials on which that was measured.
+    fine_time : Agreement or None
+        Decisions of the rate network that stay, where it is integrated in substeps as the spiking one is; None where
+        that keeps its own time steps, or has a delay that makes up for them. What is lost here no number of substeps
+        brings back, but a longer time constant does.
     """
 
     spiking: SpikingNetwork
@@ -85,6 +90,7 @@ class Conversion:
     silent: tuple[int, ...]
     saturated: tuple[int, ...]
     trials: int
+    fine_time: Agreement | None = None
 
 
 def choose(
@@ -167,7 +173,20 @@ def choose(
         silent=tuple(silent.tolist()),
         saturated=tuple(saturated.tolist()),
         trials=trials.n_trials,
+        fine_time=_in_fine_time(bench.test[1].alike, chosen.spiking),
     )
+
+
+def _in_fine_time(reference: Reference, spiking: SpikingNetwork) -> Agreement | None:
+    if spiking.mode != "continuous" or spiking.delay:
+        return None
+    network = reference.network
+
+    def run(x: Array) -> Array:
+        return states_in_fine_time(network, x, spiking.substeps) @ network.w_out.T + network.bias_out
+
+    other = evaluate(network, reference.trials, runner=run)
+    return agree(reference.rate.decisions, other.decisions, reference.rate.trial_of_answer)
 
 
 def _references(

@@ -183,6 +183,14 @@ def choose_aloud(network: Network, settings: ConversionSettings, *, talk: Talk) 
             f"{settings.min_agreement:g} of the decisions with 95 % confidence; took {chosen.chosen.substeps} "
             "substeps, the best of it"
         )
+    fine = chosen.fine_time
+    if fine is not None and not chosen.met and fine.share < settings.min_agreement:
+        talk.warn(
+            f"without spikes, too, the network makes only {fine.share:.3f} of its own decisions in time steps that "
+            f"fine: its time step of {1e3 * network.dt_s:g} ms is long against its time constant of "
+            f"{1e3 * network.tau_s:g} ms. Train with a longer one (`--set network.tau_ms=…`), or export the format "
+            "snn, which keeps the time steps"
+        )
     for ids, what in (
         (chosen.silent, "never fire{} in {} trials"),
         (chosen.saturated, "fire{} in every substep of more than 5 % of the time steps of {} trials"),
