@@ -26,6 +26,7 @@ HEAVY = (
     "matplotlib.figure", "hypothesis", "pytest",
 )  # fmt: skip
 OURS = ("neuromod", "cli", "hw_targets", "tests", "conftest", "tables", "mutants_kernels")
+COPIED = ("neuromod/exporting/snn_model.py", "neuromod/exporting/sanafe_referee.py")
 # Of one mutant's tests together, as they took when the lines were learned.
 MOST_SECONDS = 60
 
@@ -85,10 +86,12 @@ def tests_of(clone: Path, module: str, line: int, covered: Covered) -> list[str]
     # Decorators stand before their function: as what is done at import.
     inner = min(around, key=lambda node: (node.end_lineno or 0) - node.lineno, default=ast.Pass(lineno=line))
     functions = [node for node in around if isinstance(node, ast.FunctionDef) and node is not inner]
-    if "/examples/" in module:
-        # Run in a process of their own, where a chip's simulator is.
-        found = {test for test in covered.seconds if test.startswith("tests/chips/")}
-    elif any("compiled" in ast.unparse(decorator) for node in functions for decorator in node.decorator_list):
+    compiled = any("compiled" in ast.unparse(what) for node in functions for what in node.decorator_list)
+    if module in COPIED or "/examples/" in module:
+        # Copied into what is exported, and run from there.
+        folders = ("tests/chips/",) if "/examples/" in module else ("tests/exporting/", "tests/verification/")
+        found = {test for test in covered.seconds if test.startswith(folders)}
+    elif compiled:
         found = set().union(*(covered.of(name) for name in _users(clone, module)))
     elif functions:
         body = getattr(inner, "body", None)
@@ -96,9 +99,11 @@ def tests_of(clone: Path, module: str, line: int, covered: Covered) -> list[str]
         found = covered.of(module, range(inner.lineno, last + 1))
     else:
         found = covered.of(module) or set().union(*(covered.of(name) for name in _users(clone, module)))
-    named = {
-        name for name in {test.split("::")[0] for test in found} if Path(module).stem in (clone / name).read_text()
-    }
+    files = {test.split("::")[0] for test in covered.seconds}
+    named = {name for name in files if Path(module).stem in (clone / name).read_text(encoding="utf-8")}
+    if compiled:
+        # Tests may call a compiled loop themselves, past every line that is traced.
+        found |= {test for test in covered.seconds if test.split("::")[0] in named}
     order = sorted(found, key=lambda test: (test.split("::")[0] not in named, covered.seconds[test]))
     kept, total = [], 0.0
     for test in order:
