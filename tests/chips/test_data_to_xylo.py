@@ -189,6 +189,9 @@ def test_levels_round_the_rates_and_the_gradient_passes():
 
 
 def test_peaks_are_held_for_a_while():
+    # A neuron that hardly fires has levels of a hundredth of the most active one's.
+    levels = spike_levels.of_peaks(np.array([0.0, 5.0], np.float32), 10, torch.zeros(1))
+    assert levels.size.tolist() == pytest.approx([0.005, 0.5])
     peaks = spike_levels.follow(np.array([1.0, 1.0], np.float32), torch.tensor([[0.5, 3.0], [-1.0, 0.0]]))
     np.testing.assert_allclose(peaks, [0.98, 3.0])
 

@@ -199,3 +199,20 @@ def test_other_cores_than_those_of_the_placement_are_found(written):
 
     result = verify_chip("loihi2", folder, network, spiking=integers, placement=Placed(), n_trials=12, simulated=3)
     assert any("other cores" in reason for reason in result["reasons"])
+    assert not result["passed"]
+
+
+def test_a_simulator_that_disagrees_fails(written, monkeypatch):
+    from neuromod.verification import chips as verifying
+
+    network, integers, folder = written["xylo"]
+    monkeypatch.setattr(verifying, "_where", lambda package, pythons: (sys.executable, "1.0"))
+
+    def simulated(folder, given, **kwargs):
+        found = integers.run(given["counts"])
+        return {name: getattr(found, name) + 1 for name in verifying._FAMILIES["xylo"].wanted}
+
+    monkeypatch.setattr(verifying, "run_example", simulated)
+    result = verify_chip("xylo", folder, network, spiking=integers, n_trials=12, simulated=3)
+    assert result["verified"]
+    assert not result["passed"]

@@ -144,6 +144,14 @@ def test_undirected_edges_that_disagree_are_refused_and_can_be_settled(tmp_path)
         assert edges(tmp_path / "a.txt", text, duplicates=how)[0] == [(1, 2, weight), (2, 1, weight)]
 
 
+@pytest.mark.parametrize(
+    ("text", "between"), [("7,5,1\n7,5,2\n5,7,1\n", "from 7 to 5"), ("a,b,1\na,b,2\nb,a,1\n", "from a to b")]
+)
+def test_repeated_edges_are_refused_by_their_own_names(tmp_path, text, between):
+    with pytest.raises(UsageError, match=between):
+        edges(tmp_path / "a.csv", text, duplicates="refuse")
+
+
 def test_zeros_are_told(tmp_path):
     found, read_ = edges(tmp_path / "a.csv", "1,2,0\n2,3,1\n3,3,2\n3,3,-2\n")
     assert found == [(2, 3, 1)]

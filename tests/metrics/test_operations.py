@@ -116,5 +116,8 @@ def test_counts_are_neurobenchs(solver, tmp_path, mode):
     assert found["Dense"] == pytest.approx(9 * ours.dense, rel=1e-6)
     assert theirs["ActivationSparsity"] == pytest.approx(ours.activation_sparsity, abs=1e-4)
     assert theirs["ConnectionSparsity"] == pytest.approx(ours.connection_sparsity, abs=1e-3)
+    assert ours.dense_bytes == 4 * (
+        spiking.n * (spiking.n + spiking.w_in.shape[1] + len(spiking.bias_out)) + spiking.n + len(spiking.bias_out)
+    )
     # Beside weights and biases the model holds scales.
     assert theirs["Footprint"] == ours.dense_bytes + 4 * (17 + 53)

@@ -8,8 +8,10 @@ from scipy import sparse
 
 from neuromod import Network
 from neuromod.errors import UsageError
+from neuromod.hardware import load_target
 from neuromod.hardware.grid import Grid
 from neuromod.hardware.routing import DIRECTIONS, link_loads, measure, route
+from neuromod.hardware.sparse_packets import route_pairs
 from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.placement import Placement
 from neuromod.mapping.problem import make_problem
@@ -157,6 +159,33 @@ def test_route_of_a_full_matrix_keeps_every_hop():
     packets = np.random.default_rng(0).random((12, 12))
     np.fill_diagonal(packets, 0)
     assert route(packets, grid).sum() == pytest.approx((packets * grid.distances()).sum())
+
+
+@given(st.integers(0, 10**6))
+def test_pairs_that_talk_load_the_links_as_each_packet_does(seed):
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.integers(1, 6, 2).tolist()
+    source, receiver = (np.stack([rng.integers(0, rows, 9), rng.integers(0, columns, 9)], axis=1) for _ in range(2))
+    load = rng.random(9)
+    wanted = np.zeros((4, rows, columns))
+    for start, end, amount in zip(source.tolist(), receiver.tolist(), load, strict=True):
+        for direction, row, column in xy_way(start, end):
+            wanted[direction, row, column] += amount
+    found = route_pairs(source, receiver, load, rows, columns)
+    assert found == pytest.approx(wanted)
+
+
+def test_a_target_that_is_given_counts_instead_of_the_placements():
+    net = network(2, [(0, 1)])
+    placement = Placement(Grid(1, 2), np.array([0, 1]), 1, "loihi1", "tiles", 0, net.sha256())
+    activity = Activity(np.ones(2), np.zeros(2), "given", 0)
+    own = estimate(net, placement, activity).summary
+    other = estimate(net, placement, activity, target=load_target("generic-mesh")).summary
+    assert own["energy_per_step"] != other["energy_per_step"]
+    assert (
+        own["energy_per_step"]
+        == estimate(net, placement, activity, target=load_target("loihi1")).summary["energy_per_step"]
+    )
 
 
 def test_estimate_beside_shuffled():

@@ -53,6 +53,13 @@ def test_not_a_number_fails(solver, tmp_path):
     assert not runners.verify_onnx(tmp_path, solver, n_trials=50)["passed"]
 
 
+def test_decisions_that_differ_fail_whatever_error_is_allowed(solver, tmp_path):
+    exporting.write(solver, tmp_path)
+    turned = replace(solver, w_out=np.roll(solver.w_out, 1, axis=0))
+    result = runners.verify_onnx(tmp_path, turned, n_trials=50, max_error=1e9)
+    assert any(reason.startswith("decisions agree in") for reason in result["reasons"])
+
+
 def test_an_export_of_another_network_is_verified_and_fails(solver, tmp_path):
     exported = neuromod.export(solver, tmp_path)
     found = neuromod.verify(solver, exported, n_trials=50)
