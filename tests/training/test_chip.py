@@ -525,6 +525,27 @@ def test_the_hop_cost_lowers_hops() -> None:
     assert hops() < 0.5 * hops("wiring.strength=0")
 
 
+@pytest.mark.parametrize("charged", [True, False])
+def test_swaps_know_the_activity_where_it_is_charged(charged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from neuromod.training import checkpoints
+    from neuromod.training.on_cores import schedule
+    from neuromod.training.plan import make_plan
+
+    settings = tiny(f"wiring.activity={str(charged).lower()}")
+    plan = make_plan(settings)
+    state = checkpoints.start(settings, plan=plan)
+    state.activity = np.linspace(0, 2, 24).astype(np.float32)
+    seen = []
+
+    def swap(w_rec: np.ndarray, core_of: np.ndarray, activity: np.ndarray, *rest: Any) -> Any:
+        seen.append(activity)
+        return swap_between_cores(w_rec, core_of, activity, *rest)
+
+    monkeypatch.setattr(schedule, "swap_between_cores", swap)
+    schedule.swap_neurons(plan, state)
+    assert seen[0].tolist() == (state.activity.tolist() if charged else [1] * 24)
+
+
 def test_without_the_proximal_step_nothing_is_zero() -> None:
     exact = loop.train(tiny("wiring.strength=3"))
     rough = loop.train(tiny("wiring.strength=3", "wiring.proximal=false"))

@@ -143,7 +143,9 @@ def test_changed_code_is_not_run(solver, snn_folder, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("change", [{"n": 0}, {"substeps": "many"}, {"mode": None, "alpha": None}, {"floor": "no"}])
+@pytest.mark.parametrize(
+    "change", [{"n": 0}, {"substeps": "many"}, {"mode": None, "alpha": None}, {"floor": "no"}, {"floor": 1.5}]
+)
 def test_broken_config_is_one_sentence(solver, snn_folder, change):
     config = json.loads((snn_folder / "config.json").read_text())
     (snn_folder / "config.json").write_text(json.dumps({**config, **change}))
