@@ -225,6 +225,19 @@ def test_weights_in_other_files_are_refused(own, tmp_path):
         importing.read_network(own)
 
 
+def test_sparse_weights_in_other_files_are_refused(own):
+    model = onnx.load(own)
+    values = numpy_helper.from_array(np.ones(1, np.float32), "few")
+    values.ClearField("raw_data")
+    values.data_location = TensorProto.EXTERNAL
+    values.external_data.add(key="location", value="../secret")
+    places = numpy_helper.from_array(np.zeros((1, 1), np.int64))
+    model.graph.sparse_initializer.append(onnx.SparseTensorProto(values=values, indices=places, dims=[4]))
+    own.write_bytes(model.SerializeToString())
+    with pytest.raises(UsageError, match="few lies in another file"):
+        importing.read_network(own)
+
+
 def edit(path, change):
     model = onnx.load(path)
     change(model)
