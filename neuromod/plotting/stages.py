@@ -115,7 +115,7 @@ def pruning(before: Network, after: Network, threshold: float) -> Figure:
         (axes[1], "neurons", (before.n, after.n)),
         (axes[2], "recurrent synapses", (before.n_synapses, after.n_synapses)),
     ):
-        bars = ax.bar(("before", "after"), pair, 0.6, color=(GREY, BLUE))
+        bars = ax.bar(("before", "after"), pair, 0.6, color=[GREY, BLUE])
         ax.bar_label(bars, [f"{value:,}" for value in pair], fontsize=7, padding=1)
         ax.margins(y=0.1)
         ax.set(ylabel=name)
