@@ -9,7 +9,7 @@ import numpy as np
 
 from neuromod.metrics import TRIALS_BETWEEN, Agreement, agree, allowed_gap, evaluate, has_few_trials, trials_for
 from neuromod.network import Array, Network
-from neuromod.spiking.fine_time import states_in_fine_time
+from neuromod.spiking.dynamics.fine_time import states_in_fine_time
 from neuromod.spiking.network import Reset, SpikingNetwork
 from neuromod.spiking.search.bench import (
     SOME,

@@ -36,7 +36,7 @@ from tables import Table, markdown
 import neuromod
 from neuromod import Trials, data
 from neuromod.metrics import count_rate, scores
-from neuromod.spiking.fine_time import states_in_fine_time
+from neuromod.spiking.dynamics.fine_time import states_in_fine_time
 from neuromod.training.on_data import batches, defaults, readout
 
 TABLE = Table(

@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 
 from neuromod import Network
 from neuromod.spiking import ConversionSettings, choose
-from neuromod.spiking.fine_time import states_in_fine_time
+from neuromod.spiking.dynamics.fine_time import states_in_fine_time
 
 
 def net(w_rec: np.ndarray, *, tau_s: float = 0.2, seed: int = 0) -> Network:
