@@ -22,16 +22,17 @@ def net(w_rec: np.ndarray, *, tau_s: float = 0.2, seed: int = 0) -> Network:
 
 
 @given(st.integers(0, 1000), st.integers(1, 8), st.sampled_from([0.1, 0.2, 1.0]))
-@settings(max_examples=30)
+@settings(max_examples=200)
 def test_one_substep_is_the_network(seed: int, n: int, tau_s: float) -> None:
     rng = np.random.default_rng(seed)
-    network = net(rng.normal(size=(n, n)) / n, tau_s=tau_s, seed=seed)
+    # States stay small, so that rounding in single precision does.
+    network = net(rng.uniform(-0.9, 0.9, (n, n)) / n, tau_s=tau_s, seed=seed)
     x = rng.normal(size=(12, 4, 3))
     assert states_in_fine_time(network, x, 1) == pytest.approx(network.states(x), abs=1e-4)
 
 
 @given(st.integers(0, 1000), st.integers(2, 50))
-@settings(max_examples=30)
+@settings(max_examples=200)
 def test_without_recurrent_synapses_the_substeps_do_not_matter(seed: int, substeps: int) -> None:
     network = net(np.zeros((5, 5)), seed=seed)
     x = np.random.default_rng(seed).normal(size=(12, 4, 3))
