@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from neuromod.errors import UsageError
+from neuromod.hardware.resources import bits_of_synapse
 from neuromod.hardware.target_files import load_target, parse_target, target_names
-from neuromod.hardware.targets import FIGURES, UNKNOWN
+from neuromod.hardware.targets import FIGURES, UNKNOWN, Figure, Target
 
 GOOD = """
 schema = "neuromod/target/1"
@@ -183,3 +184,11 @@ def test_what_is_published_of_a_chip(name, facts):
 def test_a_system_is_its_chip_many_times(system, chip):
     whole, one = load_target(system), load_target(chip)
     assert {name for name in FIGURES if whole.figure(name) != one.figure(name)} == {"max_chips"}
+
+
+@pytest.mark.parametrize(("weight", "index", "bits"), [(9, 10, 19), (9, None, 9), (None, 10, 10), (None, None, 0)])
+def test_bits_of_a_synapse_are_those_that_are_known(weight, index, bits):
+    given = {"weight_bits": weight, "index_bits": index}
+    figures = {name: Figure(float(value), "chosen", "test") for name, value in given.items() if value is not None}
+    toy = Target("toy", "Toy", "A toy.", "unicast", "core", False, figures)
+    assert bits_of_synapse(toy) == bits

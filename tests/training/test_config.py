@@ -87,3 +87,8 @@ def test_a_truth_value_is_no_number() -> None:
     for wrong in ("wiring.terminals=1", "training.steps=true", "wiring.strength=true"):
         with pytest.raises(UsageError, match="cannot be used"):
             config.load(None, [wrong])
+
+
+def test_what_changes_the_loss_is_off_unless_asked_for():
+    data = config.load(None, []).data
+    assert (data.balance, data.input_noise, data.patience) == (False, 0.0, 0)
