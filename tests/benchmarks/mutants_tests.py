@@ -99,6 +99,8 @@ def tests_of(clone: Path, module: str, line: int, covered: Covered) -> list[str]
         found = covered.of(module, range(inner.lineno, last + 1))
     else:
         found = covered.of(module) or set().union(*(covered.of(name) for name in _users(clone, module)))
+        # What is held of the text of every module.
+        found |= {test for test in covered.seconds if test.startswith("tests/test_layers.py")}
     files = {test.split("::")[0] for test in covered.seconds}
     named = {name for name in files if Path(module).stem in (clone / name).read_text(encoding="utf-8")}
     if compiled:

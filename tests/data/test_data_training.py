@@ -47,6 +47,12 @@ def settings_of(trials: Trials, **more: object) -> config.Settings:
     return defaults.settings_for(trials, given)
 
 
+def test_defaults_of_data_are_those_of_the_documentation() -> None:
+    settings = defaults.settings_for(Trials.from_arrays(**made()), {})  # type: ignore[arg-type]
+    assert (settings.training.batch, settings.training.learning_rate, settings.training.carry) == (32, 0.003, 0)
+    assert (settings.network.neurons, settings.wiring.strength, settings.network.tau_ms) == (100, 0.05, 200)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_folded_network_does_what_was_learned(kind: str) -> None:
     trials = Trials.from_arrays(**made(kind))  # type: ignore[arg-type]

@@ -525,6 +525,14 @@ def test_the_hop_cost_lowers_hops() -> None:
     assert hops() < 0.5 * hops("wiring.strength=0")
 
 
+def test_nobody_moves_before_wiring_costs_anything() -> None:
+    kept: list[tuple[int, int]] = []
+    settings = tiny("wiring.ramp_from=0.9", "wiring.ramp_to=1.0", "training.steps=20")
+    loop.train(settings, on_checkpoint=lambda state: kept.append((state.step, state.swaps)))
+    assert [swaps for step, swaps in kept if step < 18] == [0, 0]
+    assert kept[-1][1] > 0
+
+
 @pytest.mark.parametrize("charged", [True, False])
 def test_swaps_know_the_activity_where_it_is_charged(charged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     from neuromod.training import checkpoints

@@ -60,6 +60,13 @@ def test_decisions_that_differ_fail_whatever_error_is_allowed(solver, tmp_path):
     assert any(reason.startswith("decisions agree in") for reason in result["reasons"])
 
 
+def test_what_nothing_runs_is_not_verified(solver, tmp_path):
+    placement = neuromod.place(solver, cores=(2, 2), placer="tiles")
+    found = neuromod.verify(solver, neuromod.export(solver, tmp_path, format="sanafe", placement=placement))
+    assert (found.passed, found.verified) == (False, False)
+    assert found.figures == {"verified": False, "passed": False}
+
+
 def test_an_export_of_another_network_is_verified_and_fails(solver, tmp_path):
     exported = neuromod.export(solver, tmp_path)
     found = neuromod.verify(solver, exported, n_trials=50)
