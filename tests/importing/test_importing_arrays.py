@@ -123,6 +123,14 @@ def test_only_what_is_unpacked_counts_against_the_limit(tmp_path, monkeypatch):
         read(tmp_path / "net.npz")
 
 
+@pytest.mark.parametrize(("names", "first"), [(None, "from 1 to 2"), (["a", "b", "c"], "from b to c")])
+def test_undirected_edges_given_twice_are_refused_by_their_names(names, first):
+    ends, once = np.array([[0, 1, 1], [1, 2, 2]]), np.ones(3)
+    given_edges = Edges(*ends, once, undirected=np.ones(3, bool))
+    with pytest.raises(UsageError, match=f"the first {first},"):
+        join(given_edges, 3, "refuse", names)
+
+
 @given(
     n=st.integers(1, 5),
     listed=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(-2, 2)), max_size=60),

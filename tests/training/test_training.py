@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+import neuromod
 from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.metrics import accuracy as evaluation
 from neuromod.network import Network
@@ -28,6 +29,15 @@ TINY = [
 
 def settings(*more: str) -> Settings:
     return config.load(None, [*TINY, *more])
+
+
+def test_going_on_with_tasks_begins_where_the_network_is() -> None:
+    still = {"wiring.swap_every": 0, "training.batch": 8}
+    first = neuromod.train(tasks="go", neurons=16, steps=20, more=still)
+    then = neuromod.train(tasks="go,dlygo", steps=1, start=first, more={**still, "wiring.strength": 0.0})
+    # One step of Adam moves a weight by about its learning rate at most.
+    assert 0 < abs(then.w_rec.toarray() - first.w_rec.toarray()).max() < 0.01
+    assert then.positions.tolist() == first.positions.tolist()
 
 
 def test_training_learns_a_task_and_prices_its_wires() -> None:
