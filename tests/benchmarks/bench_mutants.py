@@ -33,7 +33,9 @@ PACKAGES = (
     "training", "mapping", "traffic", "hardware", "spiking", "chips", "exporting", "importing", "pruning",
     "verification",
 )  # fmt: skip
-TESTED = (*PACKAGES, "data", "cli", "runs", "test_layers.py", "test_hostile_files.py", "test_network.py")
+TESTED = (
+    *PACKAGES, "data", "cli", "runs", "test_layers.py", "test_hostile_files.py", "test_network.py", "test_quantization.py"
+)  # fmt: skip
 # What is drawn: comparisons turned round or moved by the edge, arithmetic, booleans, constants, loops. Operators that
 # make nonsense, as `<` into `is`, would flatter the tests.
 WANTED = re.compile(

@@ -192,6 +192,8 @@ def test_peaks_are_held_for_a_while():
     # A neuron that hardly fires has levels of a hundredth of the most active one's.
     levels = spike_levels.of_peaks(np.array([0.0, 5.0], np.float32), 10, torch.zeros(1))
     assert levels.size.tolist() == pytest.approx([0.005, 0.5])
+    # Nothing is below no activity at all.
+    assert spike_levels.follow(np.zeros(1, np.float32), torch.tensor([[-0.5]])).tolist() == [0]
     peaks = spike_levels.follow(np.array([1.0, 1.0], np.float32), torch.tensor([[0.5, 3.0], [-1.0, 0.0]]))
     np.testing.assert_allclose(peaks, [0.98, 3.0])
 

@@ -427,3 +427,9 @@ def test_the_load_of_cores_counts_what_comes_from_others():
         "weight_bits": 32,
     }  # fmt: skip
     assert found["busiest"] == {"synaptic_operations": 5.5, "neuron_updates": 2.0, "messages": 4.5, "weight_bits": 32}
+
+
+def test_rows_without_weights_are_left_and_the_others_rounded():
+    weights = np.array([[0.0, 0.0], [0.6, 0.0], [0.0, -1.4]])
+    # Sources that know nothing of each other are rounded one by one.
+    assert round_rows(weights, np.ones(3), np.eye(2), 127).tolist() == [[0, 0], [1, 0], [0, -1]]

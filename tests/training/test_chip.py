@@ -405,6 +405,11 @@ def test_too_many_neurons_are_refused() -> None:
         cores("hops", "chip.neurons_per_core=3")
 
 
+def test_more_cores_than_can_be_joined_are_refused_with_their_number() -> None:
+    with pytest.raises(DoesNotFitError, match=r"than can be joined: there can be \d+ cores"):
+        chip.of_settings(config.load(None, ["chip.cores=200x200", "chip.target=dynapse2"]))
+
+
 @pytest.mark.parametrize(
     ("assignments", "advised"),
     [
