@@ -64,21 +64,26 @@ def mutants(path: Path) -> Iterator[tuple[str, int, int]]:
 
 
 def draw(clone: Path, count: int, seed: int) -> list[tuple[str, str, int, int]]:
-    """Choose mutants: modules in turn, in each a line and then one of its mutants, so that no long line rules."""
-    rng = random.Random(seed)
+    """Choose mutants: modules in turn, in each a line and then one of its mutants, so that no long line rules.
+
+    What is drawn of a module does not depend on the others.
+    """
     modules = [path for name in PACKAGES for path in sorted((clone / "neuromod" / name).rglob("*.py"))]
-    left: dict[Path, dict[int, list[tuple[str, int, int]]]] = {}
+    left: dict[str, dict[int, list[tuple[str, int, int]]]] = {}
     for path in modules:
         for found in mutants(path):
-            left.setdefault(path, {}).setdefault(found[2], []).append(found)
+            left.setdefault(str(path.relative_to(clone)), {}).setdefault(found[2], []).append(found)
     chosen: list[tuple[str, str, int, int]] = []
+    turn = 0
     while left and len(chosen) < 2 * count:
-        for path in rng.sample(sorted(left), len(left)):
-            line = rng.choice(sorted(left[path]))
-            chosen.append((str(path.relative_to(clone)), *rng.choice(left[path].pop(line))))
-            if not left[path]:
-                del left[path]
-    return [one for one in chosen if not _is_a_mark(clone, *one)][:count]
+        turn += 1
+        chances = {module: random.Random(f"{seed} {turn} {module}") for module in left}
+        for module in sorted(left, key=lambda name: chances[name].random()):
+            line = chances[module].choice(sorted(left[module]))
+            chosen.append((module, *chances[module].choice(left[module].pop(line))))
+            if not left[module]:
+                del left[module]
+    return [one for one in chosen if not _is_a_mark(clone, *one)]
 
 
 def _is_a_mark(clone: Path, module: str, operator: str, _: int, line: int) -> bool:
@@ -153,13 +158,12 @@ def main() -> None:
             subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
     covered = learn(clones, TESTED)
     known = TABLE.read()["rows"]
-    left = []
+    gaps = [key for key, row in known.items() if arguments.again and row.get("judgement") == "gap"]
+    for key in gaps:
+        TABLE.drop(key)
+    left = [(module, operator, int(occurrence)) for module, operator, occurrence in map(str.split, gaps)]
     for module, operator, occurrence, _ in draw(clones[0], arguments.count, arguments.seed):
-        key = f"{module} {operator} {occurrence}"
-        if arguments.again and known.get(key, {}).get("judgement") == "gap":
-            TABLE.drop(key)
-            known.pop(key)
-        if key not in known:
+        if f"{module} {operator} {occurrence}" not in known and len(known) - len(gaps) + len(left) < arguments.count:
             left.append((module, operator, occurrence))
     tried: list[Attempt] = []
     while tried or (left and time.monotonic() - begun < 60 * arguments.minutes):
