@@ -67,3 +67,20 @@ def test_a_conversion_says_what_the_time_step_costs(solver: Network) -> None:
     # Half a time step of delay makes up for it.
     assert found["continuous", None] is None
     assert found["continuous", 0].share > 0.9
+
+
+def test_export_names_the_time_constant_where_nothing_is_good_enough(
+    solver: Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from neuromod.cli.output import Talk
+
+    from neuromod.stages.export import choose_aloud
+
+    # More than all decisions cannot be equal, so that every conversion falls short.
+    asked = {"substeps": (2,), "n_trials": 100, "tune": "never", "min_agreement": 1.01}
+    choose_aloud(solver, ConversionSettings(mode="continuous", delay=0, **asked), talk=Talk())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "without spikes, too, the network makes only" in said
+    assert "its time step of 100 ms is long against its time constant of 200 ms" in said
+    choose_aloud(solver, ConversionSettings(mode="hold", **asked), talk=Talk())
+    assert "without spikes" not in capsys.readouterr().err
