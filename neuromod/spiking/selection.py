@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromod.metrics import TRIALS_BETWEEN, Agreement, agree, allowed_gap, evaluate, has_few_trials, trials_for
-from neuromod.network import Array, Network
-from neuromod.spiking.dynamics.fine_time import states_in_fine_time
+from neuromod.metrics import TRIALS_BETWEEN, Agreement, allowed_gap, has_few_trials, trials_for
+from neuromod.network import Network
+from neuromod.spiking.dynamics.fine_time import agreement_in_fine_time
 from neuromod.spiking.network import Reset, SpikingNetwork
 from neuromod.spiking.search.bench import (
     SOME,
@@ -78,9 +78,9 @@ class Conversion:
     trials : int
         Trials on which that was measured.
     fine_time : Agreement or None
-        Decisions of the rate network that stay, where it is integrated in substeps as the spiking one is; None where
-        that keeps its own time steps, or has a delay that makes up for them. What is lost here no number of substeps
-        brings back, but a longer time constant does.
+        If nothing was good enough: decisions of the rate network that stay where it is integrated in substeps as the
+        spiking one is; None where that keeps its own time steps, or has a delay that makes up for them. What is lost
+        here no number of substeps brings back, but a longer time constant does.
     """
 
     spiking: SpikingNetwork
@@ -165,6 +165,10 @@ def choose(
     counts = chosen.spikes[trials.mask]
     silent = network.neuron_ids[~counts.any(axis=0)]
     saturated = network.neuron_ids[(counts >= chosen.spiking.substeps).mean(axis=0) > 0.05]
+    fine_time = None
+    if not met and chosen.spiking.mode == "continuous" and not chosen.spiking.delay:
+        alike = bench.test[1].alike
+        fine_time = agreement_in_fine_time(network, alike.trials, alike.rate, chosen.spiking.substeps)
     return Conversion(
         spiking=chosen.spiking,
         chosen=chosen.candidate,
@@ -173,20 +177,8 @@ def choose(
         silent=tuple(silent.tolist()),
         saturated=tuple(saturated.tolist()),
         trials=trials.n_trials,
-        fine_time=_in_fine_time(bench.test[1].alike, chosen.spiking),
+        fine_time=fine_time,
     )
-
-
-def _in_fine_time(reference: Reference, spiking: SpikingNetwork) -> Agreement | None:
-    if spiking.mode != "continuous" or spiking.delay:
-        return None
-    network = reference.network
-
-    def run(x: Array) -> Array:
-        return states_in_fine_time(network, x, spiking.substeps) @ network.w_out.T + network.bias_out
-
-    other = evaluate(network, reference.trials, runner=run)
-    return agree(reference.rate.decisions, other.decisions, reference.rate.trial_of_answer)
 
 
 def _references(

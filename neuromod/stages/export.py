@@ -184,7 +184,7 @@ def choose_aloud(network: Network, settings: ConversionSettings, *, talk: Talk) 
             "substeps, the best of it"
         )
     fine = chosen.fine_time
-    if fine is not None and not chosen.met and fine.share < settings.min_agreement:
+    if fine is not None and fine.share < settings.min_agreement:
         talk.warn(
             f"without spikes, too, the network makes only {fine.share:.3f} of its own decisions in time steps that "
             f"fine: its time step of {1e3 * network.dt_s:g} ms is long against its time constant of "

@@ -36,7 +36,7 @@ from tables import Table, markdown
 import neuromod
 from neuromod import Trials, data
 from neuromod.metrics import count_rate, scores
-from neuromod.spiking.dynamics.fine_time import states_in_fine_time
+from neuromod.spiking.dynamics.fine_time import agreement_in_fine_time
 from neuromod.training.on_data import batches, defaults, readout
 
 TABLE = Table(
@@ -227,10 +227,8 @@ def fine_time(trials: Trials, case: Case, seed: int, kept: Path, taus: tuple[int
         longer = {} if tau == 2 else {"network.tau_ms": tau * (trials.dt_ms or 100.0)}
         part = dataclasses.replace(case, more={**case.more, **longer})
         network, _ = trained(trials, part, "BIMT" if tau == 2 else f"BIMT, tau {tau}", seed, kept)
-        states = states_in_fine_time(network, test.inputs, 20)
         own = neuromod.evaluate(network, test)
-        fine = neuromod.evaluate(network, test, runner=lambda _: states @ network.w_out.T + network.bias_out)  # noqa: B023
-        same = scores.agree(own.decisions, fine.decisions, own.trial_of_answer)
+        same = agreement_in_fine_time(network, test, own, 20)
         found[str(tau)] = {"score": round(own.accuracy, 4), "same": round(same.share, 4)}
     return found
 

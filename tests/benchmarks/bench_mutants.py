@@ -166,9 +166,11 @@ def main() -> None:
         if f"{module} {operator} {occurrence}" not in known and len(known) - len(gaps) + len(left) < arguments.count:
             left.append((module, operator, occurrence))
     tried: list[Attempt] = []
-    while tried or (left and time.monotonic() - begun < 60 * arguments.minutes):
+    while tried or left:
+        if time.monotonic() - begun > 60 * arguments.minutes:
+            left.clear()
         free = [clone for clone in clones if all(attempt.clone != clone for attempt in tried)]
-        if free and left and time.monotonic() - begun < 60 * arguments.minutes:
+        if free and left:
             tried.append(Attempt(free[0], *left.pop(0), covered))
         for attempt in list(tried):
             row = attempt.outcome()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from neuromod.metrics import Agreement, Evaluation, agree, evaluate
 from neuromod.network import Array, Network
+from neuromod.trials import Trials
 
 
 def states_in_fine_time(network: Network, x: Array, substeps: int) -> Array:
@@ -36,3 +38,13 @@ def states_in_fine_time(network: Network, x: Array, substeps: int) -> Array:
             state += alpha * (np.maximum(0, (w_rec @ state.T).T + drive) - state)
         states[t] = state
     return states
+
+
+def agreement_in_fine_time(network: Network, trials: Trials, rate: Evaluation, substeps: int) -> Agreement:
+    """Decisions of the rate network, `rate`, that stay in such time steps."""
+
+    def run(x: Array) -> Array:
+        return states_in_fine_time(network, x, substeps) @ network.w_out.T + network.bias_out
+
+    other = evaluate(network, trials, runner=run)
+    return agree(rate.decisions, other.decisions, rate.trial_of_answer)
