@@ -271,6 +271,7 @@ def test_the_readout_that_nobody_said_is_the_better_one_in_validation(
     choice = readout.try_readouts(trials, given)
     assert choice.readout == wanted
     assert choice.steps == 40
+    assert [readout.try_readouts(trials, given | {"training.steps": steps}).steps for steps in (4, 1)] == [1, 1]
     # The test trials have no say: other ones change nothing.
     moved = dataclasses.replace(trials, inputs=np.where(trials.split[:, None] == 2, 7, trials.inputs))
     assert readout.try_readouts(moved, given) == choice

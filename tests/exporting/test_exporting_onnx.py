@@ -65,8 +65,9 @@ def test_any_network_runs_as_the_reference(n, density, alpha, time, batch, seed)
     model = exporting.build(network)
     onnx.checker.check_model(model, full_check=True)
     for got in (run(model, x=x, h0=h0), ReferenceEvaluator(model).run(None, {"x": x, "h0": h0})):
-        np.testing.assert_allclose(got[0], y, atol=1e-5)
-        np.testing.assert_allclose(got[1], h_last, atol=1e-5)
+        # States may grow above 100, where 1e-5 is one step of float32: the bound is of their size, as in `verify`.
+        np.testing.assert_allclose(got[0], y, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(got[1], h_last, rtol=1e-5, atol=1e-5)
 
 
 @pytest.fixture(params=[(20, 0.1), (20, 1.0), (300, 0.02)], ids=["sparse", "dense", "many"])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromod import Network
 from neuromod.hardware import HOPS, PACKETS, Grid, make_ways
 from neuromod.mapping.cost import placement_cost
 from neuromod.mapping.modules import finding, packing, start
@@ -24,6 +25,18 @@ def test_planted_modules_are_found(planted, seed):
     net, module = planted(sizes, seed)
     problem = make_problem(net, np.ceil(4 * rng.random(net.n)), Grid(4, 4), -(-net.n // 12))
     assert same_parts(finding.find_modules(problem, rng), module)
+
+
+def test_the_density_is_the_weight_of_a_pair_within_a_group():
+    # Two groups of three, each neuron to the two others: six synapses among the three pairs of each.
+    w = np.kron(np.eye(2), 1 - np.eye(3))
+    net = Network(
+        w_rec=w, w_in=np.zeros((6, 1)), w_out=np.zeros((1, 6)), bias=np.zeros(6), bias_out=np.zeros(1), dt_s=1, tau_s=1
+    )  # fmt: skip
+    problem = make_problem(net, np.ones(6), Grid(1, 2), 3)
+    source, target = np.nonzero(w)
+    found = finding._density(problem, source, target.astype(np.int32), np.ones(12), np.random.default_rng(0))
+    assert found == pytest.approx(2)
 
 
 @given(st.integers(0, 10**6))

@@ -18,7 +18,7 @@ from neuromod import Network, cli
 from neuromod.errors import Advice, DoesNotFitError
 from neuromod.hardware import Grid
 from neuromod.hardware.targets import Figure, Target
-from neuromod.mapping import remedies
+from neuromod.mapping import obstacles, remedies
 from neuromod.mapping.problem import Effort
 
 
@@ -84,6 +84,15 @@ def test_a_hub_is_seen_to_by_hand():
     (said,) = refused(net(w), target(fan_in=10), cores=(2, 2)).advice
     assert said.kind == "nothing"
     assert "neuron 7 alone listens to 41 synapses, and the limit is 10: split it or take sources away" in said.value
+
+
+def test_of_many_that_are_too_much_the_worst_is_named():
+    w = ring(10)
+    for neuron, sources in ((2, 5), (5, 9), (8, 6)):
+        w[neuron, :sources] = 1
+    # One synapse more than these is from an input channel.
+    (said,) = obstacles.find_obstacles(net(w), target(fan_in=4), None)
+    assert said == "3 of 10 neurons are too much for a core (neuron 5 listens to 10 synapses, and the limit is 4)"
 
 
 def test_no_grid_beyond_the_chips_is_advised():

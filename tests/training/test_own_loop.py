@@ -252,6 +252,7 @@ def test_a_loop_that_goes_on_from_a_checkpoint_is_the_same_loop():
         return net, optimizer, neuromod.Wiring(net.rec.weight, strength=1.0, steps=20, swap_every=5, target="dynapse2")
 
     net, optimizer, wiring = made()
+    assert wiring.state_dict()["swaps"] == wiring.state_dict()["step"] == 0
     for k in range(20):
         if k == 13:
             saved = copy.deepcopy((net.state_dict(), optimizer.state_dict(), wiring.state_dict()))

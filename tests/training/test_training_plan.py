@@ -21,6 +21,7 @@ from neuromod.training import config
 from neuromod.training import loop as training
 from neuromod.training import plan as training_plan
 from neuromod.training.on_cores import plan as chip
+from neuromod.training.on_cores import schedule
 from neuromod.training.penalties import family as regularizers
 
 TINY = ["tasks.names=go", "network.neurons=8", "training.steps=2", "training.batch=2", "training.log_every=1"]
@@ -47,6 +48,12 @@ def test_training_reads_its_target_once(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(chip, "load_target", lambda name: read.append(name) or load(name))
     training.train(config.load(None, [*TINY, "chip.cores=2x2"]))
     assert read == ["generic-mesh"]
+
+
+def test_neurons_stay_where_limits_are_kept_in_full() -> None:
+    given = {"chip.target": "dynapse2", "chip.cores": "1x1", "network.neurons": 16, "wiring.swap_every": 5}
+    plan = training_plan.make_plan(config.load(None, ("training.steps=100",), given))
+    assert [step for step in range(70, 101) if schedule.swaps_after(plan, step)] == [70, 75, 80, 85]
 
 
 @pytest.mark.parametrize(("cores", "rows", "columns"), [("1x16", 4, 64), ("16x1", 64, 4), ("4x4", 16, 16)])
