@@ -93,7 +93,7 @@ def render(name: str) -> str:
         lines += ["**Other costs, and each part left out**", "", parts_left_out(rows), ""]
     if name == "modcog":
         lines += ["**Hops at equal accuracy**", "", equal_accuracy(rows), ""]
-    if hops_columns(rows) and name not in ("ablation", "chip"):
+    if hops_columns(rows) and not name.startswith(("ablation", "chip")):
         lines += ["**Fewest hops on 4x4 cores within an error**", "", hops_at_error(rows), ""]
     lines += ["**All λ**", "", curves(rows), ""]
     if any(row.get("analyze.isolated_ratio.z") for row in rows):
