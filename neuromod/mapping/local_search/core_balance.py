@@ -47,7 +47,7 @@ def balance_all(
     workers = min(len(starts), os.cpu_count() or 1)
     each = None if effort.seconds is None else effort.seconds * workers / len(starts)
 
-    def search(i: int, tell: Callable[[float], None]) -> tuple[npt.NDArray[np.int32], float, float]:
+    def search(i: int, tell: Callable[[float], None]) -> tuple[npt.NDArray[np.int32], int, float, float]:
         return balance(
             problem, starts[i], int(seeds[i]), tries, seconds=each, on_progress=tell, should_stop=effort.should_stop
         )
@@ -55,7 +55,7 @@ def balance_all(
     found = search_all(search, len(starts), workers=workers, on_progress=effort.on_progress)
     best = found[0]
     for other in found[1:]:
-        if is_better(other[1:], best[1:]):
+        if _ranks_before(other[1:], best[1:]):
             best = other
     return best[0]
 
@@ -69,8 +69,10 @@ def balance(
     seconds: float | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> tuple[npt.NDArray[np.int32], float, float]:
-    """Search from a start; return the best placement that was seen, its busiest core and its hops.
+) -> tuple[npt.NDArray[np.int32], int, float, float]:
+    """Search from a start; return the best placement that was seen, its excess, its busiest core and its hops.
+
+    A placement with less excess over the limits is better, whatever it costs.
 
     Parameters
     ----------
@@ -93,8 +95,8 @@ def balance(
     best = start.astype(np.int32)
     loads, hops = core_loads(problem, best)
     if problem.grid.cores == 1 or not loads.any():
-        return best, float(loads.max(initial=0.0)), hops
-    least = (float(loads.max()), hops)
+        return best, state.count_excess(), float(loads.max(initial=0.0)), hops
+    least = (state.count_excess(), float(loads.max()), hops)
     whole = max(hops, 1e-300)
     large = int(problem.n > FEW)
     weight, budget = _HOPS[large], _BUDGET * hops if large else np.inf
@@ -114,8 +116,8 @@ def balance(
         # Sums of small changes drift, so that every segment begins with a full count.
         core_of = state.tables.core_of(problem.n)
         loads, hops = core_loads(problem, core_of)
-        found = (float(loads.max()), hops)
-        if hops <= budget and is_better(found, least):
+        found = (state.count_excess(), float(loads.max()), hops)
+        if hops <= budget and _ranks_before(found, least):
             best, least = core_of, found
         if large:
             weight *= _DEARER if hops > budget * _MARGIN else _CHEAPER
@@ -132,6 +134,11 @@ def is_better(one: tuple[float, float], other: tuple[float, float]) -> bool:
     if one[0] < other[0] * (1 - _EQUAL):
         return True
     return one[0] <= other[0] * (1 + _EQUAL) and one[1] < other[1]
+
+
+def _ranks_before(one: tuple[int, float, float], other: tuple[int, float, float]) -> bool:
+    """Whether a placement has less excess than another or, if it is equal, is better: excess, busiest core, hops."""
+    return one[0] < other[0] or (one[0] == other[0] and is_better(one[1:], other[1:]))
 
 
 def _run(

@@ -75,8 +75,7 @@ class Search:
         # Length of the border list, and the excess over the limits.
         self.counters = np.zeros(2, np.int64)
         t = self.tables
-        if self.usage is not None:
-            self.counters[1] = excess(t.rows, t.first, self.usage, self.limits, problem.limits.local_axons, self.chips)
+        self.count_excess()
         self.counters[0] = find_border(t.rows, t.first[: problem.n], self.border, self.border_place)
         self.unit = self._probe()
 
@@ -94,6 +93,13 @@ class Search:
     def excess(self) -> int:
         """By how much the limits are exceeded, added up; zero if there are none."""
         return int(self.counters[1])
+
+    def count_excess(self) -> int:
+        """Count the excess in full, which moves made outside this class do not follow."""
+        t, local = self.tables, self.problem.limits.local_axons
+        if self.usage is not None:
+            self.counters[1] = excess(t.rows, t.first, self.usage, self.limits, local, self.chips)
+        return self.excess
 
     def run_until_it_fits(self, tries: int, segments: int, patience: int) -> npt.NDArray[np.int32] | None:
         """Anneal until no limit is exceeded; None if it is given up.
