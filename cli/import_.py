@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .options import ColumnsType, output_options
 from .output import Talk
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("import", short_help="Make a run of a network of your own, from a file.")

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from neuromod.spiking import OPTIONS, ConversionSettings
-
-if TYPE_CHECKING:
-    pass
-
 
 DEFAULTS: dict[str, Any] = {option: getattr(ConversionSettings(), name) for option, name in OPTIONS.items()}
 
