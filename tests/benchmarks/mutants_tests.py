@@ -27,6 +27,8 @@ HEAVY = (
 )  # fmt: skip
 OURS = ("neuromod", "cli", "hw_targets", "tests", "conftest", "tables", "mutants_kernels")
 COPIED = ("neuromod/exporting/snn_model.py", "neuromod/exporting/sanafe_referee.py")
+# What is held of the text of every module.
+OF_TEXTS = "tests/test_layers.py"
 # Of one mutant's tests together, as they took when the lines were learned.
 MOST_SECONDS = 60
 
@@ -99,14 +101,14 @@ def tests_of(clone: Path, module: str, line: int, covered: Covered) -> list[str]
         found = covered.of(module, range(inner.lineno, last + 1))
     else:
         found = covered.of(module) or set().union(*(covered.of(name) for name in _users(clone, module)))
-        # What is held of the text of every module.
-        found |= {test for test in covered.seconds if test.startswith("tests/test_layers.py")}
+        found |= {test for test in covered.seconds if test.startswith(OF_TEXTS)}
     files = {test.split("::")[0] for test in covered.seconds}
     named = {name for name in files if Path(module).stem in (clone / name).read_text(encoding="utf-8")}
     if compiled:
         # Tests may call a compiled loop themselves, past every line that is traced.
         found |= {test for test in covered.seconds if test.split("::")[0] in named}
-    order = sorted(found, key=lambda test: (test.split("::")[0] not in named, covered.seconds[test]))
+    first = (lambda test: not test.startswith(OF_TEXTS), lambda test: test.split("::")[0] not in named)
+    order = sorted(found, key=lambda test: (*(later(test) for later in first), covered.seconds[test]))
     kept, total = [], 0.0
     for test in order:
         if total + covered.seconds[test] <= MOST_SECONDS:

@@ -62,7 +62,9 @@ def ring(n, weights=1.0):
 def test_changes_of_two_kinds_are_one_of_each():
     network = net(ring(6))
     case = remedies.Case(network, Grid(1, 2), target(neurons=4), 3, "hilbert")
-    for advice, changed in remedies._changes(case, ("cores", "placer"), []):
+    found = list(remedies._changes(case, ("cores", "placer"), []))
+    assert found
+    for advice, changed in found:
         assert (advice.kind, advice.then.kind, advice.then.then) == ("cores", "placer", None)
         assert changed.grid == Grid(*advice.value)
         assert changed.placer == advice.then.value != "hilbert"

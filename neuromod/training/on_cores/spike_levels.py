@@ -41,6 +41,6 @@ def of_peaks(peaks: npt.NDArray[np.float32], most: int, like: torch.Tensor) -> L
 
 def follow(peaks: npt.NDArray[np.float32], rates: torch.Tensor) -> npt.NDArray[np.float32]:
     """Take the activity of one more batch, (rows, n), into the neurons' peaks, (n,)."""
-    newest = rates.amax(dim=0).clamp_(min=0).cpu().numpy()
+    newest = rates.amax(dim=0).cpu().numpy()
     result: npt.NDArray[np.float32] = np.maximum(newest, _KEEP * peaks).astype(np.float32)
     return result
