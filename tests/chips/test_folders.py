@@ -140,6 +140,22 @@ def test_without_a_simulator_nothing_is_passed(written, monkeypatch):
     assert "xylosim" in result["reason"]
 
 
+def test_trials_that_differ_are_counted_and_the_first_is_told(written, monkeypatch):
+    network, integers, folder = written["xylo"]
+
+    def run(folder, given, **rest):
+        out = integers.run(given["counts"])
+        spikes = out.spikes.copy()
+        spikes[0, [2, 4]] += 1
+        return {**vars(out), "spikes": spikes}
+
+    monkeypatch.setattr("neuromod.verification.chips.version_of", lambda package, python=None: "1")
+    monkeypatch.setattr("neuromod.verification.chips.run_example", run)
+    result = verify_chip("xylo", folder, network, spiking=integers, n_trials=12, simulated=6, min_agreement=0)
+    assert (result["passed"], result["bit_equal"], result["trials"]) == (False, 4, 6)
+    assert "2 of 6 trials differ from the integers, the first is 2" in result["reasons"][-1]
+
+
 SCRIPTS = {
     "import os; os.abort()": "crashed (SIGABRT)",
     "import time; time.sleep(30)": "did not finish in 1 seconds",

@@ -118,6 +118,14 @@ def test_cores_are_filled_in_the_order_of_the_row(seed):
     assert pieces[:count].tolist() == [list(item) for item in held]
 
 
+@pytest.mark.parametrize(("cores", "fits"), [(3, True), (2, False)])
+def test_what_the_cores_do_not_hold_is_not_packed(cores, fits):
+    sizes, row, pieces = np.full(3, 10), np.arange(3), np.zeros((9, 3), np.int64)
+    random = np.array([1], np.uint64)
+    count = packing.anneal_row(row, sizes, cores, 10, 5.0, 1.0, 0.01, 50, 2.0, 10.0, random, pieces)
+    assert count == (3 if fits else -1)
+
+
 @given(st.integers(0, 10**6))
 @settings(max_examples=25, deadline=None)
 def test_packing_keeps_the_capacity_and_loses_nothing(planted, seed):

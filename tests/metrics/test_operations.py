@@ -48,6 +48,7 @@ def test_operations_of_a_spiking_network_by_hand():
     assert counts.dense == 2 * 2 + 2 * 2 * (2 + 2)
     assert counts.neuron_updates == 4
     assert counts.activation_sparsity == pytest.approx(1 - 4 / 12)
+    assert counts.dense_bytes == 4 * (12 + 2 + 2)
 
 
 def test_without_trials_nothing_is_made_up():

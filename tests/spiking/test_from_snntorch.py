@@ -108,6 +108,9 @@ def test_it_is_pruned_placed_exported_verified_and_read_back(name, tmp_path):
         net["out"].weight[:, 5] = 0
         net["neurons"].recurrent.weight[:, 5] = 0
     network = neuromod.from_snntorch(net, positions=np.argwhere(np.ones((4, 6))), dt_s=0.01)
+    if name == "RSynaptic":
+        # What a spike gives a synapse whose current keeps 0.6 of itself in a step, in NIR's terms.
+        assert network.info["nir"]["groups"][0]["w_in"] == pytest.approx(1 / (1 - 0.6))
     x = 3 * np.random.default_rng(1).normal(size=(20, 10, 3)).astype(np.float32)
     pruned = neuromod.prune(network, keep=0.5).network
     assert pruned.n == N - 1

@@ -148,6 +148,16 @@ def test_learning_rate_rises_holds_and_falls() -> None:
     assert rates == pytest.approx([0.01, 0.51, 1, 1, 0.505, 0.01], abs=1e-6)
 
 
+@pytest.mark.parametrize(("there", "chosen"), [(True, ["cuda", "cpu", "cpu"]), (False, ["cpu", "cpu", "cpu"])])
+def test_large_networks_are_trained_on_a_gpu_where_one_is(
+    there: bool, chosen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    asked = [("auto", 1024), ("auto", 1023), ("cpu", 1024)]
+    found = [checkpoints.device_of(settings(f"device={name}", f"network.neurons={n}")).type for name, n in asked]
+    assert found == chosen
+
+
 def test_cuda_is_refused_where_there_is_none() -> None:
     if torch.cuda.is_available():
         assert checkpoints.device_of(settings("device=cuda")).type == "cuda"
