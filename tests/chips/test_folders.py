@@ -94,6 +94,14 @@ def test_the_folder_reads_its_own_arrays_without_safetensors(written, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_the_example_says_what_it_takes_without_a_simulator(written, family):
+    folder = written[family][2]
+    done = subprocess.run([sys.executable, "example.py", "--help"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--trials" in done.stdout
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_spoilt_array_number_and_trial_is_found(written, family, tmp_path, monkeypatch):
     # The files alone are judged here, by what was exported.
     monkeypatch.setattr("neuromod.verification.chips.version_of", lambda package, python: None)
