@@ -7,6 +7,8 @@ import pytest
 
 from neuromod import Network
 from neuromod.errors import UsageError
+from neuromod.metrics import trials_for
+from neuromod.spiking.search import bench
 from neuromod.spiking.selection import SUBSTEPS, ConversionSettings, choose
 
 
@@ -74,3 +76,19 @@ def test_without_a_floor_the_membrane_leaks(solver):
         solver, ConversionSettings(substeps=(5,), mode="continuous", delay=0, floor=None, n_trials=50, tune="never")
     ).spiking
     assert (spiking.floor, spiking.keep, spiking.delay) == (None, 0.9, 0)
+
+
+@pytest.mark.parametrize(
+    ("input", "mode", "headroom"),
+    [("counts", "continuous", 1.5), ("counts", "hold", 1), ("constant", "continuous", 1), ("poisson", "hold", 1)],
+)
+def test_counts_that_pass_the_synapses_have_headroom(solver, input, mode, headroom):
+    trials = trials_for(solver, 20, seed=0)
+    reference = bench.Reference.of(solver, trials)
+    settings = ConversionSettings(input=input, mode=mode)
+    made = bench.Bench(
+        solver, settings, {(99.0, 1.0): np.ones(solver.n)}, (reference, reference), (bench.Judges(reference, reference),) * 2
+    )  # fmt: skip
+    largest = np.abs(trials.inputs).max(axis=(0, 1))
+    spiking = bench._converted(made, 4, (99.0, 1.0))
+    np.testing.assert_allclose(spiking.input_peak, headroom * np.where(largest > 0, largest, 1), rtol=1e-6)

@@ -66,6 +66,11 @@ def test_a_target_that_takes_counts_decides_on_leak_and_inputs():
     assert "alpha = 2**-2" in said[0]
     assert "counts of 0 to 15" in said[1]
     assert for_target(found) == (found, ())
+    slowest, said = for_target(
+        config.load(flags={"network.tau_ms": 90_000.0, "chip.target": "xylo-a2", "tasks.ring": 4})
+    )
+    assert slowest.network.tau_ms == 12_800
+    assert "alpha = 2**-7" in said[0]
     assert for_target(Settings()) == (Settings(), ())
     loihi = config.load(flags={"chip.target": "loihi1"})
     assert for_target(loihi) == (loihi, ())

@@ -627,6 +627,11 @@ def test_the_activity_is_that_of_the_spiking_network() -> None:
     assert newest[0] > 1
 
 
+def test_a_batch_without_a_spike_says_that_all_are_equal() -> None:
+    found = listening.average(np.array([0.5, 1.5], np.float32), np.zeros(2))
+    np.testing.assert_allclose(found, [0.7 * 0.5 + 0.3, 0.7 * 1.5 + 0.3], rtol=1e-6)
+
+
 def test_regularizers_without_a_chip_have_no_groups() -> None:
     given = config.load(None, [])
     at = grid_positions(9)

@@ -17,6 +17,7 @@ from neuromod.spiking import conversion, thresholds
 from neuromod.verification import runners
 from neuromod.verification.common import WRONG, streams
 from neuromod.verification.onnx import _error
+from neuromod.verification.snn_config import differences_of
 
 
 def test_healthy_onnx_passes(solver, tmp_path):
@@ -65,6 +66,13 @@ def test_what_nothing_runs_is_not_verified(solver, tmp_path):
     found = neuromod.verify(solver, neuromod.export(solver, tmp_path, format="sanafe", placement=placement))
     assert (found.passed, found.verified) == (False, False)
     assert found.figures == {"verified": False, "passed": False}
+
+
+def test_a_network_without_tasks_is_not_verified_where_they_are_needed(solver, snn_folder):
+    anonymous = replace(solver, info={})
+    found = runners.verify_variant("snn", snn_folder, anonymous, n_trials=5)
+    assert (found["verified"], found["passed"]) == (False, False)
+    assert found["reason"]
 
 
 def test_an_export_of_another_network_is_verified_and_fails(solver, tmp_path):
@@ -124,6 +132,17 @@ def test_healthy_snn_passes(solver, snn_folder):
     low, high = result["decision_agreement_interval"]
     assert low < result["decision_agreement"] <= high
     assert not runners.verify_snn(snn_folder, solver, n_trials=200, min_agreement=1.01)["passed"]
+
+
+def test_what_was_exported_before_there_was_a_placement_is_no_fault(solver, snn_folder):
+    said = json.loads((snn_folder / "config.json").read_text())
+    placement = neuromod.place(solver, cores=(2, 2), placer="tiles")
+    assert "placement" not in said["about"]
+    assert differences_of(said, solver, None, placement) == []
+    other = {**said, "about": {**said["about"], "placement": {}}}
+    assert differences_of(other, solver, None, placement) == [
+        "config.json carries a placement that is not the network's"
+    ]
 
 
 def test_batches_of_trials_are_one_count(solver, snn_folder, monkeypatch):

@@ -106,8 +106,6 @@ def _exchange_neighbours(packets, cost, at, rows, columns):  # type: ignore[no-u
                     pairs[count, 0] = core
                     pairs[count, 1] = other
                     count += 1
-        if count == 0:
-            return
         moved = False
         for i in np.argsort(changes[:count]):
             x = part_on[pairs[i, 0]]
