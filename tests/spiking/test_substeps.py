@@ -86,9 +86,9 @@ def test_counts_that_pass_the_synapses_have_headroom(solver, input, mode, headro
     trials = trials_for(solver, 20, seed=0)
     reference = bench.Reference.of(solver, trials)
     settings = ConversionSettings(input=input, mode=mode)
-    made = bench.Bench(
-        solver, settings, {(99.0, 1.0): np.ones(solver.n)}, (reference, reference), (bench.Judges(reference, reference),) * 2
-    )  # fmt: skip
+    judges = bench.Judges(reference, reference)
+    scales = {(99.0, 1.0): np.ones(solver.n)}
+    made = bench.Bench(solver, settings, scales, (reference, reference), (judges, judges))
     largest = np.abs(trials.inputs).max(axis=(0, 1))
     spiking = bench._converted(made, 4, (99.0, 1.0))
     np.testing.assert_allclose(spiking.input_peak, headroom * np.where(largest > 0, largest, 1), rtol=1e-6)
