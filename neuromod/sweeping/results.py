@@ -17,8 +17,8 @@ from neuromod.sweeping.plan import Plan, Trial
 from neuromod.sweeping.trial import Orders, Outcome, finished, measures
 from neuromod.training import config
 
-# Left out of the table: names of files, and what has a column for each task or cluster.
-_SKIPPED = {"run", "accuracy_per_task", "lesions", "figures", "cluster_sizes"}
+# Left out of the table: names of files, and what has a column for each cluster.
+_SKIPPED = {"run", "lesions", "figures", "cluster_sizes"}
 
 Row = dict[str, Any]
 
@@ -66,7 +66,12 @@ def _flat(content: Mapping[str, Any], prefix: str) -> Row:
     for key, value in content.items():
         if key in _SKIPPED or isinstance(value, list):
             continue
-        if isinstance(value, Mapping):
+        if key == "accuracy_per_task":
+            # Of all tasks, the one that is solved least.
+            if value:
+                task = min(value, key=lambda name: value[name])
+                row |= {f"{prefix}worst_task": task, f"{prefix}worst_task_accuracy": value[task]}
+        elif isinstance(value, Mapping):
             row.update(_flat(value, f"{prefix}{key}."))
         else:
             row[f"{prefix}{key}"] = value

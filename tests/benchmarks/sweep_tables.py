@@ -17,6 +17,7 @@ from pathlib import Path
 from sweep_views import (
     AT_PAPERS_SIZE,
     BARS,
+    ON_MOD_COG,
     Row,
     chips,
     claims,
@@ -83,7 +84,7 @@ def render(name: str) -> str:
         "",
     ]
     if name in ("pareto", "modcog", "growing_brains"):
-        bars = AT_PAPERS_SIZE if name == "growing_brains" else BARS
+        bars = {"growing_brains": AT_PAPERS_SIZE, "modcog": ON_MOD_COG}.get(name, BARS)
         lines += ["**Claims**", "", claims(rows, bars), ""]
     if name == "targets":
         return "\n".join([*lines, chips(rows), ""])

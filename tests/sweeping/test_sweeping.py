@@ -59,7 +59,7 @@ if arguments[0] == "train":
 else:
     if "broken" in arguments:
         sys.exit("Error: " + arguments[0] + " is broken")
-    print(json.dumps({{"accuracy_after": 0.88, "neurons_after": 7, "accuracy_per_task": {{"go": 1}}}}))
+    print(json.dumps({{"accuracy_after": 0.88, "neurons_after": 7, "accuracy_per_task": {{"go": 1, "dm1": 0.5}}}}))
 """
 
 
@@ -99,6 +99,7 @@ def test_crashed_hanging_and_killed_trials_do_not_stop_the_rest(engine: str, tmp
     rows = {row["seed"]: row for row in table["trials"]}
     assert rows[0]["prune.accuracy_after"] == 0.88
     assert "prune.accuracy_per_task.go" not in rows[0]
+    assert (rows[0]["prune.worst_task"], float(rows[0]["prune.worst_task_accuracy"])) == ("dm1", 0.5)
     assert "train.accuracy" not in rows[1]
     with (folder / "table.csv").open() as file:
         read = {int(row["seed"]): row for row in csv.DictReader(file)}
