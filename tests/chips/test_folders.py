@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,6 +147,10 @@ def test_without_a_simulator_nothing_is_passed(written, monkeypatch):
     result = verify_chip("xylo", folder, network, spiking=integers, n_trials=12, simulated=3)
     assert (result["verified"], result["passed"]) == (False, False)
     assert "xylosim" in result["reason"]
+
+
+def test_a_current_that_decays_at_once_is_replaced_whole(written):
+    assert replace(written["loihi"][1], du=4095).share == 1
 
 
 def test_trials_that_differ_are_counted_and_the_first_is_told(written, monkeypatch):

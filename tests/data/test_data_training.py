@@ -22,7 +22,7 @@ from neuromod.metrics.agreements import allowed_gap
 from neuromod.runs import run as rundir
 from neuromod.training import checkpoints, config
 from neuromod.training import loop as training
-from neuromod.training.on_data import batches, defaults, readout
+from neuromod.training.on_data import batches, defaults, learning, readout
 
 KINDS = ("last", "mean", "every", "values", "values every")
 
@@ -294,6 +294,9 @@ def test_the_readout_that_nobody_said_is_the_better_one_in_validation(
     )
     assert json.loads(again.stdout)["readout"] == wanted
     told = "mean" if wanted == "last" else "last"
+    obeyed = neuromod.train(data="mine.npz", neurons=9, steps=2, more={"data.readout": told})
+    assert obeyed.data is not None
+    assert obeyed.data.readout == told
     other = run_cli("train", "--data", "mine.npz", "--neurons", "9", "--steps", "2", "--readout", told, "--run", "c")
     assert (other["readout"], other["readout_losses"]) == (told, None)
 
@@ -427,3 +430,14 @@ def test_the_readout_of_values_is_that_of_a_ridge_regression(kind: str) -> None:
     assert error["b"] <= error["a"]
     assert 1 - error["b"] <= best + 1e-9
     assert 1 - error["b"] >= best - 0.05
+
+
+def test_the_readout_of_a_silent_network_stays() -> None:
+    trials = Trials.from_arrays(**made("values"))  # type: ignore[arg-type]
+    material = batches.prepare(settings_of(trials), trials)
+    n, n_in, n_out = 9, trials.inputs.shape[2], trials.answers.shape[1]
+    silent = neuromod.Network(
+        w_rec=np.zeros((n, n)), w_in=np.zeros((n, n_in)), w_out=np.ones((n_out, n)), bias=-np.ones(n),
+        bias_out=np.zeros(n_out), dt_s=0.1, tau_s=0.2, data=trials,
+    )  # fmt: skip
+    assert learning.with_solved_readout(silent, material) is silent

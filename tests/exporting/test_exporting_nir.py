@@ -51,6 +51,17 @@ def test_simulators_run_it_as_the_reference(solver, tmp_path, reset, input):
     assert jelly["verified"] == (reset == "hard") or "not installed" in jelly["reason"]
 
 
+def test_decisions_that_are_not_the_networks_fail_by_default(solver, tmp_path):
+    pytest.importorskip("norse")
+    spiking = spiking_of(solver, substeps=1)
+    path = exporting.write(spiking, tmp_path / "a.nir", network=solver)
+    given = {"spiking": spiking, "n_trials": 100, "max_accuracy_gap": 1}
+    found = verify_nir(path, solver, **given)
+    assert verify_nir(path, solver, **given, min_agreement=0)["passed"]
+    assert not found["passed"]
+    assert found["decision_agreement"] < 0.95
+
+
 def test_inputs_as_spikes_are_spikes_and_are_said(solver, tmp_path):
     spiking = spiking_of(solver, input="counts")
     graph = nir.read(exporting.write(spiking, tmp_path / "a.nir", network=solver))

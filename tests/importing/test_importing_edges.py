@@ -53,6 +53,7 @@ def test_edge_lists_as_people_have_them(tmp_path, text, expected):
         ("0,1,weight\n1,2,0.5\n", r"line 1 \('0, 1, weight'\) is unlike"),
         ("alpha,beta,n\nA,B,1\nB,C,2\n", "line 1 .* is unlike"),
         ("Neuron 1,Neuron 2\nAVA,AVB\n", "line 1 .* may be a heading or an edge"),
+        ("i,j,w\nA,B\nB,A\n", "line 1 .* may be a heading or an edge"),
         ("Neuron Partner\nAVA AVB\nAVB AVA\n", "line 1 .* may be a heading or an edge"),
         ("from,to\n1,2,5\n2,3,4\n", r"line 1 \('from, to'\) names 2 columns, and the lines have 3"),
         ('"from" "to"\n"1" "2" 5\n"2" "3" 4\n', "names 2 columns, and the lines have 3"),
