@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from neuromod import Network
 from neuromod.chips import calibrate_loihi2, calibrate_xylo
 from neuromod.errors import UsageError, VerificationError
 from neuromod.exporting import chips
-from neuromod.exporting.chips import calibrate_loihi
+from neuromod.exporting.chips import calibrate_loihi, writers
 from neuromod.spiking import balance
 from neuromod.spiking.conversion import convert
 from neuromod.spiking.thresholds import activities
@@ -147,6 +148,14 @@ def test_without_a_simulator_nothing_is_passed(written, monkeypatch):
     result = verify_chip("xylo", folder, network, spiking=integers, n_trials=12, simulated=3)
     assert (result["verified"], result["passed"]) == (False, False)
     assert "xylosim" in result["reason"]
+
+
+@pytest.mark.parametrize(
+    ("placed_on", "chip"), [("xylo-imu", "xylo-imu"), ("generic-mesh", "xylo-a2"), (None, "xylo-a2")]
+)
+def test_the_chip_is_that_of_the_placement_where_it_is_of_the_family(placed_on, chip):
+    job = SimpleNamespace(placement=placed_on and SimpleNamespace(target=placed_on))
+    assert writers._chip(job, "xylo-a2") == chip
 
 
 def test_a_current_that_decays_at_once_is_replaced_whole(written):

@@ -53,6 +53,13 @@ def test_defaults_of_data_are_those_of_the_documentation() -> None:
     assert (settings.network.neurons, settings.wiring.strength, settings.network.tau_ms) == (100, 0.05, 200)
 
 
+@pytest.mark.parametrize(("dt_ms", "said"), [(None, True), (10.0, False)])
+def test_a_time_step_that_data_do_not_tell_is_said(dt_ms: float | None, said: bool) -> None:
+    trials = Trials.from_arrays(**made(), dt_ms=dt_ms)  # type: ignore[arg-type]
+    words = defaults.chosen_words(trials, defaults.settings_for(trials, {}), {})
+    assert ("time steps of 100 ms, since the data tell none" in words) == said
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_folded_network_does_what_was_learned(kind: str) -> None:
     trials = Trials.from_arrays(**made(kind))  # type: ignore[arg-type]
