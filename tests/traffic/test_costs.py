@@ -16,7 +16,13 @@ from neuromod.mapping.placement import Placement
 from neuromod.metrics.activity import Activity
 from neuromod.plotting import cores, overview
 from neuromod.traffic import core_graph
-from neuromod.traffic.energy_and_time import estimate_energy, estimate_time, packets_between_chips, synaptic_events
+from neuromod.traffic.energy_and_time import (
+    estimate_energy,
+    estimate_time,
+    hops_of,
+    packets_between_chips,
+    synaptic_events,
+)
 from neuromod.traffic.rent import fit_rent
 from neuromod.traffic.report import estimate
 
@@ -90,6 +96,16 @@ def test_time_by_hand():
     assert found["core_ns"] is None
     assert found["total_ns"] is None
     assert found["unknown"] == ["latency_neuron"]
+
+
+def test_hops_between_chips_are_no_hops_within_them():
+    # Chips of 1 x 2 cores: from (1, 3) to (0, 0) one chip up and one to the left, and two links inside of chips.
+    grid, chip = Grid(2, 4), Grid(1, 2)
+    far, near = np.array([7, 1]), np.array([0, 0])
+    for one, other in ((far, near), (near, far)):
+        down, across, between = hops_of(one, other, grid, chip)
+        assert (down.tolist(), across.tolist(), between.tolist()) == ([0, 0], [2, 1], [2, 0])
+        assert [part.tolist() for part in hops_of(one, other, grid, None)] == [[1, 0], [3, 1], [0, 0]]
 
 
 def test_packets_between_chips():
