@@ -34,7 +34,7 @@ PACKAGES = (
     "verification",
 )  # fmt: skip
 TESTED = (
-    *PACKAGES, "data", "cli", "runs", "metrics", "test_layers.py", "test_hostile_files.py", "test_network.py",
+    *PACKAGES, "data", "cli", "runs", "metrics", "tasks", "test_layers.py", "test_hostile_files.py", "test_network.py",
     "test_quantization.py",
 )  # fmt: skip
 # What is drawn: comparisons turned round or moved by the edge, arithmetic, booleans, constants, loops. Operators that
