@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -50,6 +51,27 @@ def test_the_files_hold_the_network_and_its_placement(tmp_path):
     assert "latency_sync: 4.65e-07" in arch
     assert "max_neurons_supported: 2" in arch
     assert "unknown and therefore zero here: latency_neuron, latency_packet, latency_synaptic_event" in arch
+
+
+def test_the_referee_agrees_in_sana_fe_and_tells_what_is_wrong(tmp_path):
+    pytest.importorskip("sanafe")
+    placement = Placement(Grid(1, 2), np.array([0, 1, 1]), 2, "loihi1", "tiles", 0, NET.sha256())
+    folder = tmp_path / "sanafe"
+    write(NET, placement, np.array([0.25, 0.5, 0.125]), load_target("loihi1"), folder)
+
+    def run():
+        done = subprocess.run(
+            [sys.executable, "referee.py", "--steps", "80"], cwd=folder, capture_output=True, text=True
+        )
+        return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+    code, said = run()
+    assert (code, said["passed"], said["steps"]) == (0, True, 80)
+    # One packet of one hop for each spike of neurons 0 and 2; more than a rounding apart from the rates is wrong.
+    assert said["packets"] == said["packets_sanafe"] == said["hops_sanafe"] == pytest.approx(80 * 0.375, abs=2)
+    (folder / "expected.json").write_text(json.dumps({"packets": [1, 0, 1], "hops": [1, 0, 2]}))
+    code, said = run()
+    assert (code, said["passed"]) == (4, False)
 
 
 def test_energies_are_in_joules_and_latencies_in_seconds(tmp_path):
