@@ -99,13 +99,14 @@ def test_time_by_hand():
 
 
 def test_hops_between_chips_are_no_hops_within_them():
-    # Chips of 1 x 2 cores: from (1, 3) to (0, 0) one chip up and one to the left, and two links inside of chips.
+    # Chips of 1 x 2 cores: from (1, 3) to (0, 0) one chip up and one to the left, and two links inside of chips; from
+    # (0, 1) to (0, 0) a link; from (1, 3) to (1, 1) one chip to the left, and a link.
     grid, chip = Grid(2, 4), Grid(1, 2)
-    far, near = np.array([7, 1]), np.array([0, 0])
+    far, near = np.array([7, 1, 7]), np.array([0, 0, 5])
     for one, other in ((far, near), (near, far)):
         down, across, between = hops_of(one, other, grid, chip)
-        assert (down.tolist(), across.tolist(), between.tolist()) == ([0, 0], [2, 1], [2, 0])
-        assert [part.tolist() for part in hops_of(one, other, grid, None)] == [[1, 0], [3, 1], [0, 0]]
+        assert (down.tolist(), across.tolist(), between.tolist()) == ([0, 0, 0], [2, 1, 1], [2, 0, 1])
+        assert [part.tolist() for part in hops_of(one, other, grid, None)] == [[1, 0, 0], [3, 1, 2], [0, 0, 0]]
 
 
 def test_packets_between_chips():
