@@ -137,8 +137,8 @@ def report() -> None:
     )
     said = (
         f"{len(rows)} mutants: {killed - elsewhere} killed, {len(survivors)} survived, of which {equal} change nothing "
-        f"that can be seen and {elsewhere} are found by `neuromod verify` where a chip's simulator is installed, tried "
-        f"by hand; **{share:.1%}** of the {meant} others killed (bar 95 %)."
+        f"that can be seen and {elsewhere} are found where the simulator is installed for which they are, tried by "
+        f"hand; **{share:.1%}** of the {meant} others killed (bar 95 %)."
     )
     TABLE.write(said, counted, ":::{dropdown} Each survivor, and what it changes", found, ":::")
 

@@ -100,7 +100,7 @@ def tests_of(clone: Path, module: str, line: int, covered: Covered) -> list[str]
         last = max(inner.lineno, body[0].lineno - 1) if body else inner.end_lineno or inner.lineno
         found = covered.of(module, range(inner.lineno, last + 1))
     else:
-        found = covered.of(module) or set().union(*(covered.of(name) for name in _users(clone, module)))
+        found = set().union(*(covered.of(name) for name in _users(clone, module)))
         found |= {test for test in covered.seconds if test.startswith(OF_TEXTS)}
     files = {test.split("::")[0] for test in covered.seconds}
     named = {name for name in files if Path(module).stem in (clone / name).read_text(encoding="utf-8")}
