@@ -22,7 +22,7 @@ FREEZES = ("recurrent", "input", "readout")
 # Collection -> settings that suit it, where the defaults leave it unlearned: the variants of Mod-Cog are learned by
 # networks that know what they vary, and whose neurons remember long enough to tell how long a delay was.
 SUITED: Mapping[str, Mapping[str, Any]] = {
-    "modcog": {"tasks.first": 0.25, "training.steps": 40000, "network.tau_ms": 400.0}
+    "modcog": {"tasks.first": 0.25, "training.steps": 40000, "network.tau_ms": 300.0}
 }
 
 # What a file of settings that an earlier version wrote means where it lacks one of those.
