@@ -20,9 +20,16 @@ STARTS = ("self", "random")
 FREEZES = ("recurrent", "input", "readout")
 
 # Collection -> settings that suit it, where the defaults leave it unlearned: the variants of Mod-Cog are learned by
-# networks that know what they vary, and whose neurons remember long enough to tell how long a delay was.
+# networks that know what they vary, whose neurons remember long enough to tell how long a delay was, and whose wiring
+# costs nothing before they have learned the most of it.
 SUITED: Mapping[str, Mapping[str, Any]] = {
-    "modcog": {"tasks.first": 0.25, "training.steps": 40000, "network.tau_ms": 300.0}
+    "modcog": {
+        "tasks.first": 0.25,
+        "training.steps": 40000,
+        "network.tau_ms": 300.0,
+        "wiring.ramp_from": 0.5,
+        "wiring.ramp_to": 0.7,
+    }
 }
 
 # What a file of settings that an earlier version wrote means where it lacks one of those.
