@@ -59,7 +59,8 @@ def test_base_tasks_are_those_that_neither_integrate_nor_follow_a_sequence():
 
 def test_mod_cog_has_settings_that_suit_it_and_what_is_given_wins():
     suited = config.load(None, (), {"tasks.names": "modcog"})
-    assert (suited.tasks.first, suited.training.steps, suited.network.tau_ms) == tuple(config.SUITED["modcog"].values())
+    assert (suited.tasks.first, suited.training.steps, suited.network.tau_ms) == (0.25, 40000, 300.0)
+    assert (suited.wiring.ramp_from, suited.wiring.ramp_to) == (0.5, 0.7)
     own = config.load(None, ("tasks.first=0", "training.steps=10"), {"tasks.names": "modcog"})
     assert (own.tasks.first, own.training.steps) == (0.0, 10)
     assert config.load(None, (), {"tasks.names": "modcog.go"}).tasks.first == 0.0
