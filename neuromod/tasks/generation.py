@@ -30,8 +30,9 @@ def generate(
     semantics: str = "go-cue",
     strict: bool = False,
     ring: int = RING,
+    shares: Sequence[float] | Array | None = None,
 ) -> Trials:
-    """Make trials of tasks, as many of each as of the others, in random order.
+    """Make trials of tasks, in random order, as many of each as of the others unless shares are given.
 
     Parameters
     ----------
@@ -53,6 +54,9 @@ def generate(
     ring : {16, 8, 4}
         Positions of the rings; 16 is what is published. On smaller ones, inputs are 1 + 2 `ring` + k wide, where k is
         the number of tasks asked for, so that some fit the few channels of a chip.
+    shares : sequence of float, optional
+        Share of the trials that each task gets, in the order of `resolve`; only their ratios count. The number of a
+        task's trials is its share of `n_trials`, rounded up or down at random.
 
     Returns
     -------
@@ -82,9 +86,14 @@ def generate(
             raise UsageError(f"{chosen[0]} is made by NeuroGym: its noise and meaning cannot be chosen here")
         if ring != RING:
             raise UsageError(f"{chosen[0]} is made by NeuroGym: its ring cannot be chosen here")
+        if shares is not None:
+            raise UsageError(f"{chosen[0]} is made by NeuroGym: it is one task, which needs no shares")
         return generate_foreign(chosen[0], int(n_trials), dt_ms=dt, rng=rng)
     tasks, rules, n_rules = find(chosen, semantics=semantics, strict=strict)
-    task = spread(len(tasks), int(n_trials), rng)
+    if shares is None:
+        task = spread(len(tasks), int(n_trials), rng)
+    else:
+        task = spread_by(_checked_shares(shares, len(tasks)), int(n_trials), rng)
     check_ring(ring, chosen)
     design = draw(tasks, task, rules[task], rng, ring=ring)
     trials = render(design, tasks, n_rules=n_rules, dt_ms=dt, rng=rng if noise else None)
@@ -98,6 +107,28 @@ def spread(n_tasks: int, n_trials: int, rng: np.random.Generator) -> Array:
     task: Array = np.concatenate([np.repeat(np.arange(n_tasks), repeats), extra])
     rng.shuffle(task)
     return task
+
+
+def spread_by(shares: Array, n_trials: int, rng: np.random.Generator) -> Array:
+    """Task of each trial, (n_trials,) int64: each task's share, rounded up or down at random, in random order.
+
+    Systematic sampling: equally spaced points, moved together by a random part of their distance.
+    """
+    edges = np.cumsum(shares / shares.sum())
+    points = (np.arange(n_trials) + rng.random()) / n_trials
+    last = np.flatnonzero(shares)[-1]
+    task: Array = np.minimum(np.searchsorted(edges, points, side="right"), last)
+    rng.shuffle(task)
+    return task
+
+
+def _checked_shares(shares: Sequence[float] | Array, n_tasks: int) -> Array:
+    found = np.asarray(shares, dtype=float)
+    if found.shape != (n_tasks,) or not np.isfinite(found).all() or (found < 0).any() or not found.any():
+        raise UsageError(
+            f"shares must be {n_tasks} numbers, one for each task, none below 0 and not all 0, found {shares}"
+        )
+    return found
 
 
 def _checked_dt(dt_ms: float) -> int:

@@ -26,7 +26,7 @@ from neuromod.trials import Trials
 SCHEMA = "neuromod/checkpoint/2"
 
 # One independent stream of random numbers for each purpose, so that resuming needs no generator's state.
-INITIAL, TRIALS, NOISE, CARRY = range(4)
+INITIAL, TRIALS, NOISE, CARRY, ERRORS = range(5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +81,8 @@ class State:
         Where training may end early.
     counts : float
         Counts of input events for an input of 1; 0 for inputs that are no counts.
+    errors : (tasks,) float64 or None
+        Running estimate of each task's error, once trials are dealt out by it.
     """
 
     step: int
@@ -95,6 +97,7 @@ class State:
     neurons_per_core: int | None = None
     best: Best | None = None
     counts: float = 0.0
+    errors: npt.NDArray[np.float64] | None = None
 
 
 def seed_of(settings: Settings, purpose: int, index: int) -> int:
@@ -191,6 +194,8 @@ def save(path: Path, settings: Settings, state: State) -> None:
         "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
         "optimizer": state.optimizer.state_dict(),
     }
+    if state.errors is not None:
+        content["errors"] = torch.from_numpy(state.errors)
     if state.best is not None:
         content["best"] = {**vars(state.best), "positions": torch.from_numpy(state.best.positions)}
     # In memory first: on a full disk PyTorch's own writer fails in its own words.
@@ -233,6 +238,8 @@ def load(path: Path, settings: Settings, *, data: Trials | None = None) -> State
         state.activity = content["activity"].cpu().numpy()
         if "peaks" in content:
             state.peaks = content["peaks"].cpu().numpy()
+        if "errors" in content:
+            state.errors = content["errors"].cpu().numpy()
         state.carried = content["carried"].to(device)
         state.step, state.swaps = int(content["step"]), int(content["swaps"])
         state.seconds = float(content["seconds"])

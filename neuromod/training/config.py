@@ -20,11 +20,12 @@ STARTS = ("self", "random")
 FREEZES = ("recurrent", "input", "readout")
 
 # Collection -> settings that suit it, where the defaults leave it unlearned: the variants of Mod-Cog are learned by
-# networks that know what they vary, whose neurons remember long enough to tell how long a delay was, and whose wiring
-# costs nothing before they have learned the most of it.
+# networks that know what they vary, that see more often what they fail at, whose neurons remember long enough to tell
+# how long a delay was, and whose wiring costs nothing before they have learned the most of it.
 SUITED: Mapping[str, Mapping[str, Any]] = {
     "modcog": {
         "tasks.first": 0.25,
+        "tasks.by_error": 0.5,
         "training.steps": 40000,
         "network.tau_ms": 300.0,
         "wiring.ramp_from": 0.5,
@@ -33,7 +34,7 @@ SUITED: Mapping[str, Mapping[str, Any]] = {
 }
 
 # What a file of settings that an earlier version wrote means where it lacks one of those.
-BEFORE: Mapping[str, Any] = {"tasks.first": 0.0}
+BEFORE: Mapping[str, Any] = {"tasks.first": 0.0, "tasks.by_error": 0.0}
 
 
 def load(
@@ -208,6 +209,7 @@ def check(settings: Settings) -> None:
         ("tasks.dt_ms", tasks.dt_ms, 1, 1000),
         ("tasks.counts", tasks.counts, 0, 15),
         ("tasks.first", tasks.first, 0, 1),
+        ("tasks.by_error", tasks.by_error, 0, 1),
         ("network.tau_ms", network.tau_ms, settings.dt_ms, 1e6),
         ("wiring.strength", wiring.strength, 0, 1e6),
         ("wiring.layer_spacing", wiring.layer_spacing, 0, 1e3),

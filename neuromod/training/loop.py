@@ -17,8 +17,7 @@ from neuromod.errors import InterruptedRunError, UsageError
 from neuromod.geometry import distances
 from neuromod.network import Network
 from neuromod.spiking import torch_threads
-from neuromod.training import batches as draws
-from neuromod.training import checkpoints, continuing, frames, model
+from neuromod.training import checkpoints, continuing, draws, frames, model
 from neuromod.training.checkpoints import State, device_of
 from neuromod.training.on_cores import rate_average as listening
 from neuromod.training.on_cores import schedule as chip_steps
@@ -26,6 +25,8 @@ from neuromod.training.on_cores import spike_levels
 from neuromod.training.on_data import batches as data_batches
 from neuromod.training.on_data import learning
 from neuromod.training.on_data.batches import Material, PackedData
+from neuromod.training.on_tasks import batches as task_batches
+from neuromod.training.on_tasks import by_error
 from neuromod.training.penalties import after_step
 from neuromod.training.penalties import family as regularizers
 from neuromod.training.penalties import proximal as bimt
@@ -155,7 +156,7 @@ def _loop(
     prices: bimt.Prices | None = None
     device = device_of(settings)
     if material is None:
-        stream = draws.batches(settings, state.step, device)
+        stream = task_batches.batches(settings, state.step, device, lambda: by_error.shares(plan, state))
     else:
         stream = data_batches.batches(settings, material, state.step, device)
     pictured = frames.steps_of(steps)
@@ -165,6 +166,8 @@ def _loop(
         if prices is None or prices_change(plan, state.step):
             prices = after_step.find_prices(plan, state)
         loss, hit = _step(plan, state, packed, prices)
+        if material is None:
+            by_error.measure(plan, state)
         now = time.monotonic()
         state.seconds += now - then
         then = now

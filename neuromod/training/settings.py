@@ -28,6 +28,9 @@ class TaskSettings:
     first : float
         Share of the training in which the tasks that others are made from are learned alone, as go before its variants
         of Mod-Cog; 0 for all tasks from the start.
+    by_error : float
+        Share of the trials that is dealt out in proportion to the error of each task, which is measured every 512
+        steps; the rest is spread evenly. It begins after `first`.
     """
 
     names: tuple[str, ...] = ("yang19",)
@@ -36,6 +39,7 @@ class TaskSettings:
     ring: int = 16
     counts: float = 0.0
     first: float = 0.0
+    by_error: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import torch
 
 from neuromod import tasks
 from neuromod.errors import UsageError
-from neuromod.training import batches, checkpoints, config
+from neuromod.training import checkpoints, config
+from neuromod.training.on_tasks import batches
 
 NAMES = ("modcog.go", "modcog.dm1", "modcog.goseqr", "modcog.dmsintl")
 
@@ -60,7 +61,7 @@ def test_base_tasks_are_those_that_neither_integrate_nor_follow_a_sequence():
 def test_mod_cog_has_settings_that_suit_it_and_what_is_given_wins():
     suited = config.load(None, (), {"tasks.names": "modcog"})
     assert (suited.tasks.first, suited.training.steps, suited.network.tau_ms) == (0.25, 40000, 300.0)
-    assert (suited.wiring.ramp_from, suited.wiring.ramp_to) == (0.5, 0.7)
+    assert (suited.tasks.by_error, suited.wiring.ramp_from, suited.wiring.ramp_to) == (0.5, 0.5, 0.7)
     own = config.load(None, ("tasks.first=0", "training.steps=10"), {"tasks.names": "modcog"})
     assert (own.tasks.first, own.training.steps) == (0.0, 10)
     assert config.load(None, (), {"tasks.names": "modcog.go"}).tasks.first == 0.0
@@ -70,7 +71,8 @@ def test_mod_cog_has_settings_that_suit_it_and_what_is_given_wins():
 def test_a_file_of_an_earlier_version_keeps_its_meaning(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text('[tasks]\nnames = ["modcog"]\n[training]\nsteps = 5\n')
-    assert config.load(path, (), None, config.BEFORE).tasks.first == 0.0
+    of_then = config.load(path, (), None, config.BEFORE).tasks
+    assert (of_then.first, of_then.by_error) == (0.0, 0.0)
 
     settings = config.load(path, ("network.neurons=9", "training.batch=4"), None, config.BEFORE)
     state = checkpoints.start(settings)

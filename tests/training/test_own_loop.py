@@ -10,8 +10,8 @@ from torch.nn import functional
 import neuromod
 from neuromod.errors import UsageError
 from neuromod.geometry import distances
-from neuromod.training import batches as draws
-from neuromod.training import checkpoints, config, loop, model
+from neuromod.training import checkpoints, config, draws, loop, model
+from neuromod.training.on_tasks import batches
 from neuromod.training.schedules import learning_rate
 
 STEPS = 60
@@ -51,7 +51,7 @@ def own_loop(told, **options):
         p["w_rec"], inputs=p["w_in"], readout=p["w_out"], bias=p["bias"],
         strength=told.wiring.strength, steps=STEPS, swap_every=told.wiring.swap_every, **options,
     )  # fmt: skip
-    for step, packed in enumerate(draws.batches(told, 0, device)):
+    for step, packed in enumerate(batches.batches(told, 0, device)):
         start.step = step
         h = model.states(
             p, packed, draws.initial_states(told, start), alpha=told.alpha, noise=draws.noise(told, start, packed)
