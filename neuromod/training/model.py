@@ -42,6 +42,8 @@ class Packed:
         Row of each trial's last step.
     asked : (answers,) int64 tensor
         Rows at which an answer is read.
+    order : (trials,) int64 array
+        Which of the trials that were packed each of these is.
     """
 
     inputs: torch.Tensor
@@ -51,6 +53,7 @@ class Packed:
     previous: torch.Tensor
     last: torch.Tensor
     asked: torch.Tensor
+    order: npt.NDArray[np.int64]
 
 
 def pack(
@@ -104,6 +107,7 @@ def pack(
         previous=torch.from_numpy(previous.astype(np.int64)).to(device),
         last=torch.from_numpy(last.astype(np.int64)).to(device),
         asked=torch.from_numpy(asked.astype(np.int64)).to(device),
+        order=order,
     )
 
 

@@ -114,9 +114,7 @@ def pack(trials: Trials, class_weights: Array, *, device: torch.device) -> Packe
     """Sort trials by length, drop the steps after their ends, and note where their answers are read."""
     zeros = np.zeros(trials.mask.shape, np.int64)
     base = model.pack(trials.inputs, zeros, trials.mask, response_weight=1.0, device=device)
-    lengths = trials.mask.sum(axis=0)
-    order = np.argsort(-lengths, kind="stable")
-    ordered = trials.take(order)
+    ordered = trials.take(base.order)
     rows = np.full(ordered.mask.shape, -1)
     rows[ordered.mask] = np.arange(int(ordered.mask.sum()))
     reads = ordered.reads

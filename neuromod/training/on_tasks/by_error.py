@@ -36,8 +36,6 @@ def measure(plan: TrainingPlan, state: State) -> None:
         return
     seed = seed_of(plan.settings, ERRORS, state.step)
     trials = batches.trials_of(plan.settings, names, _TRIALS * len(names), seed=seed)
-    # By falling length, as they are packed.
-    trials = trials.take(np.argsort(-trials.mask.sum(axis=0), kind="stable"))
     device = state.carried.device
     with torch.no_grad():
         packed = model.pack(trials.inputs, trials.targets, trials.mask, response_weight=1.0, device=device)
@@ -47,7 +45,7 @@ def measure(plan: TrainingPlan, state: State) -> None:
         h = model.states(used, packed, rest, alpha=plan.settings.alpha, levels=levels)
         answers = model.logits(used, h[packed.last]).argmax(dim=1)
         wrong = (answers != packed.targets[packed.last]).double().cpu().numpy()
-    found = np.bincount(trials.task, weights=wrong, minlength=len(names)) / _TRIALS
+    found = np.bincount(trials.task[packed.order], weights=wrong, minlength=len(names)) / _TRIALS
     state.errors = found if state.errors is None else _KEPT * state.errors + (1 - _KEPT) * found
 
 
