@@ -43,7 +43,7 @@ class PackedData(model.Packed):
 
     Parameters
     ----------
-    inputs, targets, weights, sizes, previous, last, asked
+    inputs, targets, weights, sizes, previous, last, asked, order
         As in `model.Packed`; targets and weights have no meaning.
     reads : (k,) int64 tensor
         Rows at which the answer is read.
