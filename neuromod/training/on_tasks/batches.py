@@ -50,7 +50,7 @@ def batches(
         The trials of one step.
     """
     batch = settings.training.batch
-    alone = round(settings.tasks.first * settings.training.steps)
+    alone = steps_alone(settings)
     for chunk in range(first // CHUNK, -(-settings.training.steps // CHUNK)):
         of_base = chunk * CHUNK < alone
         names = tasks.base_tasks(settings.tasks.names) if of_base else settings.tasks.names
@@ -67,6 +67,11 @@ def batches(
                 device=device,
                 reads=None if trials.read is None else trials.read[:, own],
             )
+
+
+def steps_alone(settings: Settings) -> int:
+    """Steps in which the tasks that others are made from are learned alone."""
+    return round(settings.tasks.first * settings.training.steps)
 
 
 def trials_of(

@@ -29,7 +29,7 @@ def measure(plan: TrainingPlan, state: State) -> None:
     It is measured on trials of its own that start at rest, without noise in the network.
     """
     told, steps = plan.settings.tasks, plan.settings.training.steps
-    if not told.by_error or state.step % EVERY or not round(told.first * steps) <= state.step < steps:
+    if not told.by_error or state.step % EVERY or not batches.steps_alone(plan.settings) <= state.step < steps:
         return
     names = tasks.resolve(told.names)
     if len(names) == 1:
